@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// IP addresses. The only TypeScript file that knows IPv4 from IPv6: everywhere else an address is
+// an opaque, canonical text, and in the kernel's tables it is 16 bytes, IPv4 as ::ffff:a.b.c.d.
+
+import ipaddr from 'ipaddr.js';
+
+declare const canonical: unique symbol;
+
+/** An address in its one canonical text form (RFC 5952; dotted quad for IPv4): equal addresses are equal strings. */
+export type IpAddress = string & { readonly [canonical]: true };
+
+export type IpFamily = 'IPv4' | 'IPv6';
+
+/** Bytes an address takes in a table key or value. */
+export const ADDRESS_SIZE = 16;
+
+const MAPPED_PREFIX = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff] as const;
+
+/**
+ * Reads an address as Kubernetes writes them. Strict: four decimal parts without leading zeros, or
+ * RFC 4291 text without a zone. An IPv4-mapped address is its IPv4 address.
+ *
+ * @returns undefined when `text` is not an address.
+ */
+export function parseAddress(text: string): IpAddress | undefined {
+  if (ipaddr.IPv4.isValidFourPartDecimal(text)) return text as IpAddress;
+  if (!text.includes(':') || text.includes('%') || !ipaddr.IPv6.isValid(text)) return undefined;
+  return ipaddr.process(text).toString() as IpAddress;
+}
+
+/** The family that `address` belongs to. */
+export function familyOf(address: IpAddress): IpFamily {
+  return address.includes(':') ? 'IPv6' : 'IPv4';
+}
+
+/** Writes the 16-byte form of `address` at `at`. */
+export function writeAddress(view: DataView, at: number, address: IpAddress): void {
+  if (familyOf(address) === 'IPv6') {
+    writeBytes(view, at, ipaddr.IPv6.parse(address).toByteArray());
+    return;
+  }
+  writeBytes(view, at, MAPPED_PREFIX);
+  let part = 0;
+  let offset = at + MAPPED_PREFIX.length;
+  for (let i = 0; i < address.length; i++) {
+    const char = address.charCodeAt(i);
+    if (char === 0x2e) {
+      view.setUint8(offset++, part);
+      part = 0;
+    } else {
+      part = part * 10 + char - 0x30;
+    }
+  }
+  view.setUint8(offset, part);
+}
+
+/** Reads the 16-byte form at `at`. Inverse of {@link writeAddress}. */
+export function readAddress(view: DataView, at: number): IpAddress {
+  const bytes = Array.from({ length: ADDRESS_SIZE }, (_, i) => view.getUint8(at + i));
+  if (MAPPED_PREFIX.every((byte, i) => bytes[i] === byte)) {
+    return bytes.slice(MAPPED_PREFIX.length).join('.') as IpAddress;
+  }
+  return new ipaddr.IPv6(bytes).toString() as IpAddress;
+}
+
+/** `address:port` as people write it: IPv6 in brackets. */
+export function formatEndpoint(address: IpAddress, port: number): string {
+  return familyOf(address) === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+function writeBytes(view: DataView, at: number, bytes: readonly number[]): void {
+  for (const [i, byte] of bytes.entries()) view.setUint8(at + i, byte);
+}

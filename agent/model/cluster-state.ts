@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the cluster looks like right now, as the watches last said, and which Services that touched.
+// Sources write into it and do nothing else; the reconcile loop reads it (invariant: a watch
+// callback does no I/O, it marks dirty).
+
+import { type EndpointSliceSpec, type ObjectKey, objectKey, type ServiceSpec } from './objects.ts';
+
+/** The kinds that must be complete before the first kernel write. */
+export const WATCHED_KINDS = ['Service', 'EndpointSlice'] as const;
+export type WatchedKind = (typeof WATCHED_KINDS)[number];
+
+/** An object that was left out, and why: shown by `status`, counted by a metric. */
+export interface SkippedObject {
+  readonly kind: WatchedKind;
+  readonly key: ObjectKey;
+  readonly reason: string;
+}
+
+/** What a source read out of one API object. */
+export type Parsed<Spec> =
+  | { readonly spec: Spec }
+  /** Rightly nothing to do: headless, ExternalName, FQDN slices, another proxy's. */
+  | { readonly ignored: string }
+  /** Makes no sense: skipped by name, and never takes a good object with it. */
+  | { readonly invalid: string };
+
+/** Where a source puts objects. Calls are synchronous, cheap, and may come in any order of kinds. */
+export interface ObjectSink {
+  upsertService(key: ObjectKey, parsed: Parsed<ServiceSpec>): void;
+  upsertEndpointSlice(key: ObjectKey, parsed: Parsed<EndpointSliceSpec>): void;
+  remove(kind: WatchedKind, key: ObjectKey): void;
+  /**
+   * A complete list of `kind` has been delivered through upserts: whatever the sink holds of that kind
+   * and is not in `present` is gone. The first call for a kind makes it synced.
+   */
+  listed(kind: WatchedKind, present: ReadonlySet<ObjectKey>): void;
+}
+
+export class ClusterState implements ObjectSink {
+  readonly #services = new Map<ObjectKey, ServiceSpec>();
+  readonly #slices = new Map<ObjectKey, EndpointSliceSpec>();
+  readonly #slicesOfService = new Map<ObjectKey, Map<ObjectKey, EndpointSliceSpec>>();
+  readonly #skipped = new Map<string, SkippedObject>();
+  readonly #listed = new Set<WatchedKind>();
+  readonly #dirty = new Set<ObjectKey>();
+  readonly #onDirty: () => void;
+
+  /** @param onDirty called after every change that may matter; must not throw or block. */
+  constructor(onDirty: () => void = () => {}) {
+    this.#onDirty = onDirty;
+  }
+
+  get synced(): boolean {
+    return WATCHED_KINDS.every((kind) => this.#listed.has(kind));
+  }
+
+  get skipped(): readonly SkippedObject[] {
+    return [...this.#skipped.values()];
+  }
+
+  get serviceCount(): number {
+    return this.#services.size;
+  }
+
+  get endpointSliceCount(): number {
+    return this.#slices.size;
+  }
+
+  service(key: ObjectKey): ServiceSpec | undefined {
+    return this.#services.get(key);
+  }
+
+  endpointSlices(service: ObjectKey): readonly EndpointSliceSpec[] {
+    return [...(this.#slicesOfService.get(service)?.values() ?? [])];
+  }
+
+  /** The Services to resolve again, emptied by the call. */
+  takeDirty(): ReadonlySet<ObjectKey> {
+    const dirty = new Set(this.#dirty);
+    this.#dirty.clear();
+    return dirty;
+  }
+
+  upsertService(key: ObjectKey, parsed: Parsed<ServiceSpec>): void {
+    this.#note('Service', key, parsed);
+    if ('spec' in parsed) this.#services.set(key, parsed.spec);
+    else if (!this.#services.delete(key)) return;
+    this.#markDirty(key);
+  }
+
+  upsertEndpointSlice(key: ObjectKey, parsed: Parsed<EndpointSliceSpec>): void {
+    this.#note('EndpointSlice', key, parsed);
+    const before = this.#slices.get(key);
+    const after = 'spec' in parsed ? parsed.spec : undefined;
+    if (before) this.#unlink(key, before);
+    if (after) this.#link(key, after);
+  }
+
+  remove(kind: WatchedKind, key: ObjectKey): void {
+    this.#skipped.delete(skippedId(kind, key));
+    if (kind === 'Service') {
+      if (this.#services.delete(key)) this.#markDirty(key);
+      return;
+    }
+    const slice = this.#slices.get(key);
+    if (slice) this.#unlink(key, slice);
+  }
+
+  listed(kind: WatchedKind, present: ReadonlySet<ObjectKey>): void {
+    const held = kind === 'Service' ? this.#services : this.#slices;
+    const skipped = [...this.#skipped.values()].filter((object) => object.kind === kind);
+    for (const key of [...held.keys(), ...skipped.map((object) => object.key)]) {
+      if (!present.has(key)) this.remove(kind, key);
+    }
+    this.#listed.add(kind);
+    this.#onDirty();
+  }
+
+  #link(key: ObjectKey, slice: EndpointSliceSpec): void {
+    const service = serviceOf(slice);
+    this.#slices.set(key, slice);
+    const slices = this.#slicesOfService.get(service);
+    if (slices) slices.set(key, slice);
+    else this.#slicesOfService.set(service, new Map([[key, slice]]));
+    this.#markDirty(service);
+  }
+
+  #unlink(key: ObjectKey, slice: EndpointSliceSpec): void {
+    const service = serviceOf(slice);
+    this.#slices.delete(key);
+    const slices = this.#slicesOfService.get(service);
+    slices?.delete(key);
+    if (slices?.size === 0) this.#slicesOfService.delete(service);
+    this.#markDirty(service);
+  }
+
+  #note(kind: WatchedKind, key: ObjectKey, parsed: Parsed<unknown>): void {
+    if ('invalid' in parsed) {
+      this.#skipped.set(skippedId(kind, key), { kind, key, reason: parsed.invalid });
+    } else {
+      this.#skipped.delete(skippedId(kind, key));
+    }
+  }
+
+  #markDirty(service: ObjectKey): void {
+    this.#dirty.add(service);
+    this.#onDirty();
+  }
+}
+
+function serviceOf(slice: EndpointSliceSpec): ObjectKey {
+  return objectKey({ namespace: slice.namespace, name: slice.serviceName });
+}
+
+function skippedId(kind: WatchedKind, key: ObjectKey): string {
+  return `${kind} ${key}`;
+}

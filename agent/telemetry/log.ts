@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one logger. Messages are constant strings; whatever varies goes into a field.
+
+import { type Logger, pino } from 'pino';
+
+export type { Logger } from 'pino';
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** JSON lines on standard output, written synchronously so that the last line before a crash is not lost. */
+export function createLogger(level: LogLevel): Logger {
+  return pino(
+    {
+      level,
+      base: undefined,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    pino.destination({ dest: 1, sync: true }),
+  );
+}
