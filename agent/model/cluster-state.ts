@@ -21,7 +21,7 @@ export type Parsed<Spec> =
   | { readonly spec: Spec }
   /** Rightly nothing to do: headless, ExternalName, FQDN slices, another proxy's. */
   | { readonly ignored: string }
-  /** Makes no sense: skipped by name, and never takes a good object with it. */
+  /** Makes no sense: skipped by name. The object's last good form, if there was one, stays in force. */
   | { readonly invalid: string };
 
 /** Where a source puts objects. Calls are synchronous, cheap, and may come in any order of kinds. */
@@ -83,6 +83,7 @@ export class ClusterState implements ObjectSink {
 
   upsertService(key: ObjectKey, parsed: Parsed<ServiceSpec>): void {
     this.#note('Service', key, parsed);
+    if ('invalid' in parsed) return;
     if ('spec' in parsed) this.#services.set(key, parsed.spec);
     else if (!this.#services.delete(key)) return;
     this.#markDirty(key);
@@ -90,6 +91,7 @@ export class ClusterState implements ObjectSink {
 
   upsertEndpointSlice(key: ObjectKey, parsed: Parsed<EndpointSliceSpec>): void {
     this.#note('EndpointSlice', key, parsed);
+    if ('invalid' in parsed) return;
     const before = this.#slices.get(key);
     const after = 'spec' in parsed ? parsed.spec : undefined;
     if (before) this.#unlink(key, before);
