@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Every table, once. User space creates them from here, pins them and shares them between programs.
+ */
+#ifndef MAPS_BPF_H
+#define MAPS_BPF_H
+
+#include <linux/bpf.h>
+
+#include "abi.h"
+#include <bpf/bpf_helpers.h>
+
+/*
+ * Hashes are made without preallocation: the bound costs its bucket array (16 bytes each) and
+ * nothing more, so it can be far above need.
+ */
+
+/* What clients dial -> everything needed to serve them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 131072);
+	__type(key, struct frontend_key);
+	__type(value, struct frontend_value);
+} frontends SEC(".maps");
+
+/* Backends, in immutable runs. User space replaces it by a larger copy of itself when it fills. */
+struct slot_array {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_INNER_MAP);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ip_port);
+};
+
+/* The one slot array in force, at index 0. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct slot_array);
+} slots SEC(".maps");
+
+/* Backends that a remembered choice may go on using. Holds service ports whose choices are
+ * remembered. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 131072);
+	__type(key, struct member_key);
+	__type(value, struct member_value);
+} members SEC(".maps");
+
+/* service_port_id -> its name. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 131072);
+	__type(key, __u32);
+	__type(value, struct service_port_name);
+} service_ports SEC(".maps");
+
+/* Socket -> what connect() did to it. The kernel frees an entry with its socket. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct connected_service);
+} connected_services SEC(".maps");
+
+/*
+ * Unconnected UDP: (socket, service address) -> backend, and (socket, backend) -> service address.
+ * LRU because nothing says when such a pair ends. Either entry is made again by the next datagram
+ * sent.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct udp_peer_key);
+	__type(value, struct udp_backend);
+} udp_backends SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct udp_peer_key);
+	__type(value, struct ip_port);
+} udp_services SEC(".maps");
+
+#endif

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The socket path: programs on the cgroup hooks of connect, sendmsg, recvmsg and getpeername. One
+ * body per hook; the entry points at the end only say which family. Everything that is not a
+ * frontend is left as it is, and so is everything when a table cannot be read: the datapath fails
+ * open.
+ */
+#include <linux/bpf.h>
+#include <linux/errno.h>
+#include <linux/in.h>
+
+#include "abi.h"
+#include "ip.bpf.h"
+#include "maps.bpf.h"
+#include "service.bpf.h"
+#include "udp.bpf.h"
+#include <bpf/bpf_helpers.h>
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* Return values of a sock_addr program. */
+#define REFUSE 0
+#define PROCEED 1
+
+/* State of a connected UDP socket; include/net/tcp_states.h is not user-visible. */
+#define SOCK_STATE_ESTABLISHED 1
+
+/* Without a return value of its own a refused connect() says EPERM, which even in-kernel users
+ * mistake. */
+static __always_inline int refuse(void)
+{
+	bpf_set_retval(-ECONNREFUSED);
+	return REFUSE;
+}
+
+static __always_inline int on_connect(struct bpf_sock_addr *ctx, const enum ip_family family)
+{
+	struct connected_service connection = {};
+	const struct frontend_value *frontend;
+	const struct ip_port *backend;
+	struct connected_service *kept;
+
+	sock_addr_load(ctx, family, &connection.service);
+	frontend = frontend_lookup(&connection.service, ctx->protocol);
+	if (!frontend) {
+		/* A socket may connect again, elsewhere. */
+		bpf_sk_storage_delete(&connected_services, ctx->sk);
+		return PROCEED;
+	}
+	if (!frontend->backends.count)
+		return refuse();
+	backend = backend_pick(&frontend->backends);
+	if (!backend)
+		return PROCEED;
+	connection.backend = *backend;
+	kept = bpf_sk_storage_get(&connected_services, ctx->sk, &connection,
+				  BPF_SK_STORAGE_GET_F_CREATE);
+	/* What a previous connect() of this socket left there is not overwritten by the call above.
+	 */
+	if (kept)
+		*kept = connection;
+	sock_addr_store(ctx, family, &connection.backend);
+	return PROCEED;
+}
+
+/* Runs for UDP datagrams that name their destination. */
+static __always_inline int on_sendmsg(struct bpf_sock_addr *ctx, const enum ip_family family)
+{
+	const struct frontend_value *frontend;
+	struct ip_port service, backend;
+
+	sock_addr_load(ctx, family, &service);
+	frontend = frontend_lookup(&service, IPPROTO_UDP);
+	if (!frontend)
+		return PROCEED;
+	if (!frontend->backends.count)
+		return refuse();
+	if (udp_backend_for(bpf_get_socket_cookie(ctx), &service, frontend, &backend))
+		return PROCEED;
+	sock_addr_store(ctx, family, &backend);
+	return PROCEED;
+}
+
+/* The service that a connected socket dialled, when `peer` is the backend it got. */
+static __always_inline const struct ip_port *connected_service_of(struct bpf_sock_addr *ctx,
+								  const struct ip_port *peer)
+{
+	const struct connected_service *connection =
+		bpf_sk_storage_get(&connected_services, ctx->sk, NULL, 0);
+
+	return connection && ip_port_equal(&connection->backend, peer) ? &connection->service
+								       : NULL;
+}
+
+/* Runs for received UDP datagrams whose source is asked for, on connected sockets too. */
+static __always_inline int on_recvmsg(struct bpf_sock_addr *ctx, const enum ip_family family)
+{
+	const struct ip_port *service = NULL;
+	struct ip_port source;
+
+	sock_addr_load(ctx, family, &source);
+	if (ctx->sk->state == SOCK_STATE_ESTABLISHED)
+		service = connected_service_of(ctx, &source);
+	if (!service)
+		service = udp_service_of(bpf_get_socket_cookie(ctx), &source);
+	if (service)
+		sock_addr_store(ctx, family, service);
+	return PROCEED;
+}
+
+static __always_inline int on_getpeername(struct bpf_sock_addr *ctx, const enum ip_family family)
+{
+	const struct ip_port *service;
+	struct ip_port peer;
+
+	sock_addr_load(ctx, family, &peer);
+	service = connected_service_of(ctx, &peer);
+	if (service)
+		sock_addr_store(ctx, family, service);
+	return PROCEED;
+}
+
+/*
+ * An IPv4-mapped destination on an IPv6 socket runs connect6 for connect(), but sendmsg4 and then
+ * recvmsg6 for sendto() and its answer (observed 6.1 ... 6.18): tables that hold one form of an
+ * address for both families make that no case of its own.
+ */
+
+SEC("cgroup/connect4")
+int connect4(struct bpf_sock_addr *ctx)
+{
+	return on_connect(ctx, FAMILY_IPV4);
+}
+
+SEC("cgroup/connect6")
+int connect6(struct bpf_sock_addr *ctx)
+{
+	return on_connect(ctx, FAMILY_IPV6);
+}
+
+SEC("cgroup/sendmsg4")
+int sendmsg4(struct bpf_sock_addr *ctx)
+{
+	return on_sendmsg(ctx, FAMILY_IPV4);
+}
+
+SEC("cgroup/sendmsg6")
+int sendmsg6(struct bpf_sock_addr *ctx)
+{
+	return on_sendmsg(ctx, FAMILY_IPV6);
+}
+
+SEC("cgroup/recvmsg4")
+int recvmsg4(struct bpf_sock_addr *ctx)
+{
+	return on_recvmsg(ctx, FAMILY_IPV4);
+}
+
+SEC("cgroup/recvmsg6")
+int recvmsg6(struct bpf_sock_addr *ctx)
+{
+	return on_recvmsg(ctx, FAMILY_IPV6);
+}
+
+SEC("cgroup/getpeername4")
+int getpeername4(struct bpf_sock_addr *ctx)
+{
+	return on_getpeername(ctx, FAMILY_IPV4);
+}
+
+SEC("cgroup/getpeername6")
+int getpeername6(struct bpf_sock_addr *ctx)
+{
+	return on_getpeername(ctx, FAMILY_IPV6);
+}
