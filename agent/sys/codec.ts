@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Fixed-size binary values: what layout.gen.ts is made of. Codecs write into a caller's zeroed buffer
+// and allocate nothing while writing.
+
+/** @typeParam T the value. `write` leaves padding alone: the buffer must be zero there. */
+export interface Codec<T> {
+  /** Bytes. */
+  readonly size: number;
+  write(view: DataView, at: number, value: T): void;
+  read(view: DataView, at: number): T;
+}
+
+/** A table as bpf/maps.bpf.h defines it. */
+export interface MapSpec<K, V> {
+  readonly name: string;
+  /** enum bpf_map_type */
+  readonly type: number;
+  readonly flags: number;
+  readonly maxEntries: number;
+  readonly key: Codec<K>;
+  readonly value: Codec<V>;
+  /** Changes with anything that makes a pinned table unusable to this build. */
+  readonly layoutHash: string;
+}
+
+/** A number in the host's byte order; BPF runs on little-endian hosts only, as far as this project builds it. */
+export const u32: Codec<number> = {
+  size: 4,
+  write: (view, at, value) => view.setUint32(at, value, true),
+  read: (view, at) => view.getUint32(at, true),
+};
+
+/** Reads a NUL-terminated ASCII name of at most `size` bytes. */
+export function readName(view: DataView, at: number, size: number): string {
+  let name = '';
+  for (let i = at; i < at + size && view.getUint8(i) !== 0; i++) {
+    name += String.fromCharCode(view.getUint8(i));
+  }
+  return name;
+}
+
+/** Writes `name`, cut so that a NUL always ends it. The bytes behind must be zero already. */
+export function writeName(view: DataView, at: number, size: number, name: string): void {
+  const length = Math.min(name.length, size - 1);
+  for (let i = 0; i < length; i++) view.setUint8(at + i, name.charCodeAt(i));
+}

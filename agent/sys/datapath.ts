@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// The datapath of one node: its tables and the programs on the hooks of its cgroup. Everything is pinned
+// and outlives this process; opening it again finds the same tables.
+
+import { statSync } from 'node:fs';
+import path from 'node:path';
+import { KernelMap } from './kernel-map.ts';
+import { MAPS } from './layout.gen.ts';
+import { createPinnedLink, readPinnedLink, updatePinnedLink } from './libbpf/link.ts';
+import { RawMap } from './libbpf/map.ts';
+import { LoadedObject } from './libbpf/object.ts';
+import { HOOKS, type Pins } from './pins.ts';
+import { SlotArray } from './slot-array.ts';
+
+/** What scripts/build makes of bpf/sock.bpf.c. */
+const SOCK_OBJECT = path.join(import.meta.dirname, '../../bpf/build/sock.o');
+
+/** Every map that is pinned. */
+export const PINNED_MAPS = Object.values(MAPS);
+
+/** The tables that user space reads and writes. */
+export interface Tables {
+  readonly frontends: ReturnType<typeof openFrontends>;
+  readonly members: ReturnType<typeof openMembers>;
+  readonly servicePorts: ReturnType<typeof openServicePorts>;
+  readonly slots: SlotArray;
+  close(): void;
+}
+
+/** Opens the pinned tables. @throws KernelError (ENOENT) when this build's tables are not pinned. */
+export function openTables(pins: Pins): Tables {
+  const opened: { close(): void }[] = [];
+  const opening = <T extends { close(): void }>(table: T): T => {
+    opened.push(table);
+    return table;
+  };
+  const close = () => {
+    for (const table of opened) table.close();
+  };
+  try {
+    return {
+      frontends: opening(openFrontends(pins)),
+      members: opening(openMembers(pins)),
+      servicePorts: opening(openServicePorts(pins)),
+      slots: opening(SlotArray.open(RawMap.openPin(pins.map(MAPS.slots)))),
+      close,
+    };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+/** A hook and whether our program is on it. */
+export interface Attachment {
+  readonly hook: string;
+  /** 0 when nothing is attached. */
+  readonly programId: number;
+}
+
+/** The programs, loaded against the pinned tables; {@link Programs.attach} puts them to work. */
+export class Programs {
+  readonly #object: LoadedObject;
+  readonly #pins: Pins;
+
+  private constructor(object: LoadedObject, pins: Pins) {
+    this.#object = object;
+    this.#pins = pins;
+  }
+
+  /** Loads the programs; creates and pins the tables that are not there yet. */
+  static load(pins: Pins): Programs {
+    pins.create();
+    const mapPins = new Map(PINNED_MAPS.map((spec) => [spec.name, pins.map(spec)]));
+    return new Programs(LoadedObject.load(SOCK_OBJECT, mapPins), pins);
+  }
+
+  /**
+   * Puts the programs on every hook of `cgroup`: in place of what an earlier run left there, which never
+   * leaves a hook empty. Idempotent.
+   */
+  attach(cgroup: string): void {
+    const cgroupId = statSync(cgroup, { bigint: true }).ino;
+    for (const hook of HOOKS) {
+      const pin = this.#pins.link(hook);
+      const program = this.#object.programFd(hook);
+      const link = readPinnedLink(pin);
+      if (link?.cgroupId === cgroupId) updatePinnedLink(pin, program);
+      else {
+        if (link) this.#pins.removeLink(hook);
+        createPinnedLink(hook, program, cgroup, pin);
+      }
+    }
+  }
+
+  /** Gives the descriptors back; what is attached stays. */
+  close(): void {
+    this.#object.close();
+  }
+}
+
+/** What is on each hook now. */
+export function attachments(pins: Pins): Attachment[] {
+  return HOOKS.map((hook) => {
+    const link = readPinnedLink(pins.link(hook));
+    return { hook, programId: link && link.cgroupId !== 0n ? link.programId : 0 };
+  });
+}
+
+function openFrontends(pins: Pins) {
+  return new KernelMap(RawMap.openPin(pins.map(MAPS.frontends)), MAPS.frontends);
+}
+
+function openMembers(pins: Pins) {
+  return new KernelMap(RawMap.openPin(pins.map(MAPS.members)), MAPS.members);
+}
+
+function openServicePorts(pins: Pins) {
+  return new KernelMap(RawMap.openPin(pins.map(MAPS.servicePorts)), MAPS.servicePorts);
+}

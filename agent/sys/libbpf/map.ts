@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// BPF maps as bytes: the operations in use, with sizes taken from the map itself so that no buffer is
+// ever read or written past its end.
+
+import { closeSync } from 'node:fs';
+import { libbpf } from './ffi.ts';
+import { KernelError } from './kernel-error.ts';
+
+/** Entry `index` of a batch was refused; those before it are done, those behind it were not tried. */
+export interface BatchStop {
+  readonly index: number;
+  readonly error: KernelError;
+}
+
+/** enum bpf_map_update_elem flags */
+const BPF_ANY = 0;
+
+/** Offsets in struct bpf_map_info (linux/bpf.h). */
+const INFO = { size: 88, id: 4, keySize: 8, valueSize: 12, maxEntries: 16 } as const;
+/** Offset of map_flags and size of struct bpf_map_create_opts (libbpf 1.0). */
+const CREATE_OPTIONS = { size: 48, mapFlags: 28 } as const;
+
+/** An open map. Owns its file descriptor. */
+export class RawMap {
+  readonly fd: number;
+  readonly name: string;
+  readonly id: number;
+  readonly keySize: number;
+  readonly valueSize: number;
+  readonly maxEntries: number;
+
+  /** @param name for messages. */
+  constructor(fd: number, name: string) {
+    const info = Buffer.alloc(INFO.size);
+    check(libbpf().objectInfo(fd, info, [info.length]), `read the properties of map ${name}`);
+    this.fd = fd;
+    this.name = name;
+    this.id = info.readUInt32LE(INFO.id);
+    this.keySize = info.readUInt32LE(INFO.keySize);
+    this.valueSize = info.readUInt32LE(INFO.valueSize);
+    this.maxEntries = info.readUInt32LE(INFO.maxEntries);
+  }
+
+  static create(
+    name: string,
+    spec: { type: number; flags: number; keySize: number; valueSize: number; maxEntries: number },
+  ): RawMap {
+    const options = Buffer.alloc(CREATE_OPTIONS.size);
+    options.writeBigUInt64LE(BigInt(options.length), 0);
+    options.writeUInt32LE(spec.flags, CREATE_OPTIONS.mapFlags);
+    const { type, keySize, valueSize, maxEntries } = spec;
+    const fd = libbpf().mapCreate(type, name, keySize, valueSize, maxEntries, options);
+    return new RawMap(check(fd, `create map ${name} of ${maxEntries} entries`), name);
+  }
+
+  static openPin(path: string): RawMap {
+    return new RawMap(check(libbpf().objectGet(path), `open pinned map ${path}`), path);
+  }
+
+  static openById(id: number, name: string): RawMap {
+    return new RawMap(check(libbpf().mapFdById(id), `open map ${name} with id ${id}`), name);
+  }
+
+  close(): void {
+    closeSync(this.fd);
+  }
+
+  /** Copies the value of `key` into `value`. @returns false when the map has no such key. */
+  lookup(key: Uint8Array, value: Uint8Array): boolean {
+    this.#checkSizes(key, value, 1);
+    const result = libbpf().mapLookup(this.fd, key, value);
+    if (result === -ENOENT) return false;
+    check(result, `look up in map ${this.name}`);
+    return true;
+  }
+
+  update(key: Uint8Array, value: Uint8Array): void {
+    this.#checkSizes(key, value, 1);
+    check(libbpf().mapUpdate(this.fd, key, value, BPF_ANY), `write to map ${this.name}`);
+  }
+
+  /**
+   * {@link update}, off the main thread. For a map of maps it returns only when every program that
+   * may have read what was there before has ended (the kernel waits for an RCU grace period).
+   */
+  async updateAndWait(key: Uint8Array, value: Uint8Array): Promise<void> {
+    this.#checkSizes(key, value, 1);
+    check(await libbpf().mapUpdateAsync(this.fd, key, value, BPF_ANY), `write to map ${this.name}`);
+  }
+
+  /** Writes `count` entries laid end to end. */
+  updateBatch(keys: Uint8Array, values: Uint8Array, count: number): BatchStop | undefined {
+    this.#checkSizes(keys, values, count);
+    const done: [number] = [count];
+    const result = libbpf().mapUpdateBatch(this.fd, keys, values, done, null);
+    return this.#stop(
+      result,
+      done[0],
+      `write to map ${this.name} (${this.maxEntries} entries at most)`,
+    );
+  }
+
+  /** Deletes `count` keys laid end to end. Stops at a key that is not there (ENOENT). */
+  deleteBatch(keys: Uint8Array, count: number): BatchStop | undefined {
+    this.#checkSizes(keys, undefined, count);
+    const done: [number] = [count];
+    const result = libbpf().mapDeleteBatch(this.fd, keys, done, null);
+    return this.#stop(result, done[0], `delete from map ${this.name}`);
+  }
+
+  /** Visits every entry. The buffers are reused: copy what is to be kept. */
+  forEach(visit: (keys: DataView, keyAt: number, values: DataView, valueAt: number) => void): void {
+    const capacity = Math.min(this.maxEntries, DUMP_BATCH);
+    const keys = new Uint8Array(capacity * this.keySize);
+    const values = new Uint8Array(capacity * this.valueSize);
+    const keyView = new DataView(keys.buffer);
+    const valueView = new DataView(values.buffer);
+    let cursor: Uint8Array | null = null;
+    for (;;) {
+      const next = new Uint8Array(Math.max(this.keySize, 4));
+      const count: [number] = [capacity];
+      const result = libbpf().mapLookupBatch(this.fd, cursor, next, keys, values, count, null);
+      if (result !== 0 && result !== -ENOENT) check(result, `read map ${this.name}`);
+      for (let i = 0; i < count[0]; i++) {
+        visit(keyView, i * this.keySize, valueView, i * this.valueSize);
+      }
+      if (result === -ENOENT) return;
+      cursor = next;
+    }
+  }
+
+  #stop(result: number, index: number, attempted: string): BatchStop | undefined {
+    if (result === 0) return undefined;
+    return { index, error: new KernelError(attempted, -result) };
+  }
+
+  #checkSizes(keys: Uint8Array, values: Uint8Array | undefined, count: number): void {
+    if (keys.length < count * this.keySize || (values && values.length < count * this.valueSize)) {
+      throw new RangeError(`buffers for ${count} entries of map ${this.name} are too small`);
+    }
+  }
+}
+
+const ENOENT = 2;
+
+/** Entries read at a time; a hash refuses (ENOSPC) only when one bucket alone holds more. */
+const DUMP_BATCH = 4096;
+
+/** @returns `result` when it is no error. @throws KernelError. */
+export function check(result: number, attempted: string): number {
+  if (result < 0) throw new KernelError(attempted, -result);
+  return result;
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// A compiled BPF object: opened, its maps bound to pins, loaded into the kernel.
+
+import { lastErrno, libbpf, type Pointer, withLibbpfLog } from './ffi.ts';
+import { KernelError } from './kernel-error.ts';
+import { check } from './map.ts';
+
+/** What libbpf calls LIBBPF_WARN; info and debug lines are of no use to an operator. */
+const LEVEL_WARN = 0;
+
+/** Lines of libbpf's and the verifier's own words that an error carries. */
+const DETAIL_LINES = 6;
+
+/** A loaded object: its programs and maps stay in the kernel for as long as it is open or they are pinned. */
+export class LoadedObject {
+  readonly #object: Pointer;
+  readonly #path: string;
+
+  private constructor(object: Pointer, path: string) {
+    this.#object = object;
+    this.#path = path;
+  }
+
+  /**
+   * @param pins where each map is to be pinned; a map found there is used as it is.
+   * @throws KernelError with the last lines that libbpf or the verifier said.
+   */
+  static load(path: string, pins: ReadonlyMap<string, string>): LoadedObject {
+    const said: string[] = [];
+    const log = (level: number, text: string) => {
+      if (level === LEVEL_WARN) said.push(...text.trimEnd().split('\n'));
+    };
+    return withLibbpfLog(log, () => {
+      const object = libbpf().objectOpen(path, null);
+      if (object === null) throw new KernelError(`open BPF object ${path}`, lastErrno());
+      try {
+        for (const [map, pin] of pins) {
+          check(
+            libbpf().mapSetPinPath(findMap(object, map, path), pin),
+            `pin map ${map} at ${pin}`,
+          );
+        }
+        const result = libbpf().objectLoad(object);
+        if (result < 0) {
+          throw new KernelError(`load ${path}`, -result, said.slice(-DETAIL_LINES).join(' | '));
+        }
+        return new LoadedObject(object, path);
+      } catch (error) {
+        libbpf().objectClose(object);
+        throw error;
+      }
+    });
+  }
+
+  /** The descriptor of a program; it belongs to the object. */
+  programFd(name: string): number {
+    const program = libbpf().findProgram(this.#object, name);
+    if (program === null)
+      throw new KernelError(`find program ${name} in ${this.#path}`, lastErrno());
+    return libbpf().programFd(program);
+  }
+
+  close(): void {
+    libbpf().objectClose(this.#object);
+  }
+}
+
+function findMap(object: Pointer, name: string, path: string): Pointer {
+  const map = libbpf().findMap(object, name);
+  if (map === null) throw new KernelError(`find map ${name} in ${path}`, lastErrno());
+  return map;
+}

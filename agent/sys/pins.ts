@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names under bpffs. A map's pin carries the hash of its layout, so that a build meets only tables that it
+// understands: after an upgrade that changes a layout, both generations lie side by side until the
+// programs have moved.
+
+import { mkdirSync, readdirSync, rmdirSync, rmSync, statfsSync } from 'node:fs';
+import path from 'node:path';
+import { EnvironmentError } from '../errors.ts';
+import type { MapSpec } from './codec.ts';
+import { CGROUP_HOOKS, type CgroupHook, removePinnedLink } from './libbpf/link.ts';
+
+export const DEFAULT_BPFFS = '/sys/fs/bpf/signalbox';
+
+/** BPF_FS_MAGIC (linux/magic.h) */
+const BPFFS_MAGIC = 0xcafe4a11;
+
+export const HOOKS = Object.keys(CGROUP_HOOKS) as CgroupHook[];
+
+export class Pins {
+  readonly directory: string;
+
+  constructor(directory: string) {
+    this.directory = path.resolve(directory);
+  }
+
+  map(spec: Pick<MapSpec<unknown, unknown>, 'name' | 'layoutHash'>): string {
+    return path.join(this.directory, 'maps', `${spec.name}_${spec.layoutHash}`);
+  }
+
+  link(hook: CgroupHook): string {
+    return path.join(this.directory, 'links', hook);
+  }
+
+  /** Makes the directories. @throws EnvironmentError when they would not lie in a bpffs. */
+  create(): void {
+    if (statfsSync(nearestDirectory(this.directory)).type !== BPFFS_MAGIC) {
+      throw new EnvironmentError(`${this.directory} is not in a BPF file system`, {
+        hint: 'mount one: mount -t bpf bpf /sys/fs/bpf, or name one with --bpffs DIR',
+      });
+    }
+    for (const kind of ['maps', 'links']) {
+      mkdirSync(path.join(this.directory, kind), { recursive: true, mode: 0o700 });
+    }
+  }
+
+  /** Takes our program off `hook`. No link, no error. */
+  removeLink(hook: CgroupHook): void {
+    removePinnedLink(this.link(hook));
+  }
+
+  /** Removes pins of maps that `specs` do not name: tables of other builds, which no program uses any more. */
+  removeOtherMaps(
+    specs: readonly Pick<MapSpec<unknown, unknown>, 'name' | 'layoutHash'>[],
+  ): string[] {
+    const kept = new Set(specs.map((spec) => this.map(spec)));
+    const others = this.#list('maps').filter((pin) => !kept.has(pin));
+    for (const pin of others) rmSync(pin);
+    return others;
+  }
+
+  /** Takes programs off their hooks, then removes every pin and directory. @returns what was removed. */
+  removeAll(): string[] {
+    const removed: string[] = [];
+    for (const pin of this.#list('links')) {
+      removePinnedLink(pin);
+      removed.push(pin);
+    }
+    for (const pin of this.#list('maps')) {
+      rmSync(pin);
+      removed.push(pin);
+    }
+    for (const directory of ['links', 'maps', '.'])
+      removeEmpty(path.join(this.directory, directory));
+    return removed;
+  }
+
+  #list(kind: 'maps' | 'links'): string[] {
+    const directory = path.join(this.directory, kind);
+    try {
+      return readdirSync(directory).map((name) => path.join(directory, name));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+      throw error;
+    }
+  }
+}
+
+function nearestDirectory(directory: string): string {
+  try {
+    statfsSync(directory);
+    return directory;
+  } catch {
+    return nearestDirectory(path.dirname(directory));
+  }
+}
+
+function removeEmpty(directory: string): void {
+  try {
+    rmdirSync(directory);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+}
