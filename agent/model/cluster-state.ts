@@ -3,22 +3,25 @@
 // Sources write into it and do nothing else; the reconcile loop reads it (invariant: a watch
 // callback does no I/O, it marks dirty).
 
+import { isDeepStrictEqual } from 'node:util';
 import { type EndpointSliceSpec, type ObjectKey, objectKey, type ServiceSpec } from './objects.ts';
 
 /** The kinds that must be complete before the first kernel write. */
 export const WATCHED_KINDS = ['Service', 'EndpointSlice'] as const;
 export type WatchedKind = (typeof WATCHED_KINDS)[number];
 
-/** An object that was left out, and why: shown by `status`, counted by a metric. */
+/** What was left out, wholly or in part, and why: shown by `status`, counted by a metric. */
 export interface SkippedObject {
-  readonly kind: WatchedKind;
-  readonly key: ObjectKey;
+  readonly kind: WatchedKind | 'Manifest';
+  /** namespace/name of an object; the path of a manifest. */
+  readonly key: string;
   readonly reason: string;
 }
 
 /** What a source read out of one API object. */
 export type Parsed<Spec> =
-  | { readonly spec: Spec }
+  /** `leftOut`: some part makes no sense and is not in `spec`; which one, and why. */
+  | { readonly spec: Spec; readonly leftOut?: string }
   /** Rightly nothing to do: headless, ExternalName, FQDN slices, another proxy's. */
   | { readonly ignored: string }
   /** Makes no sense: skipped by name. The object's last good form, if there was one, stays in force. */
@@ -34,6 +37,8 @@ export interface ObjectSink {
    * and is not in `present` is gone. The first call for a kind makes it synced.
    */
   listed(kind: WatchedKind, present: ReadonlySet<ObjectKey>): void;
+  /** A manifest, by its path, cannot be taken as it stands, and why; without a reason: it can again. */
+  noteManifest(path: string, reason?: string): void;
 }
 
 export class ClusterState implements ObjectSink {
@@ -84,8 +89,11 @@ export class ClusterState implements ObjectSink {
   upsertService(key: ObjectKey, parsed: Parsed<ServiceSpec>): void {
     this.#note('Service', key, parsed);
     if ('invalid' in parsed) return;
-    if ('spec' in parsed) this.#services.set(key, parsed.spec);
-    else if (!this.#services.delete(key)) return;
+    const before = this.#services.get(key);
+    const after = 'spec' in parsed ? parsed.spec : undefined;
+    if (isDeepStrictEqual(before, after)) return;
+    if (after) this.#services.set(key, after);
+    else this.#services.delete(key);
     this.#markDirty(key);
   }
 
@@ -94,6 +102,7 @@ export class ClusterState implements ObjectSink {
     if ('invalid' in parsed) return;
     const before = this.#slices.get(key);
     const after = 'spec' in parsed ? parsed.spec : undefined;
+    if (isDeepStrictEqual(before, after)) return;
     if (before) this.#unlink(key, before);
     if (after) this.#link(key, after);
   }
@@ -111,11 +120,17 @@ export class ClusterState implements ObjectSink {
   listed(kind: WatchedKind, present: ReadonlySet<ObjectKey>): void {
     const held = kind === 'Service' ? this.#services : this.#slices;
     const skipped = [...this.#skipped.values()].filter((object) => object.kind === kind);
-    for (const key of [...held.keys(), ...skipped.map((object) => object.key)]) {
+    for (const key of [...held.keys(), ...skipped.map((object) => object.key as ObjectKey)]) {
       if (!present.has(key)) this.remove(kind, key);
     }
     this.#listed.add(kind);
     this.#onDirty();
+  }
+
+  noteManifest(path: string, reason?: string): void {
+    const id = skippedId('Manifest', path);
+    if (reason === undefined) this.#skipped.delete(id);
+    else this.#skipped.set(id, { kind: 'Manifest', key: path, reason });
   }
 
   #link(key: ObjectKey, slice: EndpointSliceSpec): void {
@@ -137,11 +152,10 @@ export class ClusterState implements ObjectSink {
   }
 
   #note(kind: WatchedKind, key: ObjectKey, parsed: Parsed<unknown>): void {
-    if ('invalid' in parsed) {
-      this.#skipped.set(skippedId(kind, key), { kind, key, reason: parsed.invalid });
-    } else {
-      this.#skipped.delete(skippedId(kind, key));
-    }
+    const reason =
+      'invalid' in parsed ? parsed.invalid : 'spec' in parsed ? parsed.leftOut : undefined;
+    if (reason === undefined) this.#skipped.delete(skippedId(kind, key));
+    else this.#skipped.set(skippedId(kind, key), { kind, key, reason });
   }
 
   #markDirty(service: ObjectKey): void {
@@ -154,6 +168,6 @@ function serviceOf(slice: EndpointSliceSpec): ObjectKey {
   return objectKey({ namespace: slice.namespace, name: slice.serviceName });
 }
 
-function skippedId(kind: WatchedKind, key: ObjectKey): string {
+function skippedId(kind: SkippedObject['kind'], key: string): string {
   return `${kind} ${key}`;
 }

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// The text of one manifest, reduced to the watched objects in it. Pure; used by manifest-source.ts.
+// Plays the API server's part where a hand-written object relies on its defaults.
+
+import { parseAllDocuments } from 'yaml';
+import { messageOf } from '../errors.ts';
+import type { WatchedKind } from '../model/cluster-state.ts';
+import type { ObjectKey } from '../model/objects.ts';
+import { isObject, type JsonObject } from './json-fields.ts';
+import { parseKey } from './object-metadata.ts';
+import { type Deliver, ENDPOINT_SLICES, WATCHED_RESOURCES } from './watched-resources.ts';
+
+export interface ManifestObject {
+  readonly kind: WatchedKind;
+  readonly key: ObjectKey;
+  readonly deliver: Deliver;
+}
+
+export type Manifest =
+  | {
+      readonly objects: readonly ManifestObject[];
+      /** Objects without a usable name: they are left out, the others are not. */
+      readonly problems: readonly string[];
+    }
+  /** Not Kubernetes objects in YAML or JSON: where, and why. */
+  | { readonly unreadable: string };
+
+/** Reads YAML (any number of documents) or JSON. Other kinds are ignored. Never throws. */
+export function parseManifest(text: string, format: 'yaml' | 'json'): Manifest {
+  const documents = (format === 'json' && jsonDocument(text)) || yamlDocuments(text);
+  if ('unreadable' in documents) return documents;
+  const objects: ManifestObject[] = [];
+  const problems: string[] = [];
+  for (const [i, document] of documents.values.entries()) {
+    if (document === null) continue;
+    // Half a file is often good YAML: it must not take the place of the whole one.
+    if (!isObject(document) || typeof document.kind !== 'string') {
+      return { unreadable: `document ${i + 1} is not a Kubernetes object: it has no kind` };
+    }
+    for (const json of items(document)) {
+      const read = readObject(json);
+      if (typeof read === 'string') problems.push(read);
+      else if (read) objects.push(read);
+    }
+  }
+  return { objects, problems };
+}
+
+/** @returns undefined for other kinds, a problem for an object without a usable name. */
+function readObject(json: unknown): ManifestObject | string | undefined {
+  if (!isObject(json)) return 'an item of a List is not an object';
+  const resource = WATCHED_RESOURCES.find(
+    ({ kind, apiVersion }) => json.kind === kind && json.apiVersion === apiVersion,
+  );
+  if (!resource) return undefined;
+  const { kind } = resource;
+  const identity = parseKey(json);
+  if ('invalid' in identity) return `${kind} left out: ${identity.invalid}`;
+  const complete = resource === ENDPOINT_SLICES ? withPortNames(json) : json;
+  return { kind, key: identity.key, deliver: resource.parse(complete) };
+}
+
+type Documents = { readonly values: readonly unknown[] } | { readonly unreadable: string };
+
+/** Fast, but silent about where an error is; the YAML parser, which reads JSON too, knows. */
+function jsonDocument(text: string): Documents | undefined {
+  try {
+    return { values: [JSON.parse(text)] };
+  } catch {
+    return undefined;
+  }
+}
+
+function yamlDocuments(text: string): Documents {
+  const documents = parseAllDocuments(text, { merge: true });
+  for (const { errors } of documents) {
+    const [message = ''] = errors[0]?.message.split('\n', 1) ?? [];
+    if (message) return { unreadable: message.replace(/:$/, '') };
+  }
+  try {
+    return { values: Array.from(documents, (document) => document.toJS()) };
+  } catch (error) {
+    // Aliases that lead nowhere, or multiply without end.
+    return { unreadable: messageOf(error) };
+  }
+}
+
+/** The object itself, or what is in it when it is a List as `kubectl get -o yaml` writes it. */
+function items(document: JsonObject): readonly unknown[] {
+  const { kind, items } = document;
+  return kind === 'List' && Array.isArray(items) ? items : [document];
+}
+
+/** The API server names an unnamed EndpointSlice port ''; a manifest has not been there. */
+function withPortNames(slice: JsonObject): JsonObject {
+  if (!Array.isArray(slice.ports)) return slice;
+  return {
+    ...slice,
+    ports: slice.ports.map((port: unknown) =>
+      isObject(port) ? { ...port, name: port.name ?? '' } : port,
+    ),
+  };
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// One set of objects out of many manifests. Pure; used by manifest-source.ts. An object that stands
+// in several places counts where it stands first, in the order of the files' names.
+
+import type { WatchedKind } from '../model/cluster-state.ts';
+import type { ObjectKey } from '../model/objects.ts';
+import type { ManifestObject } from './manifest-file.ts';
+import type { ManifestFile } from './manifest-folder.ts';
+
+export interface MergedManifests {
+  readonly objects: ReadonlySet<ManifestObject>;
+  readonly keys: Readonly<Record<WatchedKind, ReadonlySet<ObjectKey>>>;
+  /** By the file's path: everything about it that is not in force. */
+  readonly problems: ReadonlyMap<string, string>;
+}
+
+/** @param files in the order of their names. */
+export function mergeManifests(files: readonly ManifestFile[]): MergedManifests {
+  const objects = new Set<ManifestObject>();
+  const keys = { Service: new Set<ObjectKey>(), EndpointSlice: new Set<ObjectKey>() };
+  const problems = new Map<string, string>();
+  for (const file of files) {
+    const complaints = file.problem ? [file.problem] : [];
+    for (const object of file.objects) {
+      const { kind, key } = object;
+      if (keys[kind].has(key)) {
+        complaints.push(`${kind} ${key} left out: ${firstPlace(files, object)} has it already`);
+        continue;
+      }
+      keys[kind].add(key);
+      objects.add(object);
+    }
+    if (complaints.length > 0) problems.set(file.path, complaints.join('; '));
+  }
+  return { objects, keys, problems };
+}
+
+function firstPlace(files: readonly ManifestFile[], { kind, key }: ManifestObject): string {
+  const first = files.find((file) =>
+    file.objects.some((object) => object.kind === kind && object.key === key),
+  );
+  return first?.path ?? 'another file';
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where the watched objects come from: the API server or a folder of manifests. main.ts chooses one
+// and starts it; the rest of the agent sees only this interface and the ObjectSink.
+
+import type { ObjectSink, SkippedObject } from '../model/cluster-state.ts';
+
+export interface ObjectSource {
+  /** For people: `API server https://192.0.2.1:6443` or `manifests in /etc/signalbox`. */
+  readonly description: string;
+  /** What goes on now, one entry per watch; read anew at every use. */
+  readonly watches: readonly WatchState[];
+  /**
+   * Delivers the present state and then every change into `sink`, until `signal` aborts; nothing is
+   * delivered after that. Called once. Failures are retried for ever and shown in `watches`.
+   */
+  start(sink: ObjectSink, signal: AbortSignal): void;
+}
+
+/** How one watch is doing: shown by `status`, exported as metrics. */
+export interface WatchState {
+  readonly kind: SkippedObject['kind'];
+  /** listing: reading everything; watching: following changes; waiting: until the next attempt after a failure. */
+  readonly phase: 'listing' | 'watching' | 'waiting';
+  /** The latest failure, kept after recovery. */
+  readonly lastError?: string;
+  readonly lastErrorAt?: Date;
+  /** When the server, or the folder, last gave an answer. */
+  readonly lastContact?: Date;
+  /** Complete lists after the first one. */
+  readonly relists: number;
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// The two fields that the ports of Services and of EndpointSlices have in common. Used by both parsers.
+
+import type { Protocol } from '../model/objects.ts';
+import { FieldError, type JsonObject, optionalText } from './json-fields.ts';
+
+const PROTOCOLS: readonly string[] = ['TCP', 'UDP', 'SCTP'] satisfies Protocol[];
+const MAX_PORT = 65535;
+
+/** `protocol`; absent is TCP, as the API server defaults it. @throws FieldError */
+export function protocolField(object: JsonObject): Protocol {
+  const text = optionalText(object, 'protocol') || 'TCP';
+  if (PROTOCOLS.includes(text)) return text as Protocol;
+  throw new FieldError('protocol', text, 'TCP, UDP or SCTP');
+}
+
+/** `port`, 1 to 65535. @throws FieldError */
+export function portField(object: JsonObject): number {
+  const { port } = object;
+  if (typeof port === 'number' && Number.isInteger(port) && port >= 1 && port <= MAX_PORT) {
+    return port;
+  }
+  throw new FieldError('port', port, `a port number from 1 to ${MAX_PORT}`);
+}
