@@ -71,6 +71,10 @@ export class ClusterState implements ObjectSink {
     return this.#slices.size;
   }
 
+  services(): Iterable<ObjectKey> {
+    return this.#services.keys();
+  }
+
   service(key: ObjectKey): ServiceSpec | undefined {
     return this.#services.get(key);
   }
@@ -80,7 +84,7 @@ export class ClusterState implements ObjectSink {
   }
 
   /** The Services to resolve again, emptied by the call. */
-  takeDirty(): ReadonlySet<ObjectKey> {
+  takeDirty(): Set<ObjectKey> {
     const dirty = new Set(this.#dirty);
     this.#dirty.clear();
     return dirty;

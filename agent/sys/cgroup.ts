@@ -22,8 +22,8 @@ export function cgroupMounts(mountinfo: string): CgroupMount[] {
     .map((line) => line.split(' '))
     .filter((fields) => fields[fields.indexOf('-') + 1] === 'cgroup2')
     .map((fields) => ({
-      root: unescape(fields[3] ?? '/'),
-      mountPoint: unescape(fields[4] ?? '/'),
+      root: unescapeField(fields[3] ?? '/'),
+      mountPoint: unescapeField(fields[4] ?? '/'),
     }));
 }
 
@@ -83,7 +83,7 @@ export function isInsideCgroup(cgroup: string): boolean {
 }
 
 /** mountinfo writes white space as octal escapes. */
-function unescape(field: string): string {
+function unescapeField(field: string): string {
   return field.replace(/\\([0-7]{3})/g, (_, octal: string) =>
     String.fromCharCode(parseInt(octal, 8)),
   );

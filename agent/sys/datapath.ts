@@ -72,7 +72,11 @@ export class Programs {
   static load(pins: Pins): Programs {
     pins.create();
     const mapPins = new Map(PINNED_MAPS.map((spec) => [spec.name, pins.map(spec)]));
-    return new Programs(LoadedObject.load(SOCK_OBJECT, mapPins), pins);
+    const programs = new Programs(LoadedObject.load(SOCK_OBJECT, mapPins), pins);
+    const slots = RawMap.openPin(pins.map(MAPS.slots));
+    SlotArray.initialise(slots);
+    slots.close();
+    return programs;
   }
 
   /**

@@ -2,9 +2,9 @@
 // The slots: an array of backends behind a map of one map, so that a larger copy can take its place while
 // traffic runs. Which slots are free is not known here but in plan/slots.ts.
 
-import type { Backend } from '../model/service-port.ts';
 import { KernelMap, type RefusedEntry } from './kernel-map.ts';
-import { MAPS } from './layout.gen.ts';
+import { type IpPort, MAPS } from './layout.gen.ts';
+import { ENOENT, KernelError } from './libbpf/kernel-error.ts';
 import { RawMap } from './libbpf/map.ts';
 
 const INNER = MAPS.slots.inner;
@@ -14,23 +14,29 @@ const INITIAL_CAPACITY = 4096;
 
 export class SlotArray {
   readonly #outer: RawMap;
-  #inner: KernelMap<number, Backend>;
+  #inner: KernelMap<number, IpPort>;
+  /** The outer map has one writer at a time: the last of them. */
+  #swap: Promise<void> = Promise.resolve();
 
-  private constructor(outer: RawMap, inner: KernelMap<number, Backend>) {
+  private constructor(outer: RawMap, inner: KernelMap<number, IpPort>) {
     this.#outer = outer;
     this.#inner = inner;
   }
 
-  /** Takes over `outer`. An empty one, just made, gets a first array. */
-  static open(outer: RawMap): SlotArray {
-    const id = new Uint8Array(outer.valueSize);
-    if (outer.lookup(INDEX_ZERO, id)) {
-      const raw = RawMap.openById(new DataView(id.buffer).getUint32(0, true), INNER.name);
-      return new SlotArray(outer, new KernelMap(raw, INNER));
-    }
+  /** Gives a table that was just made its first array. */
+  static initialise(outer: RawMap): void {
+    if (outer.lookup(INDEX_ZERO, new Uint8Array(outer.valueSize))) return;
     const inner = createInner(INITIAL_CAPACITY);
     outer.update(INDEX_ZERO, descriptorValue(inner));
-    return new SlotArray(outer, inner);
+    inner.close();
+  }
+
+  /** Takes over `outer`, which must have been initialised. */
+  static open(outer: RawMap): SlotArray {
+    const id = new Uint8Array(outer.valueSize);
+    if (!outer.lookup(INDEX_ZERO, id)) throw new KernelError('find the slot array', ENOENT);
+    const raw = RawMap.openById(new DataView(id.buffer).getUint32(0, true), INNER.name);
+    return new SlotArray(outer, new KernelMap(raw, INNER));
   }
 
   get capacity(): number {
@@ -43,24 +49,24 @@ export class SlotArray {
   }
 
   /** Every slot, by index; unused ones hold what was last in them. */
-  read(): Backend[] {
-    const backends: Backend[] = [];
+  read(): IpPort[] {
+    const backends: IpPort[] = [];
     for (const [index, backend] of this.#inner.entries()) backends[index] = backend;
     return backends;
   }
 
   /** Writes slots that no frontend names. */
-  write(slots: readonly (readonly [number, Backend])[]): RefusedEntry[] {
+  write(slots: readonly (readonly [number, IpPort])[]): RefusedEntry[] {
     return this.#inner.put(slots);
   }
 
-  /** Puts a larger copy in place. Nothing else may write meanwhile. */
+  /** Puts a larger copy in place. No slots may be written meanwhile. */
   async grow(capacity: number): Promise<void> {
     const larger = createInner(capacity);
     try {
       const refused = larger.put([...this.read().entries()])[0];
       if (refused) throw refused.error;
-      await this.#outer.updateAndWait(INDEX_ZERO, descriptorValue(larger));
+      await this.#replace(larger);
     } catch (error) {
       larger.close();
       throw error;
@@ -71,7 +77,15 @@ export class SlotArray {
 
   /** Resolves when every program that runs now has ended: what they may still read can be reused. */
   async settle(): Promise<void> {
-    await this.#outer.updateAndWait(INDEX_ZERO, descriptorValue(this.#inner));
+    await this.#replace();
+  }
+
+  #replace(array?: KernelMap<number, IpPort>): Promise<void> {
+    const swap = this.#swap.then(() =>
+      this.#outer.updateAndWait(INDEX_ZERO, descriptorValue(array ?? this.#inner)),
+    );
+    this.#swap = swap.catch(() => {});
+    return swap;
   }
 
   close(): void {
@@ -82,14 +96,14 @@ export class SlotArray {
 
 const INDEX_ZERO = new Uint8Array(4);
 
-function createInner(capacity: number): KernelMap<number, Backend> {
+function createInner(capacity: number): KernelMap<number, IpPort> {
   const { name, type, flags, key, value } = INNER;
   const sizes = { keySize: key.size, valueSize: value.size, maxEntries: capacity };
   return new KernelMap(RawMap.create(name, { type, flags, ...sizes }), INNER);
 }
 
 /** User space names an inner map by descriptor when it writes; the kernel answers with its id when it reads. */
-function descriptorValue(inner: KernelMap<number, Backend>): Uint8Array {
+function descriptorValue(inner: KernelMap<number, IpPort>): Uint8Array {
   const value = new Uint8Array(4);
   new DataView(value.buffer).setUint32(0, inner.raw.fd, true);
   return value;

@@ -3,6 +3,8 @@
 
 import { getSystemErrorMap } from 'node:util';
 
+export const ENOENT = 2;
+
 export class KernelError extends Error {
   /** Positive errno. */
   readonly errno: number;

@@ -4,7 +4,7 @@
 
 import { closeSync, openSync, unlinkSync } from 'node:fs';
 import { libbpf } from './ffi.ts';
-import { isNotFound, KernelError } from './kernel-error.ts';
+import { ENOENT, isNotFound, KernelError } from './kernel-error.ts';
 import { check } from './map.ts';
 
 /** enum bpf_attach_type, by the name of the hook that bpf/sock.bpf.c has a program for. */
@@ -71,7 +71,7 @@ export function updatePinnedLink(pin: string, programFd: number): void {
   const done = withPinnedLink(pin, (link) =>
     check(libbpf().linkUpdate(link, programFd, null), `replace the program of link ${pin}`),
   );
-  if (done === undefined) throw new KernelError(`replace the program of link ${pin}`, 2);
+  if (done === undefined) throw new KernelError(`replace the program of link ${pin}`, ENOENT);
 }
 
 /** Takes the program off its cgroup and removes the pin. No pin, no error. */

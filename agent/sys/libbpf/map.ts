@@ -4,7 +4,7 @@
 
 import { closeSync } from 'node:fs';
 import { libbpf } from './ffi.ts';
-import { KernelError } from './kernel-error.ts';
+import { ENOENT, KernelError } from './kernel-error.ts';
 
 /** Entry `index` of a batch was refused; those before it are done, those behind it were not tried. */
 export interface BatchStop {
@@ -140,8 +140,6 @@ export class RawMap {
     }
   }
 }
-
-const ENOENT = 2;
 
 /** Entries read at a time; a hash refuses (ENOSPC) only when one bucket alone holds more. */
 const DUMP_BATCH = 4096;

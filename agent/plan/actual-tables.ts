@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the kernel's tables hold: only ever what was written or read back, never what was meant. Indexed by
+// Service, so that the work of a change is proportional to the change.
+
+import type { ObjectKey } from '../model/objects.ts';
+import {
+  type Backend,
+  type BackendSetKey,
+  type Frontend,
+  type FrontendKey,
+  frontendKey,
+  type ServicePort,
+  type ServicePortKey,
+  servicePortKey,
+} from '../model/service-port.ts';
+import type { SlotRun } from '../sys/layout.gen.ts';
+
+/** An entry of `frontends`, with the content of the run it names. */
+export interface FrontendEntry {
+  readonly frontend: Frontend;
+  readonly servicePortId: number;
+  readonly run: SlotRun;
+  /** undefined when the run was found damaged: differs from every set that may be wanted. */
+  readonly backendSet: BackendSetKey | undefined;
+}
+
+/** An entry of `service_ports`. */
+export interface ServicePortEntry {
+  readonly id: number;
+  readonly servicePort: ServicePort;
+}
+
+export class ActualTables {
+  readonly #frontends = new Map<FrontendKey, FrontendEntry>();
+  readonly #servicePorts = new Map<ServicePortKey, ServicePortEntry>();
+  readonly #portsById = new Map<number, ServicePortEntry>();
+  readonly #portsOfService = new Map<ObjectKey, Set<ServicePortKey>>();
+  readonly #frontendsOfPort = new Map<number, Set<FrontendKey>>();
+  readonly #members = new Map<number, Map<string, Backend>>();
+  readonly #runUsers = new Map<number, number>();
+  #retired: SlotRun[] = [];
+  #lastId = 0;
+
+  /** An id that no entry has had since this was built: ids are not reused soon. */
+  nextServicePortId(): number {
+    this.#lastId = this.#lastId === 0xffffffff ? 1 : this.#lastId + 1;
+    return this.#portsById.has(this.#lastId) ? this.nextServicePortId() : this.#lastId;
+  }
+
+  get frontends(): ReadonlyMap<FrontendKey, FrontendEntry> {
+    return this.#frontends;
+  }
+
+  get servicePorts(): ReadonlyMap<ServicePortKey, ServicePortEntry> {
+    return this.#servicePorts;
+  }
+
+  get memberCount(): number {
+    let count = 0;
+    for (const backends of this.#members.values()) count += backends.size;
+    return count;
+  }
+
+  /** Every Service that has a name in the tables. */
+  services(): Iterable<ObjectKey> {
+    return this.#portsOfService.keys();
+  }
+
+  hasServicePortId(id: number): boolean {
+    return this.#portsById.has(id);
+  }
+
+  servicePortsOf(service: ObjectKey): ServicePortEntry[] {
+    const keys = this.#portsOfService.get(service) ?? [];
+    return [...keys].map((key) => this.#servicePorts.get(key) as ServicePortEntry);
+  }
+
+  frontendsOf(servicePortId: number): FrontendEntry[] {
+    const keys = this.#frontendsOfPort.get(servicePortId) ?? [];
+    return [...keys].map((key) => this.#frontends.get(key) as FrontendEntry);
+  }
+
+  membersOf(servicePortId: number): Backend[] {
+    return [...(this.#members.get(servicePortId)?.values() ?? [])];
+  }
+
+  /** Whether a published frontend names the run. */
+  isPublished(run: SlotRun): boolean {
+    return this.#runUsers.has(run.first);
+  }
+
+  /** Runs that the last frontend has left since the last call. Programs may still be reading them. */
+  takeRetired(): SlotRun[] {
+    const retired = this.#retired;
+    this.#retired = [];
+    return retired;
+  }
+
+  recordServicePort(entry: ServicePortEntry): void {
+    const key = servicePortKey(entry.servicePort);
+    this.#servicePorts.set(key, entry);
+    this.#portsById.set(entry.id, entry);
+    addTo(this.#portsOfService, entry.servicePort.service, key);
+    this.#lastId = Math.max(this.#lastId, entry.id);
+  }
+
+  recordServicePortGone({ id, servicePort }: ServicePortEntry): void {
+    const key = servicePortKey(servicePort);
+    this.#portsById.delete(id);
+    if (this.#servicePorts.get(key)?.id !== id) return;
+    this.#servicePorts.delete(key);
+    removeFrom(this.#portsOfService, servicePort.service, key);
+  }
+
+  recordFrontend(entry: FrontendEntry): void {
+    const key = frontendKey(entry.frontend);
+    this.#use(entry.run, 1);
+    this.recordFrontendGone(entry.frontend);
+    this.#frontends.set(key, entry);
+    addTo(this.#frontendsOfPort, entry.servicePortId, key);
+  }
+
+  recordFrontendGone(frontend: Frontend): void {
+    const key = frontendKey(frontend);
+    const entry = this.#frontends.get(key);
+    if (!entry) return;
+    this.#frontends.delete(key);
+    removeFrom(this.#frontendsOfPort, entry.servicePortId, key);
+    this.#use(entry.run, -1);
+  }
+
+  recordMember(servicePortId: number, backend: Backend): void {
+    const members = this.#members.get(servicePortId) ?? new Map<string, Backend>();
+    members.set(memberId(backend), backend);
+    this.#members.set(servicePortId, members);
+    this.#lastId = Math.max(this.#lastId, servicePortId);
+  }
+
+  recordMemberGone(servicePortId: number, backend: Backend): void {
+    const members = this.#members.get(servicePortId);
+    members?.delete(memberId(backend));
+    if (members?.size === 0) this.#members.delete(servicePortId);
+  }
+
+  #use(run: SlotRun, change: 1 | -1): void {
+    if (run.count === 0) return;
+    const users = (this.#runUsers.get(run.first) ?? 0) + change;
+    if (users > 0) {
+      this.#runUsers.set(run.first, users);
+    } else {
+      this.#runUsers.delete(run.first);
+      this.#retired.push(run);
+    }
+  }
+}
+
+/** Identity of a backend in text. */
+export function memberId(backend: Backend): string {
+  return `${backend.address} ${backend.port}`;
+}
+
+function addTo<K, V>(index: Map<K, Set<V>>, key: K, value: V): void {
+  const values = index.get(key);
+  if (values) values.add(value);
+  else index.set(key, new Set([value]));
+}
+
+function removeFrom<K, V>(index: Map<K, Set<V>>, key: K, value: V): void {
+  const values = index.get(key);
+  values?.delete(value);
+  if (values?.size === 0) index.delete(key);
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// What reconciling needs of the kernel's tables: as little as possible, so that tests can put a refusal
+// anywhere. sys/datapath.ts has the real ones.
+
+import type { RefusedEntry } from '../sys/kernel-map.ts';
+import type {
+  FrontendKey,
+  FrontendValue,
+  IpPort,
+  MemberKey,
+  MemberValue,
+  ServicePortName,
+} from '../sys/layout.gen.ts';
+
+export interface Table<K, V> {
+  /** Writes every entry, each atomically; @returns those that were refused. */
+  put(entries: readonly (readonly [K, V])[]): RefusedEntry[];
+  /** Deleting what is not there succeeds. */
+  delete(keys: readonly K[]): RefusedEntry[];
+  entries(): [K, V][];
+}
+
+export interface SlotTable {
+  readonly capacity: number;
+  /** Every slot by index. */
+  read(): IpPort[];
+  write(slots: readonly (readonly [number, IpPort])[]): RefusedEntry[];
+  grow(capacity: number): Promise<void>;
+  /** Resolves when no program can be reading what was unpublished before the call. */
+  settle(): Promise<void>;
+}
+
+export interface KernelTables {
+  readonly frontends: Table<FrontendKey, FrontendValue>;
+  readonly members: Table<MemberKey, MemberValue>;
+  readonly servicePorts: Table<number, ServicePortName>;
+  readonly slots: SlotTable;
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// When to do what: everything once the watches are in sync, then each change as it comes, failures when their
+// time has come, and an audit now and then.
+
+import type { ClusterState } from '../model/cluster-state.ts';
+import type { Reconciler } from './reconciler.ts';
+import type { Wakeup } from './wakeup.ts';
+
+export interface LoopOptions {
+  readonly cluster: ClusterState;
+  readonly reconciler: Reconciler;
+  /** Rings when the cluster state changes. */
+  readonly changed: Wakeup;
+  readonly auditEveryMs: number;
+  /** Runs once, when the tables are complete for the first time. */
+  readonly onComplete: () => Promise<void>;
+  readonly signal: AbortSignal;
+}
+
+/** Runs until `signal` aborts. What it throws is a bug or a lost table: nothing that a retry mends. */
+export async function runLoop(options: LoopOptions): Promise<void> {
+  const { cluster, reconciler, changed, auditEveryMs, onComplete, signal } = options;
+  while (!cluster.synced && !signal.aborted) await changed.wait(auditEveryMs, signal);
+  if (signal.aborted) return;
+  await reconciler.reconcileAll();
+  await onComplete();
+  let auditAtMs = performance.now() + auditEveryMs;
+  while (!signal.aborted) {
+    const untilAuditMs = Math.max(0, auditAtMs - performance.now());
+    await changed.wait(Math.min(untilAuditMs, reconciler.retryInMs ?? Infinity), signal);
+    if (signal.aborted) return;
+    if (performance.now() < auditAtMs) {
+      await reconciler.reconcileChanges();
+    } else {
+      await reconciler.audit();
+      auditAtMs = performance.now() + auditEveryMs;
+    }
+  }
+}

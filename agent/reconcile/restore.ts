@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernel's tables -> what the agent knows of them: at start, and again at each audit. Reads only.
+//
+// Entries without a name (a crash between two writes, somebody else's hand) are given to a Service that
+// cannot exist, so that the first pass over everything takes them away.
+
+import { type BackendSetKey, backendSetKey, type ServicePort } from '../model/service-port.ts';
+import { ActualTables } from '../plan/actual-tables.ts';
+import { SlotAllocator } from '../plan/slot-allocator.ts';
+import type { IpPort, SlotRun } from '../sys/layout.gen.ts';
+import { frontendOf, servicePortOf } from './entries.ts';
+import type { KernelTables } from './kernel-tables.ts';
+
+export interface Restored {
+  readonly actual: ActualTables;
+  readonly slots: SlotAllocator;
+}
+
+/** Owner of what nobody owns: no object can have this name. */
+const NOBODY = '?/?';
+
+/** @param reserved runs that nothing names and that must not be used yet. */
+export function restore(tables: KernelTables, reserved: Iterable<SlotRun>): Restored {
+  const actual = new ActualTables();
+  for (const [id, name] of tables.servicePorts.entries()) {
+    const servicePort = servicePortOf(name);
+    if (servicePort) actual.recordServicePort({ id, servicePort });
+  }
+  for (const [{ servicePortId, backend }] of tables.members.entries()) {
+    nameIfUnknown(actual, servicePortId);
+    actual.recordMember(servicePortId, backend);
+  }
+  const runs = restoreFrontends(tables, actual);
+  return { actual, slots: new SlotAllocator(tables.slots.capacity, [...runs, ...reserved]) };
+}
+
+/** @returns the runs in use. */
+function restoreFrontends(tables: KernelTables, actual: ActualTables): SlotRun[] {
+  const slots = tables.slots.read();
+  const entries = tables.frontends.entries();
+  const shared = overlapping(entries.map(([, value]) => value.backends));
+  const used: SlotRun[] = [];
+  for (const [key, { servicePortId, backends: run }] of entries) {
+    const frontend = frontendOf(key);
+    if (!frontend) continue;
+    nameIfUnknown(actual, servicePortId);
+    const backendSet = shared.has(run.first) ? undefined : readRun(slots, run);
+    if (run.first + run.count <= slots.length) used.push(run);
+    // A damaged run is never given back: its slots may be another's. The next audit finds them free.
+    const owned = backendSet === undefined ? { first: 0, count: 0 } : run;
+    actual.recordFrontend({ frontend, servicePortId, run: owned, backendSet });
+  }
+  return used;
+}
+
+/** @returns undefined when the run lies outside the slots. */
+function readRun(slots: readonly IpPort[], { first, count }: SlotRun): BackendSetKey | undefined {
+  if (first + count > slots.length) return undefined;
+  return backendSetKey(slots.slice(first, first + count));
+}
+
+/** First slots of runs that share slots without being the same run: never written so by this agent. */
+function overlapping(runs: readonly SlotRun[]): Set<number> {
+  const sorted = runs.filter((run) => run.count > 0).sort((a, b) => a.first - b.first);
+  const damaged = new Set<number>();
+  let last: SlotRun | undefined;
+  for (const run of sorted) {
+    const same = last && last.first === run.first && last.count === run.count;
+    if (last && !same && run.first < last.first + last.count) {
+      damaged.add(last.first);
+      damaged.add(run.first);
+    }
+    if (!last || run.first + run.count > last.first + last.count) last = run;
+  }
+  return damaged;
+}
+
+function nameIfUnknown(actual: ActualTables, id: number): void {
+  if (actual.hasServicePortId(id)) return;
+  const servicePort: ServicePort = { service: NOBODY, portName: String(id), protocol: 'TCP' };
+  actual.recordServicePort({ id, servicePort });
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Services with a refused step: when to try each again, and what to say about it meanwhile.
+
+import type { ObjectKey } from '../model/objects.ts';
+import type { Failure } from './apply.ts';
+
+const FIRST_DELAY_MS = 1000;
+const LONGEST_DELAY_MS = 60_000;
+
+interface Waiting {
+  readonly failure: Failure;
+  readonly attempts: number;
+  readonly dueMs: number;
+}
+
+export class RetryQueue {
+  readonly #waiting = new Map<ObjectKey, Waiting>();
+  readonly #nowMs: () => number;
+
+  constructor(nowMs: () => number = () => performance.now()) {
+    this.#nowMs = nowMs;
+  }
+
+  get failures(): readonly Failure[] {
+    return [...this.#waiting.values()].map(({ failure }) => failure);
+  }
+
+  /** After an attempt at `services`: those without a failure are done, the others wait longer each time. */
+  record(services: Iterable<ObjectKey>, failures: readonly Failure[]): void {
+    const failed = new Map(failures.map((failure) => [failure.service, failure]));
+    for (const service of services) {
+      const failure = failed.get(service);
+      const attempts = this.#waiting.get(service)?.attempts ?? 0;
+      if (failure) {
+        const delayMs = Math.min(FIRST_DELAY_MS * 2 ** attempts, LONGEST_DELAY_MS);
+        this.#waiting.set(service, {
+          failure,
+          attempts: attempts + 1,
+          dueMs: this.#nowMs() + delayMs,
+        });
+      } else {
+        this.#waiting.delete(service);
+      }
+    }
+  }
+
+  /** Services whose time has come. They stay listed as failed until an attempt succeeds. */
+  takeDue(): ObjectKey[] {
+    const nowMs = this.#nowMs();
+    return [...this.#waiting].filter(([, { dueMs }]) => dueMs <= nowMs).map(([service]) => service);
+  }
+
+  /** Time until the first is due; undefined when none waits. */
+  nextInMs(): number | undefined {
+    if (!this.#waiting.size) return undefined;
+    const dueMs = Math.min(...[...this.#waiting.values()].map((waiting) => waiting.dueMs));
+    return Math.max(0, dueMs - this.#nowMs());
+  }
+}

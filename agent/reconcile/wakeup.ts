@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// A bell that may ring while nobody listens: the next wait then returns at once.
+
+export class Wakeup {
+  #rung = false;
+  #waiter: (() => void) | undefined;
+
+  /** Never throws, never blocks. */
+  ring(): void {
+    this.#rung = true;
+    this.#waiter?.();
+  }
+
+  /** Resolves when it rings, when `timeoutMs` is over, or when `signal` aborts. */
+  async wait(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    if (!this.#rung && !signal.aborted) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, timeoutMs);
+        signal.addEventListener('abort', () => resolve(), { once: true });
+        this.#waiter = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    this.#waiter = undefined;
+    this.#rung = false;
+  }
+}
