@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// The thin HTTP layer to the API server: GET, whole or as it streams in. Used by the reflectors. Every
+// failure is an ApiError that names the request and what came of it.
+
+import http, { type ClientRequest, type IncomingMessage } from 'node:http';
+import https from 'node:https';
+import { text } from 'node:stream/consumers';
+import { messageOf } from '../errors.ts';
+import type { ApiAccess, Credentials } from './api-access.ts';
+import { ApiError } from './api-error.ts';
+import { isObject } from './json-fields.ts';
+import { pause } from './pause.ts';
+
+export interface ApiRequest {
+  readonly path: string;
+  readonly query: Readonly<Record<string, string>>;
+  /** Ends the request at once, also while its answer streams in. */
+  readonly signal: AbortSignal;
+}
+
+export interface ApiClient {
+  /** Of the server, for people. */
+  readonly server: string;
+  /** The whole answer, as JSON. @throws ApiError */
+  get(request: ApiRequest): Promise<unknown>;
+  /**
+   * The answer as it comes. Ends when the server ends it; an ApiError when it is cut, or when not one
+   * byte comes for `silenceMs`.
+   *
+   * @throws ApiError
+   */
+  stream(request: ApiRequest & { readonly silenceMs: number }): AsyncIterable<Buffer>;
+  /** Closes idle connections. */
+  close(): void;
+}
+
+export interface ApiClientOptions {
+  readonly access: ApiAccess;
+  /** How long the server may take to begin an answer, and to go on with a list. */
+  readonly answerMs?: number;
+}
+
+const ANSWER_MS = 30_000;
+/** When a peer is silent: first probe, then the system's few more, a second apart. */
+const TCP_KEEPALIVE_MS = 30_000;
+/** Longer waits are not waited for. */
+const MAX_RETRY_AFTER_MS = 300_000;
+
+export function createApiClient({ access, answerMs = ANSWER_MS }: ApiClientOptions): ApiClient {
+  const { server, proxyUrl } = access;
+  const { Agent, request: send } = server.protocol === 'https:' ? https : http;
+  const agent = new Agent({
+    keepAlive: true,
+    ...(proxyUrl ? { proxyEnv: { HTTP_PROXY: proxyUrl, HTTPS_PROXY: proxyUrl } } : {}),
+  });
+
+  async function open({ path, query, signal }: ApiRequest): Promise<Answer> {
+    const { headers, tls } = await credentialsInTime(access, answerMs, signal);
+    const url = new URL(server);
+    url.pathname = server.pathname.replace(/\/$/, '') + path;
+    url.search = new URLSearchParams(query).toString();
+    const request = send(url, {
+      agent,
+      signal,
+      headers: { Accept: 'application/json', 'User-Agent': 'signalbox', ...headers },
+      ...tls,
+    });
+    request.once('socket', (socket) => socket.setKeepAlive(true, TCP_KEEPALIVE_MS));
+    const answer = await answerOf(request, answerMs);
+    if (answer.response.statusCode === 200) return answer;
+    if (answer.response.statusCode === 401) access.forget();
+    throw await refusal(answer.response);
+  }
+
+  function named(request: ApiRequest, error: unknown): ApiError {
+    const what = `GET ${server.origin}${request.path}`;
+    if (request.signal.aborted) return new ApiError('connection', `${what}: stopped`);
+    if (!(error instanceof ApiError)) {
+      return new ApiError('connection', `${what}: ${messageOf(error)}`, { cause: error });
+    }
+    return error.within(what);
+  }
+
+  return {
+    server: server.href,
+    async get(request) {
+      try {
+        const { response } = await open(request);
+        return parseJson(await text(response));
+      } catch (error) {
+        throw named(request, error);
+      }
+    },
+    async *stream(request) {
+      try {
+        const { response, breakSilenceAfter } = await open(request);
+        breakSilenceAfter(request.silenceMs);
+        yield* response;
+      } catch (error) {
+        throw named(request, error);
+      }
+    },
+    close() {
+      agent.destroy();
+    },
+  };
+}
+
+interface Answer {
+  readonly response: IncomingMessage;
+  /** From now on, this much silence ends the answer. */
+  breakSilenceAfter(ms: number): void;
+}
+
+/** Sends the request. Silence for `silenceMs`, before the answer or in it, is an ApiError. */
+function answerOf(request: ClientRequest, silenceMs: number): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    let limitMs = silenceMs;
+    let response: IncomingMessage | undefined;
+    const breakSilenceAfter = (ms: number) => {
+      limitMs = ms;
+      request.setTimeout(ms);
+    };
+    request.on('timeout', () => {
+      const error = new ApiError('timeout', `nothing came for ${limitMs / 1000} s`);
+      (response ?? request).destroy(error);
+    });
+    request.on('error', reject);
+    request.on('response', (incoming) => {
+      response = incoming;
+      resolve({ response, breakSilenceAfter });
+    });
+    breakSilenceAfter(silenceMs);
+    request.end();
+  });
+}
+
+async function refusal(response: IncomingMessage): Promise<ApiError> {
+  const { statusCode: status = 0, statusMessage = '', headers } = response;
+  const retryAfterMs = Number(headers['retry-after']) * 1000;
+  const said = statusText(await text(response));
+  return new ApiError('status', `${status} ${statusMessage}${said ? `: ${said}` : ''}`, {
+    status,
+    ...(retryAfterMs > 0 ? { retryAfterMs: Math.min(retryAfterMs, MAX_RETRY_AFTER_MS) } : {}),
+  });
+}
+
+/** The message in a Kubernetes Status object, if the body is one. */
+function statusText(body: string): string {
+  try {
+    const status: unknown = JSON.parse(body);
+    return isObject(status) && typeof status.message === 'string' ? status.message : '';
+  } catch {
+    return '';
+  }
+}
+
+function parseJson(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch (error) {
+    throw new ApiError('answer', `not JSON: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** An exec plugin may hang: that must not be silent. */
+async function credentialsInTime(
+  access: ApiAccess,
+  limitMs: number,
+  signal: AbortSignal,
+): Promise<Credentials> {
+  const done = new AbortController();
+  const late = pause(limitMs, AbortSignal.any([signal, done.signal])).then((): never => {
+    throw new ApiError('timeout', `no credentials within ${limitMs / 1000} s`);
+  });
+  try {
+    return await Promise.race([access.credentials(), late]);
+  } catch (error) {
+    if (error instanceof ApiError) throw error;
+    throw new ApiError('credentials', `no credentials: ${messageOf(error)}`, { cause: error });
+  } finally {
+    done.abort();
+  }
+}

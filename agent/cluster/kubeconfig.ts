@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// Access to the API server as a kubeconfig file describes it: the user and the cluster of its current
+// context. Used by api-server-source.ts. Only single files of @kubernetes/client-node are imported:
+// the whole package costs 85 MB of memory and half a second of start.
+
+import { readFileSync } from 'node:fs';
+import { newClusters, newContexts, newUsers } from '@kubernetes/client-node/dist/config_types.js';
+import { parseDocument } from 'yaml';
+import { EnvironmentError, messageOf } from '../errors.ts';
+import { type ApiAccess, parseServerUrl } from './api-access.ts';
+import { isObject, type JsonObject } from './json-fields.ts';
+import { createUserCredentials } from './user-credentials.ts';
+
+const HINT = 'check it with: kubectl --kubeconfig FILE config view';
+
+/**
+ * @param file path of the kubeconfig; relative paths in it start from its folder.
+ * @throws EnvironmentError in one line, with the file's name, when it cannot be used as it stands.
+ */
+export function loadKubeconfig(file: string): ApiAccess {
+  const config = readConfig(file);
+  const contextName = config['current-context'];
+  if (typeof contextName !== 'string' || contextName === '') {
+    throw problem(file, 'has no current-context', 'choose one: kubectl config use-context NAME');
+  }
+  const context = find(file, config, 'context', contextName, newContexts).value;
+  const cluster = find(file, config, 'cluster', context.cluster, newClusters).value;
+  const user = context.user ? find(file, config, 'user', context.user, newUsers) : undefined;
+  const { proxyUrl } = cluster;
+  if (proxyUrl && !/^https?:/.test(proxyUrl)) {
+    throw problem(file, `proxy-url ${proxyUrl} is not an HTTP proxy`, 'use an http: or https: URL');
+  }
+  const server = parseServerUrl(cluster.server, `kubeconfig ${file}: cluster ${cluster.name}`);
+  const credentials = createUserCredentials({
+    file,
+    cluster,
+    user: user?.value,
+    tokenFile: user && tokenFile(user.raw),
+  });
+  return { server, ...(proxyUrl ? { proxyUrl } : {}), ...credentials };
+}
+
+function readConfig(file: string): JsonObject {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new EnvironmentError(`kubeconfig ${file}: ${messageOf(error)}`, {
+      hint: 'give another file with --kubeconfig',
+      cause: error,
+    });
+  }
+  const document = parseDocument(text, { merge: true });
+  const [error] = document.errors;
+  if (error) throw problem(file, error.message.split(':\n', 1)[0] ?? '', HINT);
+  let config: unknown;
+  try {
+    config = document.toJS();
+  } catch (error) {
+    throw problem(file, messageOf(error), HINT);
+  }
+  if (!isObject(config)) throw problem(file, 'is not a kubeconfig: it holds no object', HINT);
+  return config;
+}
+
+type EntryKind = 'context' | 'cluster' | 'user';
+
+/** The entry of that name, by client-node's reading of it, and as it stands in the file. */
+function find<T>(
+  file: string,
+  config: JsonObject,
+  kind: EntryKind,
+  name: string,
+  read: (entries: unknown[]) => T[],
+): { value: T; raw: JsonObject } {
+  const entries = config[`${kind}s`];
+  const raw = Array.isArray(entries) && entries.find((entry) => entry?.name === name);
+  if (!isObject(raw)) {
+    throw problem(file, `has no ${kind} named ${JSON.stringify(name)}`, HINT);
+  }
+  try {
+    const [value] = read([raw]);
+    if (value !== undefined) return { value, raw };
+  } catch (error) {
+    throw problem(file, `${kind} ${JSON.stringify(name)}: ${messageOf(error)}`, HINT);
+  }
+  throw problem(file, `${kind} ${JSON.stringify(name)} makes no sense`, HINT);
+}
+
+/** A field that client-node does not know. */
+function tokenFile(rawUser: JsonObject): string | undefined {
+  const { user } = rawUser;
+  const file = isObject(user) ? user.tokenFile : undefined;
+  return typeof file === 'string' ? file : undefined;
+}
+
+function problem(file: string, what: string, hint: string): EnvironmentError {
+  return new EnvironmentError(`kubeconfig ${file}: ${what}`, { hint });
+}

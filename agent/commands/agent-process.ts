@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// The agent: builds the parts, connects them, runs until it is told to stop. Ending it, in whatever way,
+// leaves programs and tables at work.
+
+import { createApiServerSource } from '../cluster/api-server-source.ts';
+import { createManifestSource } from '../cluster/manifest-source.ts';
+import type { ObjectSource } from '../cluster/object-source.ts';
+import { messageOf } from '../errors.ts';
+import { ClusterState } from '../model/cluster-state.ts';
+import { runLoop } from '../reconcile/loop.ts';
+import { type PassReport, Reconciler } from '../reconcile/reconciler.ts';
+import { selfTest } from '../reconcile/self-test.ts';
+import { Wakeup } from '../reconcile/wakeup.ts';
+import { isInsideCgroup } from '../sys/cgroup.ts';
+import { openTables, PINNED_MAPS, Programs } from '../sys/datapath.ts';
+import { Pins } from '../sys/pins.ts';
+import type { Logger } from '../telemetry/log.ts';
+import { Metrics } from '../telemetry/metrics.ts';
+import { type BindAddress, serveMetrics } from '../telemetry/metrics-server.ts';
+import { serveStatus } from '../telemetry/status-socket.ts';
+import { AgentReport } from './agent-report.ts';
+
+export interface AgentConfig {
+  readonly source:
+    | { readonly manifests: string }
+    | { readonly kubeconfig: string | undefined; readonly master: string | undefined };
+  readonly nodeName: string;
+  readonly cgroup: string;
+  readonly bpffs: string;
+  /** undefined: no metrics are served. */
+  readonly metrics: BindAddress | undefined;
+}
+
+const AUDIT_EVERY_MS = 5 * 60_000;
+
+/** Runs until SIGTERM or SIGINT. @throws EnvironmentError when it cannot start. */
+export async function runAgent(config: AgentConfig, log: Logger): Promise<void> {
+  const stop = stopOnSignals(log);
+  const changed = new Wakeup();
+  const cluster = new ClusterState(() => changed.ring());
+  const source = createSource(config, log);
+  const pins = new Pins(config.bpffs);
+  const report = new AgentReport(config, cluster, source);
+  const statusServer = await serveStatus(config.bpffs, () => report.status());
+  try {
+    const programs = Programs.load(pins);
+    const tables = openTables(pins);
+    const metrics = new Metrics(report.gauges(tables));
+    const reconciler = new Reconciler(cluster, tables, {
+      passed: (pass) => {
+        report.passed(pass);
+        metrics.passed(pass.durationMs / 1000, pass.steps, pass.failures.length);
+        logPass(log, pass);
+      },
+      audited: ({ repairs }) => {
+        metrics.repaired(repairs);
+        if (repairs > 0) log.warn({ repairs }, 'tables had been changed by something else');
+      },
+    });
+    report.watch(reconciler);
+    const metricsServer = config.metrics && serveMetrics(metrics, config.metrics, log);
+    log.info(
+      { node: config.nodeName, source: source.description, cgroup: config.cgroup },
+      'started',
+    );
+    source.start(cluster, stop);
+    await runLoop({
+      cluster,
+      reconciler,
+      changed,
+      auditEveryMs: AUDIT_EVERY_MS,
+      signal: stop,
+      onComplete: async () => {
+        programs.attach(config.cgroup);
+        for (const pin of pins.removeOtherMaps(PINNED_MAPS))
+          log.info({ pin }, 'removed an older table');
+        report.selfTested(await proveProgramsRun(config.cgroup, reconciler, log));
+        log.info(
+          { services: cluster.serviceCount, uptimeMs: Math.round(performance.now()) },
+          'ready',
+        );
+      },
+    });
+    metricsServer?.close();
+    tables.close();
+    programs.close();
+  } finally {
+    statusServer.close();
+    statusServer.closeAllConnections();
+  }
+  log.info('stopped; programs and tables stay at work');
+}
+
+/** @returns what did not work; undefined when it could not be tried. */
+async function proveProgramsRun(
+  cgroup: string,
+  reconciler: Reconciler,
+  log: Logger,
+): Promise<string[] | undefined> {
+  if (!isInsideCgroup(cgroup)) {
+    log.warn({ cgroup }, 'no self-test: this process is not in the cgroup');
+    return undefined;
+  }
+  const problems = await selfTest((frontends, body) =>
+    reconciler.withTemporary(frontends, body),
+  ).catch((error: unknown) => [messageOf(error)]);
+  if (problems.length) log.error({ cgroup, problems }, 'self-test failed: the programs do not run');
+  return problems;
+}
+
+function createSource(config: AgentConfig, log: Logger): ObjectSource {
+  const { source } = config;
+  if ('manifests' in source) return createManifestSource({ dir: source.manifests, log });
+  const { kubeconfig, master } = source;
+  return createApiServerSource({
+    log,
+    ...(kubeconfig !== undefined && { kubeconfig }),
+    ...(master !== undefined && { master }),
+  });
+}
+
+function stopOnSignals(log: Logger): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      log.info({ signal }, 'stopping');
+      controller.abort();
+    });
+  }
+  return controller.signal;
+}
+
+function logPass(log: Logger, { services, steps, durationMs, failures }: PassReport): void {
+  log.debug(
+    { services, writes: steps, durationMs: Math.round(durationMs * 100) / 100 },
+    'programmed',
+  );
+  for (const { service, step, message } of failures) {
+    log.error(
+      { service, step, error: message },
+      'cannot program a Service; it will be tried again',
+    );
+  }
+}

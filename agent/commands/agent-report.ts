@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the agent says of itself, to `status` and in metrics: gathered here, from where each fact lives.
+
+import type { ObjectSource } from '../cluster/object-source.ts';
+import type { ClusterState } from '../model/cluster-state.ts';
+import type { PassReport, Reconciler } from '../reconcile/reconciler.ts';
+import type { Tables } from '../sys/datapath.ts';
+import type { Gauges, TableFill } from '../telemetry/metrics.ts';
+import type { LastPass, Status } from '../telemetry/status.ts';
+import { VERSION } from '../version.ts';
+import type { AgentConfig } from './agent-process.ts';
+
+export class AgentReport {
+  readonly #config: AgentConfig;
+  readonly #cluster: ClusterState;
+  readonly #source: ObjectSource;
+  readonly #startedAt = new Date();
+  #reconciler: Reconciler | undefined;
+  #lastPass: LastPass | undefined;
+  #selfTest: Status['selfTest'] = 'pending';
+  #selfTestProblems: readonly string[] = [];
+
+  constructor(config: AgentConfig, cluster: ClusterState, source: ObjectSource) {
+    this.#config = config;
+    this.#cluster = cluster;
+    this.#source = source;
+  }
+
+  watch(reconciler: Reconciler): void {
+    this.#reconciler = reconciler;
+  }
+
+  passed({ services, steps, durationMs }: PassReport): void {
+    this.#lastPass = { at: new Date().toISOString(), services, writes: steps, durationMs };
+  }
+
+  /** @param problems undefined when the test could not be tried. */
+  selfTested(problems: readonly string[] | undefined): void {
+    this.#selfTestProblems = problems ?? [];
+    if (problems === undefined) this.#selfTest = 'not possible';
+    else this.#selfTest = problems.length ? 'failed' : 'passed';
+  }
+
+  status(): Status {
+    const problems = this.#problems();
+    const reconciler = this.#reconciler;
+    return {
+      version: VERSION,
+      pid: process.pid,
+      node: this.#config.nodeName,
+      startedAt: this.#startedAt.toISOString(),
+      healthy: problems.length === 0,
+      problems,
+      cgroup: this.#config.cgroup,
+      bpffs: this.#config.bpffs,
+      source: this.#source.description,
+      watches: this.#source.watches.map(({ kind, phase, relists, lastContact, lastError }) => ({
+        kind,
+        phase,
+        relists,
+        ...(lastContact && { lastContact: lastContact.toISOString() }),
+        ...(lastError !== undefined && { lastError }),
+      })),
+      objects: {
+        services: this.#cluster.serviceCount,
+        endpointSlices: this.#cluster.endpointSliceCount,
+      },
+      skipped: this.#cluster.skipped.map(({ kind, key, reason }) => ({
+        object: `${kind} ${key}`,
+        reason,
+      })),
+      failures: (reconciler?.failures ?? []).map(({ service, message }) => ({ service, message })),
+      conflicts: reconciler?.conflicts ?? [],
+      selfTest: this.#selfTest,
+      ...(this.#lastPass && { lastPass: this.#lastPass }),
+    };
+  }
+
+  gauges(tables: Tables): Gauges {
+    return {
+      ready: () => (this.#selfTest === 'pending' ? 0 : 1),
+      services: () => this.#cluster.serviceCount,
+      endpointSlices: () => this.#cluster.endpointSliceCount,
+      skippedObjects: () => this.#cluster.skipped.length,
+      failedServices: () => this.#reconciler?.failures.length ?? 0,
+      tables: () => this.#tableFill(tables),
+      watches: () => this.#source.watches,
+    };
+  }
+
+  #problems(): string[] {
+    const problems: string[] = [];
+    if (this.#selfTest === 'pending') {
+      problems.push(
+        this.#cluster.synced
+          ? 'the tables are being written'
+          : 'the objects have not been listed completely yet',
+      );
+    }
+    for (const { kind, phase, lastError } of this.#source.watches) {
+      if (phase === 'waiting')
+        problems.push(`cannot watch ${kind}: ${lastError ?? 'unknown error'}`);
+    }
+    for (const { service, message } of this.#reconciler?.failures ?? []) {
+      problems.push(`Service ${service} is not programmed: ${message}`);
+    }
+    for (const problem of this.#selfTestProblems) problems.push(`self-test: ${problem}`);
+    return problems;
+  }
+
+  #tableFill({ frontends, members, servicePorts, slots }: Tables): TableFill[] {
+    const actual = this.#reconciler?.actual;
+    if (!actual) return [];
+    return [
+      {
+        table: 'frontends',
+        entries: actual.frontends.size,
+        capacity: frontends.raw.maxEntries,
+      },
+      { table: 'members', entries: actual.memberCount, capacity: members.raw.maxEntries },
+      {
+        table: 'service_ports',
+        entries: actual.servicePorts.size,
+        capacity: servicePorts.raw.maxEntries,
+      },
+      { table: 'slots', entries: this.#reconciler?.slotsUsed ?? 0, capacity: slots.capacity },
+    ];
+  }
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// `signalbox agent`: the DaemonSet's process. Its options become one checked configuration; agent-process.ts
+// runs it.
+
+import os from 'node:os';
+import { Command, Option } from 'commander';
+import { UsageError } from '../errors.ts';
+import { findCgroupRoot, requireCgroup } from '../sys/cgroup.ts';
+import { createLogger, LOG_LEVELS, type LogLevel } from '../telemetry/log.ts';
+import { type AgentConfig, runAgent } from './agent-process.ts';
+import { bpffsOption, parseBindAddress, requireRoot } from './options.ts';
+
+interface Options {
+  readonly kubeconfig?: string;
+  readonly master?: string;
+  readonly manifests?: string;
+  readonly nodeName?: string;
+  readonly hostnameOverride?: string;
+  readonly cgroup?: string;
+  readonly bpffs: string;
+  readonly metricsBindAddress: string;
+  readonly logLevel: LogLevel;
+}
+
+export function command(): Command {
+  return new Command('agent')
+    .description('watch Services and keep this node’s datapath in step with them')
+    .option('--kubeconfig <file>', 'reach the API server with this file (default: in-cluster)')
+    .option('--master <url>', 'address of the API server; overrides the kubeconfig’s')
+    .addOption(
+      new Option('--manifests <dir>', 'no cluster: watch a folder of YAML manifests').conflicts([
+        'kubeconfig',
+        'master',
+      ]),
+    )
+    .option('--node-name <name>', 'name of this node (default: the host’s name)')
+    .addOption(
+      new Option('--hostname-override <name>', 'the same, as kube-proxy calls it').conflicts(
+        'nodeName',
+      ),
+    )
+    .option(
+      '--cgroup <dir>',
+      'cgroup v2 directory whose processes are served (default: the root, wherever mounted)',
+    )
+    .addOption(bpffsOption())
+    .option(
+      '--metrics-bind-address <address>',
+      "where /metrics is served; '' for nowhere",
+      '127.0.0.1:10249',
+    )
+    .addOption(
+      new Option('--log-level <level>', 'least level to log').choices(LOG_LEVELS).default('info'),
+    )
+    .action(run);
+}
+
+async function run(options: Options): Promise<void> {
+  const config = configFrom(options);
+  requireRoot();
+  requireCgroup(config.cgroup);
+  await runAgent(config, createLogger(options.logLevel));
+}
+
+/** @throws UsageError */
+function configFrom(options: Options): AgentConfig {
+  const { kubeconfig, master, manifests, bpffs } = options;
+  const nodeName = (options.nodeName ?? options.hostnameOverride ?? os.hostname())
+    .trim()
+    .toLowerCase();
+  if (!nodeName) throw new UsageError('--node-name is empty');
+  const metrics = parseBindAddress('--metrics-bind-address', options.metricsBindAddress);
+  return {
+    source: manifests === undefined ? { kubeconfig, master } : { manifests },
+    nodeName,
+    cgroup: options.cgroup ?? findCgroupRoot(),
+    bpffs,
+    metrics,
+  };
+}

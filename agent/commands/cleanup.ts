@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// `signalbox cleanup`: takes every trace of Signalbox off the node. Connections that are open stay open;
+// new ones to service addresses are no longer served.
+
+import { rmSync } from 'node:fs';
+import { Command } from 'commander';
+import { EnvironmentError } from '../errors.ts';
+import { Pins } from '../sys/pins.ts';
+import { fetchStatus, statusSocketPath } from '../telemetry/status-socket.ts';
+import { bpffsOption, requireRoot } from './options.ts';
+
+export function command(): Command {
+  return new Command('cleanup')
+    .description('take every trace of Signalbox off the node: programs, tables, pins')
+    .addOption(bpffsOption())
+    .action(run);
+}
+
+async function run({ bpffs }: { readonly bpffs: string }): Promise<void> {
+  requireRoot();
+  const status = await fetchStatus(bpffs);
+  if (status) {
+    throw new EnvironmentError(
+      `the agent (pid ${status.pid}) is running and would put all of it back`,
+      {
+        hint: 'stop it first',
+      },
+    );
+  }
+  const removed = new Pins(bpffs).removeAll();
+  rmSync(statusSocketPath(bpffs), { force: true });
+  console.log(
+    removed.length ? removed.map((pin) => `removed ${pin}`).join('\n') : `nothing in ${bpffs}`,
+  );
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Options that several commands share, and what their values may be.
+
+import { Option } from 'commander';
+import { EnvironmentError, UsageError } from '../errors.ts';
+import { parseAddress } from '../model/address.ts';
+import { openTables, type Tables } from '../sys/datapath.ts';
+import { isNotFound } from '../sys/libbpf/kernel-error.ts';
+import { DEFAULT_BPFFS, Pins } from '../sys/pins.ts';
+import type { BindAddress } from '../telemetry/metrics-server.ts';
+
+export function bpffsOption(): Option {
+  return new Option('--bpffs <dir>', 'directory in a BPF file system that holds the pins').default(
+    DEFAULT_BPFFS,
+  );
+}
+
+export function outputOption(): Option {
+  return new Option('-o, --output <format>', 'how to print')
+    .choices(['table', 'json'])
+    .default('table');
+}
+
+/** Pins, tables and links are for root alone. @throws EnvironmentError */
+export function requireRoot(): void {
+  if (process.getuid?.() === 0) return;
+  throw new EnvironmentError('this needs root', { hint: 'run it with sudo' });
+}
+
+/** The pinned tables, for looking only. @throws EnvironmentError when there are none. */
+export function openTablesOrExplain(bpffs: string): Tables {
+  requireRoot();
+  try {
+    return openTables(new Pins(bpffs));
+  } catch (cause) {
+    if (!isNotFound(cause)) throw cause;
+    throw new EnvironmentError(`no tables of this version are pinned in ${bpffs}`, {
+      cause,
+      hint: 'start the agent (signalbox agent), or name its directory with --bpffs DIR',
+    });
+  }
+}
+
+/** `address:port`, IPv6 in brackets; '' is off. @throws UsageError */
+export function parseBindAddress(option: string, text: string): BindAddress | undefined {
+  if (text === '') return undefined;
+  const [, bracketed, plain, digits] = text.match(/^(?:\[(.+)\]|([^:]+)):(\d+)$/) ?? [];
+  const host = parseAddress(bracketed ?? plain ?? '');
+  const port = Number(digits);
+  if (host === undefined || !(port <= 65535)) {
+    throw new UsageError(
+      `${option} ${text}: not an address and port, as 127.0.0.1:10249 or [::1]:10249`,
+    );
+  }
+  return { host, port };
+}

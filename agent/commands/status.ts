@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+// `signalbox status`: is it working, and if not, why. Asks the agent, and looks at the kernel itself, which
+// goes on without the agent.
+
+import { Command } from 'commander';
+import { messageOf } from '../errors.ts';
+import { type Attachment, attachments, openTables } from '../sys/datapath.ts';
+import { Pins } from '../sys/pins.ts';
+import type { Status } from '../telemetry/status.ts';
+import { fetchStatus } from '../telemetry/status-socket.ts';
+import { frontendViews } from './kernel-view.ts';
+import { bpffsOption, outputOption, requireRoot } from './options.ts';
+
+interface Options {
+  readonly bpffs: string;
+  readonly output: 'table' | 'json';
+}
+
+/** What the kernel holds, agent or not. */
+interface KernelStatus {
+  readonly programs: readonly Attachment[];
+  readonly frontends: number;
+  readonly refusing: number;
+  readonly backends: number;
+  readonly slots: number;
+}
+
+export function command(): Command {
+  return new Command('status')
+    .description('whether the datapath works, and if not, why (exit code 1)')
+    .addOption(bpffsOption())
+    .addOption(outputOption())
+    .action(run);
+}
+
+async function run({ bpffs, output }: Options): Promise<void> {
+  requireRoot();
+  const agent = await fetchStatus(bpffs);
+  const kernel = kernelStatus(bpffs);
+  const problems = [
+    ...(agent?.problems ?? ['the agent is not running']),
+    ...kernelProblems(kernel, bpffs),
+  ];
+  const healthy = problems.length === 0;
+  if (output === 'json') {
+    console.log(JSON.stringify({ healthy, problems, agent, kernel }, undefined, 2));
+  } else {
+    console.log(
+      [...verdict(healthy, problems), ...kernelLines(kernel), ...agentLines(agent)].join('\n'),
+    );
+  }
+  process.exitCode = healthy ? 0 : 1;
+}
+
+function kernelStatus(bpffs: string): KernelStatus | string {
+  const pins = new Pins(bpffs);
+  try {
+    const tables = openTables(pins);
+    const views = frontendViews(tables);
+    const slots = tables.slots.capacity;
+    tables.close();
+    return {
+      programs: attachments(pins),
+      frontends: views.length,
+      refusing: views.filter(({ backends }) => !backends.length).length,
+      backends: views.reduce((count, { backends }) => count + backends.length, 0),
+      slots,
+    };
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+function kernelProblems(kernel: KernelStatus | string, bpffs: string): string[] {
+  if (typeof kernel === 'string') return [`no tables in ${bpffs}: ${kernel}`];
+  return kernel.programs.filter(isMissing).map(({ hook }) => `no program is attached to ${hook}`);
+}
+
+function isMissing({ programId }: Attachment): boolean {
+  return programId === 0;
+}
+
+function verdict(healthy: boolean, problems: readonly string[]): string[] {
+  if (healthy) return ['Healthy.'];
+  return ['Not healthy:', ...problems.map((problem) => `  - ${problem}`)];
+}
+
+function kernelLines(kernel: KernelStatus | string): string[] {
+  if (typeof kernel === 'string') return [];
+  const attached = kernel.programs.filter((program) => !isMissing(program)).map(({ hook }) => hook);
+  return [
+    '',
+    line(
+      'Kernel',
+      `${kernel.frontends} frontends, ${kernel.refusing} of them refuse; ${kernel.backends} backends`,
+    ),
+    line('', `${kernel.slots} slots`),
+    line('Programs', attached.join(' ') || 'none'),
+  ];
+}
+
+function agentLines(agent: Status | undefined): string[] {
+  if (!agent) {
+    return ['', line('Agent', 'not running: the kernel goes on with what it has, changes wait')];
+  }
+  const { lastPass } = agent;
+  return [
+    '',
+    line(
+      'Agent',
+      `${agent.version}, pid ${agent.pid}, node ${agent.node}, since ${agent.startedAt}`,
+    ),
+    line(
+      'Objects',
+      `${agent.objects.services} Services, ${agent.objects.endpointSlices} EndpointSlices from ${agent.source}`,
+    ),
+    ...agent.watches.map(({ kind, phase, lastContact }) =>
+      line('', `${kind}: ${phase}${lastContact ? `, last heard of ${lastContact}` : ''}`),
+    ),
+    line('Self-test', agent.selfTest),
+    line('Cgroup', agent.cgroup),
+    ...(lastPass
+      ? [
+          line(
+            'Last pass',
+            `${lastPass.services} Services, ${lastPass.writes} writes in ${lastPass.durationMs.toFixed(2)} ms at ${lastPass.at}`,
+          ),
+        ]
+      : []),
+    ...list(
+      'Skipped',
+      agent.skipped.map(({ object, reason }) => `${object}: ${reason}`),
+    ),
+    ...list(
+      'Conflicts',
+      agent.conflicts.map(
+        ({ frontend, owner, others }) =>
+          `${frontend} goes to ${owner}, not to ${others.join(', ')}`,
+      ),
+    ),
+  ];
+}
+
+function list(label: string, entries: readonly string[]): string[] {
+  return entries.map((entry, i) => line(i ? '' : label, entry));
+}
+
+function line(label: string, text: string): string {
+  return `${label.padEnd(11)}${text}`;
+}

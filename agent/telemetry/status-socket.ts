@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// A UNIX socket on which the agent tells its status, one per bpffs directory. It doubles as the lock that
+// keeps two agents from the same tables.
+
+import { mkdirSync, rmSync } from 'node:fs';
+import http from 'node:http';
+import path from 'node:path';
+import { EnvironmentError } from '../errors.ts';
+import type { Status } from './status.ts';
+
+const RUN_DIRECTORY = '/run/signalbox';
+
+/** Where the agent for `bpffs` listens: the directory's name makes the socket's. */
+export function statusSocketPath(bpffs: string): string {
+  return path.join(RUN_DIRECTORY, `${path.resolve(bpffs).slice(1).replaceAll('/', '-')}.sock`);
+}
+
+/**
+ * Serves `status` until the server is closed.
+ *
+ * @throws EnvironmentError when another agent serves there.
+ */
+export async function serveStatus(bpffs: string, status: () => Status): Promise<http.Server> {
+  const socketPath = statusSocketPath(bpffs);
+  const other = await fetchStatus(bpffs);
+  if (other) {
+    throw new EnvironmentError(`another agent (pid ${other.pid}) keeps the tables in ${bpffs}`, {
+      hint: 'stop it first, or give this one tables of its own with --bpffs DIR',
+    });
+  }
+  mkdirSync(RUN_DIRECTORY, { recursive: true, mode: 0o700 });
+  // Nobody answered there: what lies at the path was left by an agent that was killed.
+  rmSync(socketPath, { force: true });
+  const server = http.createServer((_, response) => {
+    response.setHeader('Content-Type', 'application/json');
+    response.end(JSON.stringify(status()));
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause) => {
+      reject(new EnvironmentError(`cannot listen on ${socketPath}: ${cause.message}`, { cause }));
+    });
+    server.listen(socketPath, resolve);
+  });
+  return server;
+}
+
+/** @returns undefined when no agent answers for `bpffs`. */
+export async function fetchStatus(bpffs: string): Promise<Status | undefined> {
+  return new Promise((resolve) => {
+    const request = http.get({
+      socketPath: statusSocketPath(bpffs),
+      path: '/status',
+      timeout: 2000,
+    });
+    request.on('timeout', () => request.destroy());
+    request.on('error', () => resolve(undefined));
+    request.on('response', (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => {
+        text += chunk;
+      });
+      response.on('end', () => resolve(JSON.parse(text) as Status));
+      response.on('error', () => resolve(undefined));
+    });
+  });
+}

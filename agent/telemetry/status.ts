@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `signalbox status` shows, as the agent tells it.
+
+/** Dates are RFC 3339 text: a status travels as JSON. */
+export interface Status {
+  readonly version: string;
+  readonly pid: number;
+  readonly node: string;
+  readonly startedAt: string;
+  /** Whether the tables are complete, the programs attached, and nothing is wrong. */
+  readonly healthy: boolean;
+  /** What is wrong, one line each. */
+  readonly problems: readonly string[];
+  readonly cgroup: string;
+  readonly bpffs: string;
+  readonly source: string;
+  readonly watches: readonly WatchStatus[];
+  readonly objects: { readonly services: number; readonly endpointSlices: number };
+  readonly skipped: readonly { readonly object: string; readonly reason: string }[];
+  readonly failures: readonly { readonly service: string; readonly message: string }[];
+  readonly conflicts: readonly {
+    readonly frontend: string;
+    readonly owner: string;
+    readonly others: readonly string[];
+  }[];
+  readonly selfTest: 'pending' | 'passed' | 'failed' | 'not possible';
+  readonly lastPass?: LastPass;
+}
+
+export interface WatchStatus {
+  readonly kind: string;
+  readonly phase: string;
+  readonly relists: number;
+  readonly lastContact?: string;
+  readonly lastError?: string;
+}
+
+export interface LastPass {
+  readonly at: string;
+  readonly services: number;
+  readonly writes: number;
+  readonly durationMs: number;
+}
