@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: Apache-2.0
+// The reflector against a real HTTP server that plays what API servers and networks do. Time is not
+// waited for: pauses are recorded and end at once.
+
+import test, { type ExecutionContext } from 'ava';
+import { createApiClient } from '../../../agent/cluster/api-client.ts';
+import { createReflector, type Reflector } from '../../../agent/cluster/reflector.ts';
+import { ENDPOINT_SLICES, SERVICES } from '../../../agent/cluster/watched-resources.ts';
+import { ClusterState } from '../../../agent/model/cluster-state.ts';
+import { eventually } from './eventually.ts';
+import { type RecordedLog, recordLog } from './recorded-log.ts';
+import {
+  event,
+  page,
+  refusal,
+  type ScriptedServer,
+  type Step,
+  startScript,
+  watch,
+} from './scripted-server.ts';
+
+interface Setup extends ScriptedServer, RecordedLog {
+  readonly state: ClusterState;
+  readonly reflector: Reflector;
+  /** Milliseconds of every pause after a failure. */
+  readonly pauses: readonly number[];
+  readonly stop: () => Promise<void>;
+}
+
+interface Options {
+  readonly shortWatchMs?: number;
+  readonly graceMs?: number;
+  readonly resource?: typeof SERVICES;
+}
+
+async function setup(t: ExecutionContext, steps: readonly Step[], options: Options = {}) {
+  const server = await startScript(t, steps);
+  const recorded = recordLog();
+  const pauses: number[] = [];
+  const client = createApiClient({
+    access: {
+      server: server.url,
+      credentials: async () => ({ headers: {}, tls: {} }),
+      forget() {},
+    },
+  });
+  const reflector = createReflector({
+    resource: options.resource ?? SERVICES,
+    client,
+    log: recorded.log,
+    timing: {
+      random: () => 0,
+      pause: async (ms) => {
+        pauses.push(ms);
+      },
+      graceMs: options.graceMs ?? 30_000,
+      shortWatchMs: options.shortWatchMs ?? 0,
+    },
+  });
+  const state = new ClusterState();
+  const controller = new AbortController();
+  const running = reflector.run(state, controller.signal);
+  const stop = async () => {
+    controller.abort();
+    await running;
+    client.close();
+  };
+  t.teardown(stop);
+  return { ...server, ...recorded, state, reflector, pauses, stop } satisfies Setup;
+}
+
+function service(name: string, resourceVersion = '1', clusterIP = '10.96.0.1'): unknown {
+  return {
+    metadata: { name, namespace: 'default', resourceVersion },
+    spec: { clusterIP, ports: [{ port: 80 }] },
+  };
+}
+
+const bookmark = (resourceVersion: string) =>
+  event('BOOKMARK', { kind: 'Service', metadata: { resourceVersion } });
+
+const names = (state: ClusterState) =>
+  ['a', 'b', 'c', 'd'].filter((name) => state.service(`default/${name}`)).join('');
+
+/** Waits until the n-th request is there, and tells what it asked for. */
+async function nthQuery(t: ExecutionContext, { requests }: ScriptedServer, n: number) {
+  const request = await eventually(t, `request ${n}`, () => requests[n - 1]);
+  return request.query;
+}
+
+test('asks only for what may matter (semantics 1.1)', async (t) => {
+  const services = await setup(t, []);
+  const slices = await setup(t, [], { resource: ENDPOINT_SLICES });
+  t.deepEqual(await nthQuery(t, services, 1), {
+    labelSelector: '!service.kubernetes.io/service-proxy-name',
+    fieldSelector: 'spec.clusterIP!=None',
+    limit: '500',
+  });
+  t.is(services.requests[0]?.path, '/api/v1/services');
+  t.deepEqual(await nthQuery(t, slices, 1), {
+    labelSelector: '!service.kubernetes.io/headless',
+    limit: '500',
+  });
+  t.is(slices.requests[0]?.path, '/apis/discovery.k8s.io/v1/endpointslices');
+});
+
+test('a list in pages, then a watch from where the list was', async (t) => {
+  const it = await setup(t, [
+    page([service('a'), service('b')], { resourceVersion: '7', continue: 'next' }),
+    page([service('c')], { resourceVersion: '7' }),
+    watch([event('ADDED', service('d', '8'))], 'open'),
+  ]);
+  await eventually(t, 'the event', () => names(it.state) === 'abcd');
+  t.is((await nthQuery(t, it, 2)).continue, 'next');
+  t.like(await nthQuery(t, it, 3), {
+    watch: '1',
+    allowWatchBookmarks: 'true',
+    resourceVersion: '7',
+    timeoutSeconds: '300',
+    fieldSelector: 'spec.clusterIP!=None',
+  });
+  t.like(it.reflector.state, { kind: 'Service', phase: 'watching', relists: 0 });
+  t.true((it.reflector.state.lastContact as Date) instanceof Date);
+  t.deepEqual(it.pauses, []);
+});
+
+test('an empty list is null in Go, and still a list', async (t) => {
+  const it = await setup(t, [page(null as never, { resourceVersion: '7' })]);
+  await nthQuery(t, it, 2);
+  t.is(it.reflector.state.lastError, undefined);
+});
+
+test('nothing is in sync before the last page', async (t) => {
+  const it = await setup(t, [page([service('a')], { resourceVersion: '7', continue: 'next' })]);
+  const listed: string[] = [];
+  it.state.listed = (kind) => listed.push(kind);
+  await nthQuery(t, it, 2);
+  t.is(names(it.state), 'a');
+  t.deepEqual(listed, []);
+  t.is(it.reflector.state.phase, 'listing');
+});
+
+test('ADDED, MODIFIED and DELETED', async (t) => {
+  const it = await setup(t, [
+    page([service('a')], { resourceVersion: '1' }),
+    watch(
+      [
+        event('ADDED', service('b', '2')) + event('MODIFIED', service('a', '3', '10.96.0.9')),
+        event('DELETED', service('b', '4')),
+        event('ADDED', service('c', '5')),
+      ],
+      'open',
+    ),
+  ]);
+  await eventually(t, 'the last event', () => names(it.state) === 'ac');
+  t.is(it.state.service('default/a')?.clusterIPs[0], '10.96.0.9' as never);
+});
+
+test('an event may come in any pieces, cut inside a character too', async (t) => {
+  const line = event('ADDED', {
+    metadata: { name: 'b', annotations: { note: '€😀é' }, resourceVersion: '2' },
+    spec: { clusterIP: '10.96.0.2', ports: [{ port: 80, name: '😀' }] },
+  });
+  const bytes = Array.from(Buffer.from(line), (byte) => Buffer.from([byte]));
+  const it = await setup(t, [page([], { resourceVersion: '1' }), watch(bytes, 'open')]);
+  await eventually(t, 'the event', () => names(it.state) === 'b');
+  t.is(it.state.service('default/b')?.ports[0]?.name, '😀');
+});
+
+const resumes = test.macro({
+  async exec(t, first: Step, from: string, pauses: number[]) {
+    const it = await setup(t, [
+      page([service('a')], { resourceVersion: '1' }),
+      first,
+      watch([event('ADDED', service('d', '9'))], 'open'),
+    ]);
+    await eventually(t, 'the event after it', () => names(it.state).includes('d'));
+    t.is((await nthQuery(t, it, 3)).resourceVersion, from);
+    t.true(names(it.state).includes('a'));
+    t.is(it.reflector.state.relists, 0);
+    t.deepEqual(it.pauses, pauses);
+  },
+  title: (what) => `a watch is resumed where it was, without a list: ${what}`,
+});
+const added = event('ADDED', service('b', '2'));
+test("after the server's time-out, at once", resumes, watch([added], 'ended'), '2', []);
+test('after a time-out without any event', resumes, watch([], 'ended'), '1', []);
+test('a bookmark moves it on', resumes, watch([added, bookmark('5')], 'ended'), '5', []);
+test('after a cut', resumes, watch([added], 'cut'), '2', [100]);
+test(
+  'after a cut in the middle of a line',
+  resumes,
+  watch([added, added.slice(0, 40)], 'cut'),
+  '2',
+  [100],
+);
+test('after an answer of 500', resumes, refusal(500, 'etcd is away'), '1', [100]);
+test(
+  'a deletion moves it on',
+  resumes,
+  watch([event('DELETED', service('b', '3'))], 'ended'),
+  '3',
+  [],
+);
+
+const relists = test.macro({
+  async exec(t, failing: Step) {
+    let release = () => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const it = await setup(t, [
+      page([service('a'), service('b')], { resourceVersion: '1' }),
+      failing,
+      async (response, request) => {
+        await held;
+        page([service('b'), service('c')], { resourceVersion: '9' })(response, request);
+      },
+      watch([bookmark('10')], 'open'),
+    ]);
+    t.is((await nthQuery(t, it, 3)).limit, '500');
+    t.is(names(it.state), 'ab', 'nothing is cleared before the new list');
+    t.is(it.reflector.state.phase, 'listing');
+    release();
+    t.is((await nthQuery(t, it, 4)).resourceVersion, '9');
+    t.is(names(it.state), 'bc', 'a deletion that only the list shows');
+    t.is(it.reflector.state.relists, 1);
+    t.is(it.pauses.length, 1);
+  },
+  title: (what) => `a new list is needed, and is taken as a difference: ${what}`,
+});
+const expired = (code: number) => event('ERROR', { kind: 'Status', code, message: 'too old' });
+test('410 as an event', relists, watch([expired(410)], 'ended'));
+test('410 as a status', relists, refusal(410, 'too old resource version'));
+test('another error event', relists, watch([expired(500)], 'ended'));
+test('an event that is not JSON', relists, watch(['{"type":"ADDED",\n'], 'open'));
+test('an event without an object', relists, watch(['{"type":"ADDED"}\n'], 'open'));
+test('an event of an unknown type', relists, watch([event('PATCHED', service('a'))], 'open'));
+
+test('after a new list, an object that is the same is not dirty', async (t) => {
+  const it = await setup(t, [
+    page([service('a'), service('b')], { resourceVersion: '1' }),
+    watch([expired(410)], 'ended'),
+    page([service('a'), service('b', '5', '10.96.0.5')], { resourceVersion: '9' }),
+  ]);
+  await nthQuery(t, it, 3);
+  it.state.takeDirty();
+  await nthQuery(t, it, 4);
+  t.deepEqual([...it.state.takeDirty()], ['default/b']);
+});
+
+test('a list whose pages expire starts again, and what it had brought is not lost', async (t) => {
+  const it = await setup(t, [
+    page([service('a')], { resourceVersion: '1', continue: 'next' }),
+    refusal(410, 'the continue token is too old'),
+    page([service('b')], { resourceVersion: '2', continue: 'next' }),
+    page([service('c')], { resourceVersion: '2' }),
+  ]);
+  await nthQuery(t, it, 5);
+  const queries = it.requests.map(({ query }) => query.continue);
+  t.deepEqual(queries, [undefined, 'next', undefined, 'next', undefined]);
+  t.is(names(it.state), 'bc');
+});
+
+test('failures are waited for longer and longer, and shown; a success starts again', async (t) => {
+  const it = await setup(t, [
+    refusal(500, 'etcd is away'),
+    refusal(403, 'services is forbidden: User "x" cannot list resource "services"'),
+    (response) => response.socket?.destroy(),
+    page([service('a')], { resourceVersion: '1' }),
+    refusal(500, 'etcd is away'),
+    watch([bookmark('2')], 'cut'),
+  ]);
+  const second = await eventually(t, 'two failures', () => it.requests.length > 2 && it.lines[1]);
+  t.regex(
+    String(second.error),
+    /^GET http:.*\/api\/v1\/services: 403 Forbidden: services is forbid/,
+  );
+  await nthQuery(t, it, 7);
+  t.deepEqual(it.pauses, [100, 200, 400, 800, 100]);
+  t.like(it.reflector.state, { phase: 'watching' });
+  t.truthy(it.reflector.state.lastError);
+  t.true(it.reflector.state.lastErrorAt instanceof Date);
+});
+
+test('while it waits after a failure, the state says so', async (t) => {
+  const it = await setup(t, [refusal(500, 'etcd is away')]);
+  const seen: string[] = [];
+  it.pauses.push = () => seen.push(it.reflector.state.phase);
+  await nthQuery(t, it, 2);
+  t.deepEqual(seen, ['waiting']);
+});
+
+test('429: the server is left alone for as long as it asks', async (t) => {
+  const it = await setup(t, [refusal(429, 'too many requests', { 'Retry-After': '17' })]);
+  await nthQuery(t, it, 2);
+  t.deepEqual(it.pauses, [17_000]);
+});
+
+test('watches that end as soon as they begin are failures: no hot loop', async (t) => {
+  const it = await setup(
+    t,
+    [page([], { resourceVersion: '1' }), watch([], 'ended'), watch([], 'ended')],
+    { shortWatchMs: 60_000 },
+  );
+  await nthQuery(t, it, 4);
+  t.deepEqual(it.pauses, [100, 200]);
+  t.regex(it.reflector.state.lastError ?? '', /ended at once/);
+});
+
+test('an answer that is no list is a failure', async (t) => {
+  const it = await setup(t, [
+    (response) => response.end('<html>log in</html>'),
+    (response) => response.end('{"kind":"Status"}'),
+    page([], { resourceVersion: '1' }),
+  ]);
+  await nthQuery(t, it, 4);
+  t.deepEqual(it.pauses, [100, 200]);
+  t.regex(it.reflector.state.lastError ?? '', /not a Kubernetes list/);
+});
+
+test('a watch that stays silent is given up', async (t) => {
+  // 300 s of watch, less all but a little of it.
+  const it = await setup(t, [page([], { resourceVersion: '1' }), watch([bookmark('2')], 'open')], {
+    graceMs: -300_000 + 50,
+  });
+  t.is((await nthQuery(t, it, 3)).resourceVersion, '2');
+  t.regex(it.reflector.state.lastError ?? '', /services: nothing came for 0.05 s/);
+});
+
+test('an object without a name costs only itself', async (t) => {
+  const it = await setup(t, [
+    page([{ metadata: {} }, null, service('a')], { resourceVersion: '1' }),
+    watch([event('ADDED', {}), event('DELETED', {}), event('ADDED', service('b', '2'))], 'open'),
+  ]);
+  await eventually(t, 'the last event', () => names(it.state) === 'ab');
+  t.is(it.lines.filter(({ msg }) => msg === 'object without a usable name left out').length, 3);
+});
+
+test('an object that makes no sense is reported, and goes with its object', async (t) => {
+  const it = await setup(t, [
+    page([service('a', '1', 'x'), service('b')], { resourceVersion: '1' }),
+    watch([event('DELETED', service('a', '2'))], 'open'),
+  ]);
+  await nthQuery(t, it, 2);
+  await eventually(t, 'the deletion', () => it.state.skipped.length === 0);
+  t.is(names(it.state), 'b');
+});
+
+test('the signal ends a watch at once, and its connection', async (t) => {
+  const it = await setup(t, [
+    page([], { resourceVersion: '1' }),
+    watch([event('ADDED', service('a', '2'))], 'open'),
+  ]);
+  await eventually(t, 'the event', () => names(it.state) === 'a');
+  await it.stop();
+  for (let open = -1; open !== 0; open = await it.connections());
+  t.deepEqual(it.pauses, []);
+  t.is(it.reflector.state.lastError, undefined);
+});
+
+test('the signal ends a list that is not answered', async (t) => {
+  const it = await setup(t, []);
+  await nthQuery(t, it, 1);
+  await it.stop();
+  t.is(it.requests.length, 1);
+});
