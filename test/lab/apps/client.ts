@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// Image `client`: somebody who uses Services from inside a pod, on the lab's orders (see rpc.ts).
+
+import { lookup as lookupCallback } from 'node:dns';
+import net from 'node:net';
+import { promisify } from 'node:util';
+import { answerCalls } from '../rpc.ts';
+import { type DnsQuery, queryDns } from './dns-query.ts';
+import { formatPeer, request, type Target } from './request.ts';
+import { RequestReport } from './request-report.ts';
+
+const lookup = promisify(lookupCallback);
+
+const CONNECT_TIMEOUT_MS = 5_000;
+const STREAM_TICK_MS = 10;
+/** No stream runs for longer, whoever forgot it. */
+const STREAM_LIMIT_MS = 120_000;
+
+interface Stream {
+  readonly report: RequestReport;
+  readonly timer: NodeJS.Timeout;
+  readonly pending: Set<Promise<void>>;
+}
+
+const streams = new Map<number, Stream>();
+let lastStream = 0;
+
+const methods = {
+  /** `count` requests, each on a connection of its own, `concurrency` at a time. */
+  async requests({ count, concurrency = 4, ...target }: Target & Batch) {
+    const report = new RequestReport();
+    let left = count;
+    const work = async () => {
+      while (left-- > 0) await report.record(request(target));
+    };
+    await Promise.all(Array.from({ length: concurrency }, work));
+    return report.result();
+  },
+
+  /** Starts to make `perSecond` requests a second, each on a connection of its own. @returns its number. */
+  startStream({ perSecond, ...target }: Target & { readonly perSecond: number }): number {
+    const report = new RequestReport();
+    const pending = new Set<Promise<void>>();
+    const begun = performance.now();
+    let made = 0;
+    const timer = setInterval(() => {
+      const elapsedMs = performance.now() - begun;
+      if (elapsedMs > STREAM_LIMIT_MS) clearInterval(timer);
+      for (; made < (elapsedMs / 1000) * perSecond; made++) {
+        const recorded = report.record(request(target)).finally(() => pending.delete(recorded));
+        pending.add(recorded);
+      }
+    }, STREAM_TICK_MS);
+    streams.set(++lastStream, { report, timer, pending });
+    return lastStream;
+  },
+
+  /** What a stream has seen up to now. */
+  streamReport({ stream }: { readonly stream: number }) {
+    return streamOf(stream).report.result();
+  },
+
+  /** Ends a stream, waits for its last answers, reports all of it. */
+  async stopStream({ stream }: { readonly stream: number }) {
+    const { report, timer, pending } = streamOf(stream);
+    clearInterval(timer);
+    await Promise.all(pending);
+    streams.delete(stream);
+    return report.result();
+  },
+
+  /** Connects and hangs up. */
+  connect: ({ host, port }: { readonly host: string; readonly port: number }) =>
+    new Promise<Connection>((resolve) => {
+      const begun = performance.now();
+      const socket = net.connect({ host, port, timeout: CONNECT_TIMEOUT_MS });
+      const settle = (outcome: Omit<Connection, 'ms'>) => {
+        socket.destroy();
+        resolve({ ...outcome, ms: performance.now() - begun });
+      };
+      socket.once('connect', () =>
+        settle({ peer: formatPeer(socket.remoteAddress ?? '', socket.remotePort ?? 0) }),
+      );
+      socket.once('timeout', () => settle({ errno: 'ETIMEDOUT' }));
+      socket.once('error', (error: NodeJS.ErrnoException) =>
+        settle({ errno: error.code ?? error.message }),
+      );
+    }),
+
+  /** The addresses that glibc's getaddrinfo finds. */
+  async resolve({ name, family = 0 }: { readonly name: string; readonly family?: number }) {
+    const found = await lookup(name, { all: true, family });
+    return found.map(({ address }) => address);
+  },
+
+  /** One DNS question to `server`, over UDP (an unconnected socket) or TCP. */
+  dns: (query: DnsQuery) => queryDns(query),
+
+  /** Environment variables whose names start with `prefix`. */
+  environment: ({ prefix }: { readonly prefix: string }): Record<string, string> =>
+    Object.fromEntries(
+      Object.entries(process.env).filter(([name]) => name.startsWith(prefix)),
+    ) as Record<string, string>,
+};
+
+interface Batch {
+  readonly count: number;
+  readonly concurrency?: number;
+}
+
+export interface Connection {
+  /** What getpeername(2) says, as `address:port`. */
+  readonly peer?: string;
+  readonly errno?: string;
+  readonly ms: number;
+}
+
+export type ClientMethods = typeof methods;
+
+process.once('SIGTERM', () => process.exit(0));
+answerCalls(methods);
+
+function streamOf(stream: number): Stream {
+  const found = streams.get(stream);
+  if (!found) throw new Error(`there is no stream ${stream}`);
+  return found;
+}

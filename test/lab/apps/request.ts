@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// One HTTP request on a connection of its own.
+
+import http from 'node:http';
+
+export interface Target {
+  /** An address, or a name for getaddrinfo. */
+  readonly host: string;
+  /** Default 80. */
+  readonly port?: number;
+  /** Default `/`. */
+  readonly path?: string;
+  /** For names: 4 or 6; default whichever comes first. */
+  readonly family?: 4 | 6;
+}
+
+export interface Outcome {
+  /** The pod that answered. */
+  readonly servedBy: string;
+  /** Whom the client believes to talk to: what getpeername(2) says. */
+  readonly peer: string;
+}
+
+const TIMEOUT_MS = 5_000;
+
+/** @throws Error with `code`: an errno, ETIMEDOUT, or `HTTP 503` for an answer that is not 200. */
+export function request({ host, port = 80, path = '/', family }: Target): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const options = { host, port, path, agent: false, timeout: TIMEOUT_MS };
+    const sent = http.get({ ...options, ...(family && { family }) }, (response) => {
+      const { remoteAddress = '', remotePort = 0 } = response.socket;
+      response.resume();
+      response.once('error', reject);
+      response.once('end', () => {
+        const { statusCode, headers } = response;
+        if (statusCode !== 200) reject(failure(`HTTP ${statusCode}`));
+        else {
+          const peer = formatPeer(remoteAddress, remotePort);
+          resolve({ servedBy: String(headers['served-by']), peer });
+        }
+      });
+    });
+    sent.once('timeout', () => sent.destroy(failure('ETIMEDOUT')));
+    sent.once('error', reject);
+  });
+}
+
+/** `address:port` as the socket tells it: an IPv4-mapped address stays one. */
+export function formatPeer(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+function failure(code: string): NodeJS.ErrnoException {
+  return Object.assign(new Error(code), { code });
+}

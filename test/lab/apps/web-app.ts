@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the Kiada suite's servers have in common: one listener for both families, readiness that can be
+// switched, an orderly end.
+
+import http from 'node:http';
+
+type Answer = (request: http.IncomingMessage) => unknown;
+
+const PORT = Number(process.env.PORT ?? 8080);
+const POD_NAME = process.env.HOSTNAME ?? '';
+
+/**
+ * Serves `routes` (path: answer, sent as JSON) with the pod's name in the header `served-by`.
+ * `/healthz/ready` is for the readiness probe; DELETE makes it fail and PUT makes it succeed again.
+ * SIGTERM: no new connections; the process ends when the open ones are done.
+ */
+export function serveApp(routes: Readonly<Record<string, Answer>>): void {
+  let ready = true;
+  const health: Answer = ({ method }) => {
+    if (method === 'DELETE') ready = false;
+    if (method === 'PUT') ready = true;
+    return { ready };
+  };
+  const server = http.createServer(async (request, response) => {
+    const { pathname } = new URL(request.url ?? '/', 'http://pod');
+    const isHealth = pathname === '/healthz/ready';
+    const answer = isHealth ? health : routes[pathname];
+    try {
+      const body = await answer?.(request);
+      const unready = isHealth && request.method === 'GET' && !ready;
+      response.statusCode = body === undefined ? 404 : unready ? 503 : 200;
+      response.setHeader('content-type', 'application/json');
+      response.setHeader('served-by', POD_NAME);
+      response.end(`${JSON.stringify({ ...(body ?? {}), servedBy: POD_NAME })}\n`);
+    } catch (error) {
+      response.statusCode = 502;
+      response.end(`${(error as Error).message}\n`);
+    }
+  });
+  server.listen({ host: '::', port: PORT });
+  process.once('SIGTERM', () => server.close(() => process.exit(0)));
+  process.on('disconnect', () => process.exit(0));
+}
+
+/** One of `choices`, at random. */
+export function pick<T>(choices: readonly T[]): T {
+  return choices[Math.floor(Math.random() * choices.length)] as T;
+}

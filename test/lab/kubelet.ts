@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs the Pods that the store assigns to nodes, and reports their status back: one for all nodes of
+// the lab. A deletionTimestamp is a graceful end: the object goes once the process has.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type KubeObject, keyOf } from './kube-object.ts';
+import type { LabNode } from './lab-node.ts';
+import { LabPod } from './lab-pod.ts';
+import type { ObjectStore, StoreEvent } from './object-store.ts';
+import {
+  containerOf,
+  type Observed,
+  podSpec,
+  podStatus,
+  readinessUrl,
+  statusOf,
+} from './pod-object.ts';
+import { serviceEnvironment } from './service-environment.ts';
+
+const DNS_SERVICE = { namespace: 'kube-system', name: 'kube-dns' };
+/** Until a pod is ready for the first time it is probed this often: nobody wants to wait for it. */
+const STARTING_PERIOD_MS = 25;
+
+export interface KubeletOptions {
+  readonly nodes: readonly LabNode[];
+  readonly store: ObjectStore;
+  /** For pod logs and the files that pods see. */
+  readonly directory: string;
+  /** Whether a URL answers well, asked from a place that reaches every pod. */
+  readonly probe: (url: string, timeoutMs: number) => Promise<boolean>;
+  /** Hears of what goes wrong with a pod. */
+  readonly onError: (pod: KubeObject, error: unknown) => void;
+}
+
+interface Entry {
+  readonly startTime: string;
+  readonly starting: Promise<LabPod>;
+  running?: LabPod;
+  stopping?: Promise<void>;
+}
+
+export class Kubelet {
+  readonly #options: KubeletOptions;
+  readonly #pods = new Map<string, Entry>();
+  readonly #unsubscribe: () => void;
+  #closed = false;
+
+  constructor(options: KubeletOptions) {
+    this.#options = options;
+    this.#unsubscribe = options.store.subscribe((event) => this.#hear(event));
+    for (const pod of options.store.list('Pod')) this.#sync(pod);
+  }
+
+  /** @returns undefined while it does not run (yet). */
+  pod(namespace: string, name: string): LabPod | undefined {
+    return this.#pods.get(`${namespace}/${name}`)?.running;
+  }
+
+  /** Stops caring. Processes, cgroups and namespaces are the lab's to remove. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#unsubscribe();
+    await Promise.allSettled([...this.#pods.values()].map((entry) => entry.starting));
+  }
+
+  #hear({ type, object }: StoreEvent): void {
+    if (object.kind !== 'Pod') return;
+    if (type !== 'DELETED') this.#sync(object);
+    else this.#stop(object);
+  }
+
+  #sync(pod: KubeObject): void {
+    if (pod.metadata.deletionTimestamp) this.#stop(pod);
+    else if (podSpec(pod).nodeName && !this.#pods.has(keyOf(pod))) this.#start(pod);
+  }
+
+  #start(pod: KubeObject): void {
+    const { nodes, onError } = this.#options;
+    const node = nodes.find((each) => each.name === podSpec(pod).nodeName);
+    if (!node) return;
+    const entry: Entry = {
+      startTime: new Date().toISOString().replace(/\.\d+Z$/, 'Z'),
+      starting: this.#startOn(node, pod),
+    };
+    this.#pods.set(keyOf(pod), entry);
+    this.#run(pod, entry).catch((error: unknown) => onError(pod, error));
+  }
+
+  async #startOn(node: LabNode, pod: KubeObject): Promise<LabPod> {
+    const { store, directory } = this.#options;
+    const { enableServiceLinks = true } = podSpec(pod);
+    const services = enableServiceLinks ? store.list('Service') : [];
+    const environment = {
+      ...serviceEnvironment(services, pod.metadata.namespace ?? 'default'),
+      ...Object.fromEntries((containerOf(pod).env ?? []).map((e) => [e.name, e.value ?? ''])),
+    };
+    const resolvConf = this.#resolvConf(pod);
+    return LabPod.start(pod, node, { directory, environment, resolvConf });
+  }
+
+  async #run(pod: KubeObject, entry: Entry): Promise<void> {
+    const running = await entry.starting;
+    entry.running = running;
+    const report = (observed: Pick<Observed, 'phase' | 'ready'>) =>
+      this.#report(pod, {
+        ...observed,
+        addresses: running.addresses,
+        hostIP: running.node.addresses.ipv4,
+        startTime: entry.startTime,
+      });
+    let alive = true;
+    const ended = running.ended.then(() => {
+      alive = false;
+    });
+    const { readinessProbe } = containerOf(pod);
+    const url = readinessUrl(containerOf(pod), running.addresses);
+    const timeoutMs = (readinessProbe?.timeoutSeconds ?? 1) * 1000;
+    let wasReady = false;
+    report({ phase: 'Running', ready: url === undefined });
+    while (url !== undefined && alive && !this.#closed) {
+      const ready = await this.#options.probe(url, timeoutMs);
+      if (!alive || this.#closed) break;
+      wasReady ||= ready;
+      report({ phase: 'Running', ready });
+      const periodMs = wasReady ? (readinessProbe?.periodSeconds ?? 10) * 1000 : STARTING_PERIOD_MS;
+      await Promise.race([sleep(periodMs, undefined, { ref: false }), ended]);
+    }
+    await ended;
+    if (!entry.stopping) report({ phase: 'Failed', ready: false });
+  }
+
+  #stop(pod: KubeObject): void {
+    const entry = this.#pods.get(keyOf(pod));
+    if (!entry || entry.stopping) return;
+    entry.stopping = this.#end(pod, entry);
+    entry.stopping.catch((error: unknown) => this.#options.onError(pod, error));
+  }
+
+  async #end(pod: KubeObject, entry: Entry): Promise<void> {
+    const running = await entry.starting;
+    await running.stop();
+    if (this.#closed) return;
+    await running.remove();
+    this.#pods.delete(keyOf(pod));
+    const { namespace = '', name, uid } = pod.metadata;
+    const now = this.#options.store.get('Pod', namespace, name);
+    if (now?.metadata.uid === uid) this.#options.store.delete('Pod', namespace, name);
+    // A new Pod of the same name has been waiting for the old one to go.
+    else if (now) this.#sync(now);
+  }
+
+  #report(pod: KubeObject, observed: Observed): void {
+    if (this.#closed) return;
+    const { namespace = '', name, uid } = pod.metadata;
+    const now = this.#options.store.get('Pod', namespace, name);
+    if (now?.metadata.uid !== uid || !now) return;
+    this.#options.store.update({
+      ...now,
+      status: { ...podStatus(now), ...statusOf(now, observed) },
+    });
+  }
+
+  /** By the pod's dnsPolicy; undefined is the node's own. */
+  #resolvConf(pod: KubeObject): string | undefined {
+    const { hostNetwork = false, dnsPolicy = 'ClusterFirst' } = podSpec(pod);
+    if (dnsPolicy === 'Default' || (hostNetwork && dnsPolicy !== 'ClusterFirstWithHostNet')) {
+      return undefined;
+    }
+    const service = this.#options.store.get('Service', DNS_SERVICE.namespace, DNS_SERVICE.name);
+    const { clusterIP } = (service?.spec ?? {}) as { clusterIP?: string };
+    const namespace = pod.metadata.namespace ?? 'default';
+    return [
+      `search ${namespace}.svc.cluster.local svc.cluster.local cluster.local`,
+      ...(clusterIP ? [`nameserver ${clusterIP}`] : []),
+      'options ndots:5',
+      '',
+    ].join('\n');
+  }
+}

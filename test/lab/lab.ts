@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+// A whole cluster on one machine: nodes and pods are network namespaces, the API server is in this
+// process, the agents are real. The demo, the netns tests and the benchmark start here. Invariant:
+// close() takes everything off the machine again, whatever became of start().
+
+import { mkdirSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { EnvironmentError } from '../../agent/errors.ts';
+import { findCgroupRoot } from '../../agent/sys/cgroup.ts';
+import { AgentProcess } from './agent-process.ts';
+import { ApiServer } from './api-server.ts';
+import { ensureBpffs } from './bpf-filesystem.ts';
+import { createCgroup } from './cgroup-tree.ts';
+import { EndpointSliceController } from './endpoint-slice-controller.ts';
+import { Fabric } from './fabric.ts';
+import type { KubeObject } from './kube-object.ts';
+import { kubeconfig } from './kubeconfig.ts';
+import { Kubelet } from './kubelet.ts';
+import { kubernetesService } from './kubernetes-service.ts';
+import { newLabId } from './lab-id.ts';
+import { LabNode } from './lab-node.ts';
+import type { LabPod } from './lab-pod.ts';
+import { type LabPaths, labPaths, removeLeftovers, removeTraces } from './lab-traces.ts';
+import { parseManifests } from './manifests.ts';
+import { ObjectStore } from './object-store.ts';
+import { isReady, podSpec } from './pod-object.ts';
+import { schedulePods } from './scheduler.ts';
+import { exitOnSignals } from './signals.ts';
+import { FABRIC, SERVICE_CIDRS } from './topology.ts';
+import { until } from './until.ts';
+
+const API_PORT = 6443;
+const NAMESPACES = ['default', 'kube-system'];
+
+export interface LabOptions {
+  /** Default 2. */
+  readonly nodes?: number;
+  /** Whether each node gets its agent. Default true. */
+  readonly agents?: boolean;
+  /** More flags for each agent. */
+  readonly agentFlags?: readonly string[];
+  /** Applied before the agents start. */
+  readonly manifests?: readonly string[];
+}
+
+export class Lab {
+  readonly id = newLabId();
+  readonly store = new ObjectStore({ serviceCidrs: Object.values(SERVICE_CIDRS) });
+  readonly api = new ApiServer(this.store, { gracefulPodDeletion: true });
+  /** For programs on the machine, such as kubectl. */
+  readonly kubeconfig: string;
+  /** For programs on the nodes. */
+  readonly nodeKubeconfig: string;
+  readonly nodes: readonly LabNode[];
+  /** In the order of {@link nodes}; empty without agents. */
+  readonly agents: readonly AgentProcess[];
+  readonly #options: LabOptions;
+  readonly #cgroupRoot = findCgroupRoot();
+  readonly #paths: LabPaths;
+  /** How to stop what was started, in order of starting. */
+  readonly #stops: (() => unknown)[] = [];
+  #fabric: Fabric | undefined;
+  #kubelet: Kubelet | undefined;
+  #closing: Promise<void> | undefined;
+
+  private constructor(options: LabOptions) {
+    this.#options = options;
+    this.#paths = labPaths(this.id, this.#cgroupRoot);
+    const { directory } = this.#paths;
+    this.kubeconfig = path.join(directory, 'kubeconfig');
+    this.nodeKubeconfig = path.join(directory, 'node.kubeconfig');
+    const { nodes = 2, agents = true, agentFlags: flags = [] } = options;
+    this.nodes = Array.from({ length: nodes }, (_, i) => new LabNode(this.id, i + 1, this.#paths));
+    mkdirSync(directory);
+    this.agents = (agents ? this.nodes : []).map(
+      (node) =>
+        new AgentProcess({
+          node,
+          kubeconfig: this.nodeKubeconfig,
+          logFile: path.join(directory, `agent-${node.name}.log`),
+          flags,
+        }),
+    );
+  }
+
+  /**
+   * Starts a cluster: nodes, API server, controllers and, if wanted, agents that are ready.
+   *
+   * @throws EnvironmentError when not run by root.
+   */
+  static async start(options: LabOptions = {}): Promise<Lab> {
+    if (process.getuid?.() !== 0) {
+      throw new EnvironmentError('the lab needs root', {
+        hint: 'it makes network namespaces and cgroups, and loads BPF programs: run it with sudo',
+      });
+    }
+    const lab = new Lab(options);
+    try {
+      await lab.#start();
+    } catch (error) {
+      await lab.close().catch(() => {});
+      throw error;
+    }
+    return lab;
+  }
+
+  /** Logs of agents and pods, kubeconfigs; gone after close(). */
+  get directory(): string {
+    return this.#paths.directory;
+  }
+
+  /** Applies manifests as `kubectl apply` would. @returns the stored objects. */
+  applyManifests(yaml: string): KubeObject[] {
+    return parseManifests(yaml).map((object) => this.store.apply(object));
+  }
+
+  /** A running pod. @throws Error when there is none. */
+  pod(name: string, namespace = 'default'): LabPod {
+    const pod = this.#kubelet?.pod(namespace, name);
+    if (!pod) throw new Error(`pod ${namespace}/${name} does not run`);
+    return pod;
+  }
+
+  /** Waits until every Pod of `namespace` (of all when left out) that is not on its way out is ready. */
+  async podsReady(namespace?: string): Promise<void> {
+    await until('all pods ready', () =>
+      this.store
+        .list('Pod')
+        .filter(({ metadata }) => namespace === undefined || metadata.namespace === namespace)
+        .filter(({ metadata }) => !metadata.deletionTimestamp)
+        .every(isReady),
+    );
+  }
+
+  /** Deletes a Pod as `kubectl delete` does: gracefully. @returns once the object is gone. */
+  async deletePod(name: string, namespace = 'default'): Promise<void> {
+    const pod = this.store.get('Pod', namespace, name);
+    if (!pod) throw new Error(`there is no pod ${namespace}/${name}`);
+    const { terminationGracePeriodSeconds: graceSeconds = 30 } = podSpec(pod);
+    this.store.update({
+      ...pod,
+      metadata: {
+        ...pod.metadata,
+        deletionTimestamp: new Date(Date.now() + graceSeconds * 1000).toISOString(),
+        deletionGracePeriodSeconds: graceSeconds,
+      },
+    });
+    const uid = pod.metadata.uid;
+    await until(
+      `pod ${name} gone`,
+      () => this.store.get('Pod', namespace, name)?.metadata.uid !== uid,
+      (graceSeconds + 5) * 1000,
+    );
+  }
+
+  /** An HTTP request from the fabric, which reaches all nodes and pods. @returns whether it went well: 2xx or 3xx. */
+  async request(url: string, method = 'GET'): Promise<boolean> {
+    return (await this.#fabric?.request(url, { method })) ?? false;
+  }
+
+  /**
+   * Ends everything and removes every trace. Safe to call at any time and more than once.
+   *
+   * @throws AggregateError naming what went wrong; all that could be removed is removed.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #start(): Promise<void> {
+    const { cgroup } = this.#paths;
+    this.#stops.push(exitOnSignals(() => this.close()));
+    await removeLeftovers(this.#cgroupRoot);
+    await ensureBpffs();
+    createCgroup(cgroup);
+    const fabric = await Fabric.connect(`${this.id}-fabric`, cgroup, this.nodes);
+    this.#fabric = fabric;
+    this.#stops.push(() => fabric.close());
+    await this.#serveApi(fabric);
+    this.#control(fabric);
+    for (const text of this.#options.manifests ?? []) this.applyManifests(text);
+    await Promise.all(
+      this.agents.map((agent) => {
+        this.#stops.push(() => agent.remove());
+        return agent.start();
+      }),
+    );
+  }
+
+  async #serveApi(fabric: Fabric): Promise<void> {
+    this.#stops.push(() => this.api.close());
+    for (const host of Object.values(FABRIC)) {
+      const server = await fabric.listen(host, API_PORT);
+      this.#stops.push(() => server.close());
+      await this.api.listen(server);
+    }
+    const port = await this.api.listen({ host: '127.0.0.1', port: 0 });
+    await writeFile(this.kubeconfig, kubeconfig(`http://127.0.0.1:${port}`));
+    await writeFile(this.nodeKubeconfig, kubeconfig(`http://${FABRIC.ipv4}:${API_PORT}`));
+  }
+
+  /** The cluster's inner life: what is there without anybody's manifest, and who acts on what is. */
+  #control(fabric: Fabric): void {
+    const { store, nodes } = this;
+    for (const name of NAMESPACES) {
+      store.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+    }
+    for (const node of nodes) store.create(node.object());
+    for (const object of kubernetesService(API_PORT)) store.create(object);
+    const kubelet = new Kubelet({
+      nodes,
+      store,
+      directory: this.directory,
+      probe: (url, timeoutMs) => fabric.request(url, { timeoutMs }),
+      onError: (pod, error) => console.error(`pod ${pod.metadata.name}:`, error),
+    });
+    this.#kubelet = kubelet;
+    const slices = new EndpointSliceController(store);
+    this.#stops.push(
+      () => slices.stop(),
+      schedulePods(
+        store,
+        nodes.map((node) => node.name),
+      ),
+      () => kubelet.close(),
+    );
+  }
+
+  async #close(): Promise<void> {
+    const problems: unknown[] = [];
+    for (const stop of this.#stops.reverse()) {
+      try {
+        await stop();
+      } catch (error) {
+        problems.push(error);
+      }
+    }
+    await removeTraces(this.id, this.#cgroupRoot).catch((error) => void problems.push(error));
+    if (problems.length > 0)
+      throw new AggregateError(problems, `lab ${this.id} ended with problems`);
+  }
+}
