@@ -354,7 +354,7 @@ test('the signal ends a watch at once, and its connection', async (t) => {
   ]);
   await eventually(t, 'the event', () => names(it.state) === 'a');
   await it.stop();
-  for (let open = -1; open !== 0; open = await it.connections());
+  await eventually(t, 'no connection is left', () => it.connections.size === 0);
   t.deepEqual(it.pauses, []);
   t.is(it.reflector.state.lastError, undefined);
 });

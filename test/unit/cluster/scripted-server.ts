@@ -19,7 +19,7 @@ export interface ScriptedServer {
     readonly headers: http.IncomingHttpHeaders;
   }[];
   /** Connections that are open now. */
-  connections(): Promise<number>;
+  readonly connections: ReadonlySet<unknown>;
 }
 
 /** @param tls makes it an HTTPS server. */
@@ -37,6 +37,11 @@ export async function startScript(
     step?.(response, request);
   };
   const server = tls ? https.createServer(tls, serve) : http.createServer(serve);
+  const connections = new Set<unknown>();
+  server.on('connection', (socket) => {
+    connections.add(socket);
+    socket.on('close', () => connections.delete(socket));
+  });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.teardown(() => {
@@ -47,8 +52,7 @@ export async function startScript(
   return {
     url: new URL(`${tls ? 'https' : 'http'}://127.0.0.1:${port}`),
     requests,
-    connections: () =>
-      new Promise((resolve) => server.getConnections((_error, count) => resolve(count))),
+    connections,
   };
 }
 
