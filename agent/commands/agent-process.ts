@@ -104,7 +104,9 @@ async function proveProgramsRun(
   const problems = await selfTest((frontends, body) =>
     reconciler.withTemporary(frontends, body),
   ).catch((error: unknown) => [messageOf(error)]);
-  if (problems.length) log.error({ cgroup, problems }, 'self-test failed: the programs do not run');
+  if (!problems) log.warn('no self-test: there is no loopback address');
+  else if (problems.length)
+    log.error({ cgroup, problems }, 'self-test failed: the programs do not run');
   return problems;
 }
 

@@ -36,21 +36,24 @@ export type WithFrontends = (
 
 /**
  * @returns what did not work, one line each; empty when all did. A family without a loopback address on
- * this machine is left out.
+ * this machine is left out; undefined when that leaves none.
  */
-export async function selfTest(withFrontends: WithFrontends): Promise<string[]> {
-  const problems: string[] = [];
-  for (const one of CASES) problems.push(...(await testCase(one, withFrontends)));
+export async function selfTest(withFrontends: WithFrontends): Promise<string[] | undefined> {
+  let problems: string[] | undefined;
+  for (const one of CASES) {
+    const ofCase = await testCase(one, withFrontends);
+    if (ofCase) problems = [...(problems ?? []), ...ofCase];
+  }
   return problems;
 }
 
-async function testCase(one: Case, withFrontends: WithFrontends): Promise<string[]> {
+async function testCase(one: Case, withFrontends: WithFrontends): Promise<string[] | undefined> {
   const tcp = net.createServer((connection) => connection.end());
   const udp = createSocket(one.socketType, (message, peer) =>
     udp.send(message, peer.port, peer.address),
   );
   try {
-    if (!(await listens(tcp, udp, one.loopback))) return [];
+    if (!(await listens(tcp, udp, one.loopback))) return undefined;
     const problems: string[] = [];
     const tcpPort = (tcp.address() as net.AddressInfo).port;
     const frontends = [

@@ -11,19 +11,18 @@ export class Wakeup {
     this.#waiter?.();
   }
 
-  /** Resolves when it rings, when `timeoutMs` is over, or when `signal` aborts. */
+  /** Resolves when it rings, when `timeoutMs` is over, or when `signal` aborts. One waiter at a time. */
   async wait(timeoutMs: number, signal: AbortSignal): Promise<void> {
     if (!this.#rung && !signal.aborted) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, timeoutMs);
-        signal.addEventListener('abort', () => resolve(), { once: true });
-        this.#waiter = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, timeoutMs);
+      signal.addEventListener('abort', resolve);
+      this.#waiter = resolve;
+      await promise;
+      this.#waiter = undefined;
+      signal.removeEventListener('abort', resolve);
+      clearTimeout(timer);
     }
-    this.#waiter = undefined;
     this.#rung = false;
   }
 }

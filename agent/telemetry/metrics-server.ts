@@ -3,6 +3,7 @@
 // agent goes on.
 
 import http from 'node:http';
+import { messageOf } from '../errors.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -16,13 +17,15 @@ export function serveMetrics(
   { host, port }: BindAddress,
   log: Logger,
 ): http.Server {
-  const server = http.createServer(async (request, response) => {
+  const server = http.createServer((request, response) => {
     if (request.url !== '/metrics') {
       response.writeHead(404).end('see /metrics\n');
       return;
     }
-    response.setHeader('Content-Type', metrics.contentType);
-    response.end(await metrics.text());
+    metrics.text().then(
+      (text) => response.setHeader('Content-Type', metrics.contentType).end(text),
+      (error: unknown) => response.writeHead(500).end(`${messageOf(error)}\n`),
+    );
   });
   server.on('error', (error) => log.warn({ host, port, err: error }, 'cannot serve metrics'));
   server.listen({ host, port }, () => log.info({ host, port }, 'serving metrics'));

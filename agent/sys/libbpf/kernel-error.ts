@@ -2,10 +2,20 @@
 // What the kernel or libbpf answered when it said no.
 
 import { getSystemErrorMap } from 'node:util';
+import { EnvironmentError } from '../../errors.ts';
 
 export const ENOENT = 2;
 
-export class KernelError extends Error {
+/** What usually mends an errno, where there is such a thing. */
+const HINTS: Readonly<Record<string, string>> = {
+  EPERM: 'run as root, or with CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON and CAP_SYS_ADMIN',
+  ENOSPC: 'the table is full',
+  E2BIG: 'the table is full',
+  ENOMEM:
+    'the kernel has no memory left for it, or a memory limit of this process does not allow it',
+};
+
+export class KernelError extends EnvironmentError {
   /** Positive errno. */
   readonly errno: number;
   /** 'ENOENT' and the like. */
@@ -14,8 +24,11 @@ export class KernelError extends Error {
   /** @param attempted what was attempted, on what: "attach connect4 to cgroup /sys/fs/cgroup" */
   constructor(attempted: string, errno: number, detail = '') {
     const [code, text] = getSystemErrorMap().get(-errno) ?? [`errno ${errno}`, 'unknown error'];
-    super(`cannot ${attempted}: ${code} (${text})${detail && `; ${detail}`}`);
-    this.name = 'KernelError';
+    const hint = HINTS[code];
+    super(
+      `cannot ${attempted}: ${code} (${text})${detail && `; ${detail}`}`,
+      hint === undefined ? {} : { hint },
+    );
     this.errno = errno;
     this.code = code;
   }
