@@ -15,12 +15,13 @@ export class Wakeup {
   async wait(timeoutMs: number, signal: AbortSignal): Promise<void> {
     if (!this.#rung && !signal.aborted) {
       const { promise, resolve } = Promise.withResolvers<void>();
-      const timer = setTimeout(resolve, timeoutMs);
-      signal.addEventListener('abort', resolve);
-      this.#waiter = resolve;
+      const end = () => resolve();
+      const timer = setTimeout(end, timeoutMs);
+      signal.addEventListener('abort', end);
+      this.#waiter = end;
       await promise;
       this.#waiter = undefined;
-      signal.removeEventListener('abort', resolve);
+      signal.removeEventListener('abort', end);
       clearTimeout(timer);
     }
     this.#rung = false;
