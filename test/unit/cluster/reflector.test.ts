@@ -94,12 +94,12 @@ test('asks only for what may matter (semantics 1.1)', async (t) => {
   t.deepEqual(await nthQuery(t, services, 1), {
     labelSelector: '!service.kubernetes.io/service-proxy-name',
     fieldSelector: 'spec.clusterIP!=None',
-    limit: '500',
+    limit: '250',
   });
   t.is(services.requests[0]?.path, '/api/v1/services');
   t.deepEqual(await nthQuery(t, slices, 1), {
     labelSelector: '!service.kubernetes.io/headless',
-    limit: '500',
+    limit: '250',
   });
   t.is(slices.requests[0]?.path, '/apis/discovery.k8s.io/v1/endpointslices');
 });
@@ -218,7 +218,7 @@ const relists = test.macro({
       },
       watch([bookmark('10')], 'open'),
     ]);
-    t.is((await nthQuery(t, it, 3)).limit, '500');
+    t.is((await nthQuery(t, it, 3)).limit, '250');
     t.is(names(it.state), 'ab', 'nothing is cleared before the new list');
     t.is(it.reflector.state.phase, 'listing');
     release();
