@@ -56,6 +56,7 @@ export function serveWatch(request: WatchRequest): void {
   response.flushHeaders();
   const hasBookmarks = query.get('allowWatchBookmarks') === 'true' && representation.hasBookmarks;
   const sendBookmark = (endsInitial = false) => {
+    if (response.destroyed) return;
     response.write(frame('BOOKMARK', bookmark(route.resource, store.resourceVersion, endsInitial)));
   };
   const send = (type: string, object: KubeObject) => frame(type, representation.one(object));
@@ -75,21 +76,24 @@ export function serveWatch(request: WatchRequest): void {
   const sendEvent = (event: StoreEvent) => {
     if (event.object.kind !== route.resource.kind) return;
     const type = seenAs(event, selects);
-    if (type) response.write(send(type, event.object));
+    // A broken connection is closed in a later turn of the event loop.
+    if (type && !response.destroyed) response.write(send(type, event.object));
   };
   for (const event of missed) sendEvent(event);
   const unsubscribe = store.subscribe(sendEvent);
-  const bookmarks = hasBookmarks && setInterval(sendBookmark, request.bookmarkEveryMs);
+  const bookmarks = hasBookmarks && setInterval(() => sendBookmark(), request.bookmarkEveryMs);
   const timeoutMs = Number(query.get('timeoutSeconds') || DEFAULT_TIMEOUT_SECONDS) * 1000;
-  const timeout = setTimeout(() => {
-    if (hasBookmarks) sendBookmark();
-    response.end();
-  }, timeoutMs);
-  response.once('close', () => {
+  const stop = () => {
     unsubscribe();
     clearTimeout(timeout);
     if (bookmarks) clearInterval(bookmarks);
-  });
+  };
+  const timeout = setTimeout(() => {
+    stop();
+    if (hasBookmarks) sendBookmark();
+    response.end();
+  }, timeoutMs);
+  response.once('close', stop);
 }
 
 interface Start {

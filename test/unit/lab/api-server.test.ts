@@ -151,13 +151,13 @@ test('faults: disconnectWatches breaks the stream, refuse answers everything wit
   const watch = await openWatch(t, `${url}/api/v1/services?watch=1`);
   t.is(api.watchCount, 1);
   api.disconnectWatches();
+  store.create(service('unheard'));
   await t.throwsAsync(watch.next());
   api.refuse(503);
   const refused = await fetch(`${url}/api/v1/services`);
   t.is(refused.status, 503);
   t.like(await refused.json(), { kind: 'Status', reason: 'ServiceUnavailable' });
   api.refuse(undefined);
-  store.create(service('a'));
   t.is((await list(`${url}/api/v1/services`)).items.length, 1);
 });
 
