@@ -5,6 +5,16 @@
 /** What the parent is told; a test's value may be anything and need not survive the channel. */
 const TOLD = ['type', 'testFile', 'title', 'logs', 'skip', 'todo'];
 
+/** An experiment of AVA: its version is exact in package.json, and a test counts a run of every kind. */
+const tellParent = process.send && {
+  nonSemVerExperiments: { observeRunsFromConfig: true },
+  async observeRun({ events }) {
+    for await (const event of events) {
+      process.send(Object.fromEntries(TOLD.map((key) => [key, event[key]])));
+    }
+  },
+};
+
 export default {
   files: ['test/**/*.test.ts'],
   extensions: { ts: 'module' },
@@ -13,10 +23,5 @@ export default {
   concurrency: 2,
   // Without any test ending. A hang is found by this; nothing else may depend on it.
   timeout: '2m',
-  nonSemVerExperiments: { observeRunsFromConfig: true },
-  async observeRun({ events }) {
-    for await (const event of events) {
-      process.send?.(Object.fromEntries(TOLD.map((key) => [key, event[key]])));
-    }
-  },
+  ...tellParent,
 };

@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { SourceFile } from './source-files.ts';
 
 /** `[text](target)` and `[label]: target`; a title behind the target is left out. */
-const LINK = /\]\(\s*<?([^\s)>]+)|^\s{0,3}\[[^\]]+\]:\s*<?(\S+?)>?(?:\s|$)/gm;
+const LINK = /\]\(\s*<?([^\s)>]+)|^ {0,3}\[[^\]\n]+\]:[ \t]*<?(\S+?)>?(?:\s|$)/gm;
 const CODE = /^(```|~~~)[\s\S]*?^\1|`[^`\n]*`/gm;
 const ELSEWHERE = /^([a-z][a-z0-9+.-]*:|#)/i;
 
