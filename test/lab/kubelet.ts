@@ -26,6 +26,8 @@ export interface KubeletOptions {
   readonly store: ObjectStore;
   /** For pod logs and the files that pods see. */
   readonly directory: string;
+  /** What containers find in KUBECONFIG: the lab has no service account tokens. */
+  readonly kubeconfig: string;
   /** Whether a URL answers well, asked from a place that reaches every pod. */
   readonly probe: (url: string, timeoutMs: number) => Promise<boolean>;
   /** Hears of what goes wrong with a pod. */
@@ -83,14 +85,17 @@ export class Kubelet {
       starting: this.#startOn(node, pod),
     };
     this.#pods.set(keyOf(pod), entry);
-    this.#run(pod, entry).catch((error: unknown) => onError(pod, error));
+    this.#run(pod, entry).catch((error: unknown) => {
+      if (!this.#closed) onError(pod, error);
+    });
   }
 
   async #startOn(node: LabNode, pod: KubeObject): Promise<LabPod> {
-    const { store, directory } = this.#options;
+    const { store, directory, kubeconfig } = this.#options;
     const { enableServiceLinks = true } = podSpec(pod);
     const services = enableServiceLinks ? store.list('Service') : [];
     const environment = {
+      KUBECONFIG: kubeconfig,
       ...serviceEnvironment(services, pod.metadata.namespace ?? 'default'),
       ...Object.fromEntries((containerOf(pod).env ?? []).map((e) => [e.name, e.value ?? ''])),
     };

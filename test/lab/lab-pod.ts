@@ -12,6 +12,7 @@ import type { ClientMethods } from './apps/client.ts';
 import { createCgroup, removeCgroupTree } from './cgroup-tree.ts';
 import type { KubeObject } from './kube-object.ts';
 import type { LabNode, PodNetwork } from './lab-node.ts';
+import { namespacePath } from './netns.ts';
 import { containerOf, podSpec } from './pod-object.ts';
 import { Remote } from './rpc.ts';
 import { type CommandResult, finished } from './run-command.ts';
@@ -92,6 +93,15 @@ export class LabPod {
   /** Settles when the pod's process has ended, by itself or not. */
   get ended(): Promise<unknown> {
     return this.#ended;
+  }
+
+  /** Whose programs the node's agent serves. */
+  get cgroup(): string {
+    return this.#place.cgroup;
+  }
+
+  get namespacePath(): string {
+    return namespacePath(this.#place.namespace);
   }
 
   /** What image `client` can do; see apps/client.ts. */

@@ -90,11 +90,7 @@ export class Lab {
    * @throws EnvironmentError when not run by root.
    */
   static async start(options: LabOptions = {}): Promise<Lab> {
-    if (process.getuid?.() !== 0) {
-      throw new EnvironmentError('the lab needs root', {
-        hint: 'it makes network namespaces and cgroups, and loads BPF programs: run it with sudo',
-      });
-    }
+    requireRoot();
     const lab = new Lab(options);
     try {
       await lab.#start();
@@ -184,7 +180,7 @@ export class Lab {
     this.#stops.push(() => fabric.close());
     await this.#serveApi(fabric);
     this.#control(fabric);
-    for (const text of this.#options.manifests ?? []) this.applyManifests(text);
+    this.applyManifests((this.#options.manifests ?? []).join('\n---\n'));
     await Promise.all(
       this.agents.map((agent) => {
         this.#stops.push(() => agent.remove());
@@ -217,6 +213,7 @@ export class Lab {
       nodes,
       store,
       directory: this.directory,
+      kubeconfig: this.nodeKubeconfig,
       probe: (url, timeoutMs) => fabric.request(url, { timeoutMs }),
       onError: (pod, error) => console.error(`pod ${pod.metadata.name}:`, error),
     });
@@ -245,4 +242,12 @@ export class Lab {
     if (problems.length > 0)
       throw new AggregateError(problems, `lab ${this.id} ended with problems`);
   }
+}
+
+/** @throws EnvironmentError when not run by root. */
+export function requireRoot(): void {
+  if (process.getuid?.() === 0) return;
+  throw new EnvironmentError('the lab needs root', {
+    hint: 'it makes network namespaces and cgroups, and loads BPF programs: run it with sudo',
+  });
 }

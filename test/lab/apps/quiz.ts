@@ -9,4 +9,6 @@ const QUESTIONS = [
   'What does a client see when a Service has no endpoints?',
 ];
 
-serveApp({ '/questions/random': () => ({ question: pick(QUESTIONS) }) });
+const ask = () => ({ question: pick(QUESTIONS) });
+
+serveApp({ '/': ask, '/questions/random': ask });

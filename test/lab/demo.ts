@@ -1,0 +1,145 @@
+#!/usr/bin/env node
+// SPDX-License-Identifier: Apache-2.0
+// `npm run demo`: the whole of Signalbox on this machine, without a cluster, told as a story. Ends with 0
+// only if every chapter held.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { MendableError, messageOf } from '../../agent/errors.ts';
+import { buildBpf } from '../../scripts/build.ts';
+import { agentLoss } from './demo/agent-loss.ts';
+import { deletion } from './demo/deletion.ts';
+import { ipv6 } from './demo/ipv6.ts';
+import { liveChange } from './demo/live-change.ts';
+import { names } from './demo/names.ts';
+import { readiness } from './demo/readiness.ts';
+import { refusal } from './demo/refusal.ts';
+import { type Chapter, Scene } from './demo/scene.ts';
+import {
+  printHeading,
+  printLine,
+  printNote,
+  printOutput,
+  printVerdict,
+  showWaiting,
+} from './demo/screen.ts';
+import { spread } from './demo/spread.ts';
+import { theCluster } from './demo/the-cluster.ts';
+import { Lab, requireRoot } from './lab.ts';
+
+const CHAPTERS: readonly Chapter[] = [
+  theCluster,
+  spread,
+  readiness,
+  liveChange,
+  deletion,
+  refusal,
+  ipv6,
+  names,
+  agentLoss,
+];
+
+const MANIFESTS = new URL('kiada/', import.meta.url);
+
+const program = new Command('demo')
+  .description(
+    'Signalbox at work on this machine: namespaces as nodes and pods, one real agent per node.',
+  )
+  .option('--keep', 'leave the cluster running until Ctrl-C')
+  .showHelpAfterError('(see --help)')
+  .exitOverride();
+
+try {
+  program.parse();
+  process.exitCode = (await play(program.opts<{ keep?: boolean }>())) ? 0 : 1;
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
+  else if (error instanceof MendableError) {
+    console.error(`demo: ${error.message}${error.hint ? `: ${error.hint}` : ''}`);
+    process.exitCode = error.exitCode;
+  } else throw error;
+}
+
+/** @returns whether every chapter held. */
+async function play({ keep = false }: { keep?: boolean }): Promise<boolean> {
+  const begun = performance.now();
+  const manifests = readdirSync(MANIFESTS).map((name) =>
+    readFileSync(new URL(name, MANIFESTS), 'utf8'),
+  );
+  requireRoot();
+  buildBpf();
+  const lab = await showWaiting('two nodes and their pods start', startLab(manifests));
+  try {
+    const startMs = performance.now() - begun;
+    printLine(
+      `Two nodes, their agents and ${lab.store.list('Pod').length} pods: ready after ${seconds(startMs)}.`,
+    );
+    const failed = await playAll(lab);
+    printLine();
+    const held = CHAPTERS.length - failed.length;
+    printVerdict(
+      failed.length === 0,
+      `${held} of ${CHAPTERS.length} chapters held, ${seconds(performance.now() - begun)}`,
+    );
+    for (const title of failed) printOutput(`did not hold: ${title}`);
+    process.exitCode = failed.length === 0 ? 0 : 1;
+    if (keep) await wait(lab);
+    return failed.length === 0;
+  } finally {
+    await showWaiting('everything is taken away again', lab.close());
+  }
+}
+
+async function startLab(manifests: readonly string[]): Promise<Lab> {
+  const lab = await Lab.start({ manifests });
+  try {
+    await lab.podsReady();
+    return lab;
+  } catch (error) {
+    await lab.close();
+    throw error;
+  }
+}
+
+/** @returns the titles of the chapters that did not hold. */
+async function playAll(lab: Lab): Promise<string[]> {
+  const failed: string[] = [];
+  for (const [index, chapter] of CHAPTERS.entries()) {
+    printHeading(`${index + 1}  ${chapter.title}`);
+    printNote(chapter.shows);
+    const scene = new Scene(lab);
+    try {
+      await chapter.play(scene);
+    } catch (error) {
+      scene.expect(false, messageOf(error));
+    }
+    if (!scene.holds) failed.push(chapter.title);
+  }
+  return failed;
+}
+
+/** Until Ctrl-C, which the lab itself hears. */
+function wait(lab: Lab): Promise<never> {
+  const pod = lab.pod('visitor-1', 'kiada');
+  const [node] = lab.nodes;
+  printLine('\nThe cluster stays until Ctrl-C. To look around:');
+  printOutput(
+    [
+      `export KUBECONFIG=${lab.kubeconfig}`,
+      'kubectl get pods,services,endpointslices -A -o wide',
+      'kubectl -n kiada delete pod quote-001',
+      `node agent/main.ts services --bpffs ${node?.bpffs}`,
+      `sh -c 'echo $$ > ${pod.cgroup}/cgroup.procs; exec nsenter --net=${pod.namespacePath} curl http://${quoteAddress(lab)}/'`,
+      `less ${lab.directory}/agent-node-1.log`,
+    ].join('\n'),
+  );
+  return new Promise(() => setInterval(() => {}, 60_000));
+}
+
+function quoteAddress(lab: Lab): string {
+  return new Scene(lab).addressesOf('quote').ipv4;
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}

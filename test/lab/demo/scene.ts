@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a chapter of the demo works with: the cluster, its visitors, and the lines that it writes.
+// A chapter holds when everything that it expected was so.
+
+import type { ClientMethods } from '../apps/client.ts';
+import type { Target } from '../apps/request.ts';
+import type { RequestResult } from '../apps/request-report.ts';
+import type { KubeObject } from '../kube-object.ts';
+import type { Lab } from '../lab.ts';
+import type { Remote } from '../rpc.ts';
+import { type ServiceSpecObject, serviceSpec } from '../service-spec.ts';
+import { printAction, printCommand, printOutput, printVerdict, showWaiting } from './screen.ts';
+
+export const NAMESPACE = 'kiada';
+
+export interface Chapter {
+  readonly title: string;
+  /** Why anybody should care: one line. */
+  readonly shows: string;
+  /** May throw: then the chapter does not hold, and the next one is played. */
+  readonly play: (scene: Scene) => Promise<void>;
+}
+
+export class Scene {
+  readonly lab: Lab;
+  #holds = true;
+
+  constructor(lab: Lab) {
+    this.lab = lab;
+  }
+
+  /** Whether everything expected so far was so. */
+  get holds(): boolean {
+    return this.#holds;
+  }
+
+  /** Says what is done next. */
+  readonly action = printAction;
+  /** Says which program is run next. */
+  readonly command = printCommand;
+  readonly output = printOutput;
+
+  /** Says what was observed, and whether it is as it should be. */
+  expect(ok: boolean, observed: string): void {
+    this.#holds &&= ok;
+    printVerdict(ok, observed);
+  }
+
+  /** The client on a node, 1 or 2. */
+  visitor(node: 1 | 2): Remote<ClientMethods> {
+    return this.lab.pod(`visitor-${node}`, NAMESPACE).client;
+  }
+
+  service(name: string, namespace = NAMESPACE): KubeObject {
+    const service = this.lab.store.get('Service', namespace, name);
+    if (!service) throw new Error(`there is no Service ${namespace}/${name}`);
+    return service;
+  }
+
+  /** A Service's address of each family. */
+  addressesOf(name: string): { ipv4: string; ipv6: string } {
+    const { clusterIPs = [] } = serviceSpec(this.service(name));
+    const [ipv4 = '', ipv6 = ''] = clusterIPs;
+    return { ipv4, ipv6 };
+  }
+
+  /** Changes a Service's spec as `kubectl patch` would. */
+  patchService(name: string, spec: Partial<ServiceSpecObject>): void {
+    const service = this.service(name);
+    this.lab.store.update({ ...service, spec: { ...serviceSpec(service), ...spec } });
+  }
+
+  /** Announces and makes requests from a visitor, each on a connection of its own. */
+  async requests(node: 1 | 2, target: Target, count: number): Promise<RequestResult> {
+    const { host, port = 80 } = target;
+    const place = host.includes(':') ? `[${host}]` : host;
+    this.action(`visitor-${node} on node-${node}: ${count} × GET http://${place}:${port}/`);
+    return showWaiting('requests', this.visitor(node).call('requests', { ...target, count }));
+  }
+}
+
+/** `quote-001 48, quote-002 52`, for people. */
+export function formatCounts({ byPod, failures }: RequestResult): string {
+  const answers = Object.entries(byPod).map(([pod, count]) => `${pod} ${count}`);
+  return [...answers, formatFailures(failures)].filter(Boolean).join(', ');
+}
+
+function formatFailures(failures: RequestResult['failures']): string {
+  const errnos = [...new Set(failures.map(({ errno }) => errno))];
+  return errnos.length > 0 ? `${failures.length} failed (${errnos.join(', ')})` : '';
+}
