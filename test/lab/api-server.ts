@@ -12,10 +12,9 @@ import {
   type Socket,
 } from 'node:net';
 import type { Logger } from '../../agent/telemetry/log.ts';
-import { discover } from './api/discovery.ts';
+import { type Answer, readBody, send, sendDocument } from './api/http-answer.ts';
 import { Lists } from './api/list.ts';
 import { type ObjectRoute, Objects } from './api/objects.ts';
-import { openApi } from './api/openapi.ts';
 import { negotiate } from './api/representation.ts';
 import { parseRoute, type Route } from './api/route.ts';
 import { parseSelectors } from './api/selectors.ts';
@@ -31,10 +30,6 @@ export interface ApiServerOptions {
   /** Whether deleting a Pod that is on a node leaves its end to whoever plays the kubelet. Default false. */
   readonly gracefulPodDeletion?: boolean;
 }
-
-type Answer = { readonly status?: number; readonly body: string | Iterable<string> };
-
-const HEALTH_PATHS = ['/healthz', '/livez', '/readyz'];
 
 export class ApiServer {
   readonly #store: ObjectStore;
@@ -233,35 +228,4 @@ export class ApiServer {
 
 function isWatch(method: string, route: Route, query: URLSearchParams): boolean {
   return method === 'GET' && !route.subresource && /^(1|true)$/.test(query.get('watch') ?? '');
-}
-
-function sendDocument(path: string, accept: string, response: ServerResponse): void {
-  if (HEALTH_PATHS.includes(path)) {
-    response.end('ok');
-    return;
-  }
-  const document = discover(path, accept);
-  const body = document?.body ?? openApi(path);
-  if (!body) throw new ApiError(404, 'the server could not find the requested resource');
-  send(response, { body: JSON.stringify(body) }, document?.contentType);
-}
-
-function send(
-  response: ServerResponse,
-  { status = 200, body }: Answer,
-  contentType = 'application/json',
-): void {
-  response.writeHead(status, { 'content-type': contentType, 'cache-control': 'no-cache, private' });
-  if (typeof body === 'string') {
-    response.end(body);
-    return;
-  }
-  for (const piece of body) response.write(piece);
-  response.end();
-}
-
-async function readBody(request: IncomingMessage): Promise<string> {
-  const pieces: Buffer[] = [];
-  for await (const piece of request) pieces.push(piece as Buffer);
-  return Buffer.concat(pieces).toString('utf8');
 }

@@ -7,30 +7,17 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { isNamespaced, pluralOf } from './api/resources.ts';
 import { ApiError, invalid, notFound } from './api-error.ts';
+import { History, type StoreEvent } from './history.ts';
 import { freezeObject, type KubeObject, keyOf, nameKey } from './kube-object.ts';
 import { ServiceAdmission, type ServiceRanges } from './service-admission.ts';
 
 export { ApiError } from './api-error.ts';
+export type { StoreEvent } from './history.ts';
 export { jsonText, type KubeObject, type ObjectMeta } from './kube-object.ts';
-
-export interface StoreEvent {
-  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
-  /** As it is now; for DELETED the last state under the deletion's resourceVersion. */
-  readonly object: KubeObject;
-  readonly resourceVersion: number;
-  /** As it was before; absent for ADDED. */
-  readonly previous?: KubeObject;
-}
 
 export interface ObjectStoreOptions extends Partial<ServiceRanges> {
   /** Changes remembered per kind; older resourceVersions are gone. Default 20,000. */
   readonly historyLimit?: number;
-}
-
-interface History {
-  events: StoreEvent[];
-  /** Changes up to and including this resourceVersion are forgotten. */
-  forgotten: number;
 }
 
 const NAME = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
@@ -168,17 +155,8 @@ export class ObjectStore {
   /** The changes of a kind after `resourceVersion`; 'gone' when some of them are forgotten (HTTP 410). */
   eventsSince(kind: string, resourceVersion: number): StoreEvent[] | 'gone' {
     const history = this.#histories.get(kind);
-    if (resourceVersion < (history?.forgotten ?? this.#compactedAt)) return 'gone';
-    const events = history?.events ?? [];
-    let low = 0;
-    let high = events.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const event = events[middle] as StoreEvent;
-      if (event.resourceVersion <= resourceVersion) low = middle + 1;
-      else high = middle;
-    }
-    return events.slice(low);
+    if (history) return history.since(resourceVersion);
+    return resourceVersion < this.#compactedAt ? 'gone' : [];
   }
 
   /** Forgets all history: resuming from any resourceVersion but the current one is 'gone'. */
@@ -246,17 +224,9 @@ export class ObjectStore {
 
   #remember(event: StoreEvent): void {
     const { kind } = event.object;
-    let history = this.#histories.get(kind);
-    if (!history) {
-      history = { events: [], forgotten: this.#compactedAt };
-      this.#histories.set(kind, history);
-    }
-    history.events.push(event);
-    // Trimmed in halves, so that the cost of trimming is spread over as many changes.
-    if (history.events.length > this.#historyLimit * 2) {
-      history.events = history.events.slice(-this.#historyLimit);
-      history.forgotten = (history.events[0] as StoreEvent).resourceVersion - 1;
-    }
+    const history = this.#histories.get(kind) ?? new History(this.#historyLimit, this.#compactedAt);
+    this.#histories.set(kind, history);
+    history.add(event);
   }
 }
 

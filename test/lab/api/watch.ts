@@ -56,7 +56,6 @@ export function serveWatch(request: WatchRequest): void {
   response.flushHeaders();
   const hasBookmarks = query.get('allowWatchBookmarks') === 'true' && representation.hasBookmarks;
   const sendBookmark = (endsInitial = false) => {
-    if (response.destroyed) return;
     response.write(frame('BOOKMARK', bookmark(route.resource, store.resourceVersion, endsInitial)));
   };
   const send = (type: string, object: KubeObject) => frame(type, representation.one(object));
@@ -76,8 +75,7 @@ export function serveWatch(request: WatchRequest): void {
   const sendEvent = (event: StoreEvent) => {
     if (event.object.kind !== route.resource.kind) return;
     const type = seenAs(event, selects);
-    // A broken connection is closed in a later turn of the event loop.
-    if (type && !response.destroyed) response.write(send(type, event.object));
+    if (type) response.write(send(type, event.object));
   };
   for (const event of missed) sendEvent(event);
   const unsubscribe = store.subscribe(sendEvent);
