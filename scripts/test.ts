@@ -9,7 +9,7 @@ import { GATES } from './checks/gates.ts';
 import { runGates } from './checks/run-gates.ts';
 import { ROOT, runCommand } from './command.ts';
 import { printDetail, printEnded, printReproduce, showStatus } from './progress.ts';
-import { findLeaks, lookForTraces, newMarker } from './testing/leaks.ts';
+import { endProcesses, findLeaks, lookForTraces, newMarker } from './testing/leaks.ts';
 import { avaArguments, type Group, runGroup } from './testing/run-group.ts';
 import { type Outcome, tally } from './testing/tally.ts';
 
@@ -85,6 +85,7 @@ async function runEverything(): Promise<readonly Outcome[]> {
     outcomes.push(...(await runTests(group, marker)));
   }
   outcomes.push(await step('nothing left behind', undefined, () => findLeaks(before, marker)));
+  endProcesses(marker);
   return outcomes;
 }
 

@@ -65,6 +65,13 @@ export async function findLeaks(
   return left;
 }
 
+/** Ends the processes that a run left, so that the next one does not meet them. */
+export function endProcesses(marker: Readonly<Record<string, string>>): void {
+  for (const pid of processes().filter((it) => isMarked(it, marker))) {
+    ifThere(() => process.kill(pid, 'SIGKILL'));
+  }
+}
+
 interface Mount {
   readonly at: string;
   readonly type: string;

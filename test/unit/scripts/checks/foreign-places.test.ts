@@ -7,7 +7,7 @@ const isFound = (text: string) => foreignPlaceProblems([{ path: 'a.ts', text }])
 
 // In pieces, so that the check of this file finds nothing.
 for (const place of [
-  ['https://registry.', 'npmjs.org/ava'],
+  ['https://regis', 'try.npm', 'js.org/ava'],
   ['npm', 'js.com'],
   ['FROM docker', '.io/library/debian'],
   ['image: ghcr', '.io/example/agent:1'],
