@@ -9,7 +9,8 @@ import { ROOT, TOOL_ENV } from '../command.ts';
 import { type AvaEvent, type Outcome, outcomeOf, tally } from './tally.ts';
 
 const AVA = path.join(ROOT, 'node_modules/ava/entrypoints/cli.mjs');
-const PASSED_LINE = /^\s*[✔√] /;
+/** What passed, and AVA's warning about the experiment that ava.config.js needs. */
+const NOISE = /^\s*([✔√] |⚠ Experiments are enabled)/;
 
 export interface Group {
   /** A folder in test/. */
@@ -66,12 +67,12 @@ export async function runGroup(group: Group, options: GroupOptions): Promise<Gro
   if (exitCode !== 0 && tally(outcomes).failed === 0) {
     add({ verdict: 'failed', subject: `test/${group.name}`, reason: `AVA ended with ${exitCode}` });
   }
-  return { outcomes, report: withoutPassed(report) };
+  return { outcomes, report: withoutNoise(report) };
 }
 
-function withoutPassed(report: string): string {
+function withoutNoise(report: string): string {
   const lines = report.split('\n');
-  return lines.filter((line) => !PASSED_LINE.test(stripVTControlCharacters(line))).join('\n');
+  return lines.filter((line) => !NOISE.test(stripVTControlCharacters(line))).join('\n');
 }
 
 function inFolder(event: AvaEvent, folder: string): AvaEvent {
