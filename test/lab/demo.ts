@@ -75,6 +75,7 @@ async function play({ keep = false }: { keep?: boolean }): Promise<boolean> {
       `Two nodes, their agents and ${lab.store.list('Pod').length} pods: ready after ${seconds(startMs)}.`,
     );
     const failed = await playAll(lab);
+    if (lab.ending.aborted) return false;
     printLine();
     const held = CHAPTERS.length - failed.length;
     printVerdict(
@@ -111,8 +112,9 @@ async function playAll(lab: Lab): Promise<string[]> {
     try {
       await chapter.play(scene);
     } catch (error) {
-      scene.expect(false, messageOf(error));
+      if (!lab.ending.aborted) scene.expect(false, messageOf(error));
     }
+    if (lab.ending.aborted) return [...failed, chapter.title];
     if (!scene.holds) failed.push(chapter.title);
   }
   return failed;

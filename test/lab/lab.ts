@@ -60,6 +60,7 @@ export class Lab {
   readonly #paths: LabPaths;
   /** How to stop what was started, in order of starting. */
   readonly #stops: (() => unknown)[] = [];
+  readonly #ending = new AbortController();
   #fabric: Fabric | undefined;
   #kubelet: Kubelet | undefined;
   #closing: Promise<void> | undefined;
@@ -104,6 +105,11 @@ export class Lab {
   /** Logs of agents and pods, kubeconfigs; gone after close(). */
   get directory(): string {
     return this.#paths.directory;
+  }
+
+  /** Aborted once close() has been called, by whomever: a signal calls it too. */
+  get ending(): AbortSignal {
+    return this.#ending.signal;
   }
 
   /** Applies manifests as `kubectl apply` would. @returns the stored objects. */
@@ -230,6 +236,7 @@ export class Lab {
   }
 
   async #close(): Promise<void> {
+    this.#ending.abort();
     const problems: unknown[] = [];
     for (const stop of this.#stops.reverse()) {
       try {
