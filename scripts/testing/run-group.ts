@@ -9,8 +9,8 @@ import { ROOT, TOOL_ENV } from '../command.ts';
 import { type AvaEvent, type Outcome, outcomeOf, tally } from './tally.ts';
 
 const AVA = path.join(ROOT, 'node_modules/ava/entrypoints/cli.mjs');
-/** What passed, and AVA's warning about the experiment that ava.config.js needs. */
-const NOISE = /^\s*([✔√] |⚠ Experiments are enabled)/;
+/** What passed or is told as a skip, and AVA's warning about the experiment that ava.config.js needs. */
+const NOISE = /^\s*([✔√] |ℹ skipped: |⚠ Experiments are enabled)/;
 
 export interface Group {
   /** A folder in test/. */
