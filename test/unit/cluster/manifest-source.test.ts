@@ -4,6 +4,7 @@
 import { mkdirSync, renameSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import { createManifestFolder } from '../../../agent/cluster/manifest-folder.ts';
 import { createManifestSource } from '../../../agent/cluster/manifest-source.ts';
 import type { ObjectSource } from '../../../agent/cluster/object-source.ts';
 import { EnvironmentError } from '../../../agent/errors.ts';
@@ -259,7 +260,6 @@ test('one object in two files: the first file name wins, the other is reported, 
 test('a folder that is removed keeps its last content in force, and is followed when it is back', async (t) => {
   const { state, source, dir, save } = await setup(t, {
     files: { 'a.yaml': service('quiz', '10.96.0.1') },
-    rescanMs: 50,
   });
   renameSync(dir, `${dir}-away`);
   await eventually(t, 'the loss is noticed', () => source.watches[0]?.phase === 'waiting');
@@ -272,6 +272,39 @@ test('a folder that is removed keeps its last content in force, and is followed 
   t.is(state.serviceCount, 1);
   t.deepEqual(state.skipped, []);
   t.is(source.watches[0]?.phase, 'watching');
+  save('b.yaml', service('quote', '10.96.0.3'));
+  await eventually(
+    t,
+    'a notification of the new folder',
+    () => clusterIP(state, 'quote') === '10.96.0.3',
+  );
+});
+
+test('two writes of one size within one tick of the clock are both seen', async (t) => {
+  const dir = temporaryFolder(t);
+  const folder = createManifestFolder(dir);
+  const seen: unknown[] = [];
+  for (const name of ['a', 'b', 'c', 'd']) {
+    writeFileSync(join(dir, 'a.yaml'), service(name, '10.96.0.1'));
+    const [file] = await folder.read();
+    seen.push(file?.objects[0]?.key);
+  }
+  t.deepEqual(seen, ['default/a', 'default/b', 'default/c', 'default/d']);
+});
+
+test('nothing is delivered when the signal comes during the first reading', async (t) => {
+  const dir = temporaryFolder(t);
+  writeFileSync(join(dir, 'a.yaml'), service('quiz', '10.96.0.1'));
+  const stopped = new ClusterState();
+  const going = new ClusterState();
+  const controllers = [new AbortController(), new AbortController()] as const;
+  t.teardown(() => controllers[1].abort());
+  createManifestSource({ dir, log: recordLog().log }).start(stopped, controllers[0].signal);
+  controllers[0].abort();
+  createManifestSource({ dir, log: recordLog().log }).start(going, controllers[1].signal);
+  await eventually(t, 'a source that was not stopped', () => going.synced);
+  t.is(stopped.serviceCount, 0);
+  t.false(stopped.synced);
 });
 
 test('a file that is a folder, or a link to nothing, is no manifest', async (t) => {
