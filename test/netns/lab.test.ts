@@ -44,8 +44,7 @@ test.serial('pods reach each other on a node and across nodes, over both familie
 test.serial('what does not exist is unreachable at once', async (t) => {
   await withLab(t, { agents: false, manifests: [PODS] }, async (lab) => {
     const { client } = lab.pod('client');
-    const [clusterIP = ''] =
-      serviceSpec(lab.store.list('Service').at(-1) as never).clusterIPs ?? [];
+    const [clusterIP = ''] = clusterIPsOf(lab, 'web');
     const errnoOf = async (host: string) =>
       (await client.call('connect', { host, port: 80 })).errno;
     t.is(await errnoOf('10.244.2.200'), 'EHOSTUNREACH');
@@ -82,7 +81,7 @@ ${PODS}`;
     t.true(stdout.includes('nameserver 10.96.0.10\n'), stdout);
     t.true(stdout.includes('search default.svc.cluster.local '), stdout);
     const found = await pod.client.call('environment', { prefix: 'WEB_SERVICE_' });
-    const { clusterIP } = serviceSpec(lab.store.get('Service', 'default', 'web') as never);
+    const [clusterIP] = clusterIPsOf(lab, 'web');
     t.deepEqual(found, { WEB_SERVICE_HOST: clusterIP, WEB_SERVICE_PORT: '80' });
   });
 });
@@ -100,11 +99,12 @@ test.serial('a pod on the host network has the addresses of its node', async (t)
 test.serial('readiness follows the probe; a deleted pod ends in order and is gone', async (t) => {
   await withLab(t, { agents: false, manifests: [PODS] }, async (lab) => {
     const pod = () => lab.store.get('Pod', 'default', 'web-2');
+    const ready = () => lab.store.list('Pod').some((each) => each === pod() && isReady(each));
     const url = `http://${lab.pod('web-2').addresses.ipv4}:8080/healthz/ready`;
     await lab.request(url, 'DELETE');
-    await until('web-2 unready', () => !isReady(pod() as never));
+    await until('web-2 unready', () => !ready());
     await lab.request(url, 'PUT');
-    await until('web-2 ready', () => isReady(pod() as never));
+    await until('web-2 ready', ready);
 
     const terminating: unknown[] = [];
     const stop = lab.store.subscribe(({ object }) => {
@@ -124,7 +124,7 @@ test.serial('readiness follows the probe; a deleted pod ends in order and is gon
 test.serial('agents serve Services, die, come back, and go without a trace', async (t) => {
   const id = await withLab(t, { manifests: [PODS] }, async (lab) => {
     const { client } = lab.pod('client');
-    const { clusterIPs = [] } = serviceSpec(lab.store.get('Service', 'default', 'web') as never);
+    const clusterIPs = clusterIPsOf(lab, 'web');
     const count = 40;
     for (const host of clusterIPs) {
       const { byPod, failures } = await client.call('requests', { host, count });
@@ -179,6 +179,11 @@ async function withLab(
   }
   t.deepEqual(tracesOf(lab.id), []);
   return lab.id;
+}
+
+function clusterIPsOf(lab: Lab, service: string): readonly string[] {
+  const found = lab.store.get('Service', 'default', service);
+  return (found && serviceSpec(found).clusterIPs) ?? [];
 }
 
 /** What is on the machine under a lab's name. */
