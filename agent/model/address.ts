@@ -24,8 +24,24 @@ const MAPPED_PREFIX = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff] as const;
  */
 export function parseAddress(text: string): IpAddress | undefined {
   if (ipaddr.IPv4.isValidFourPartDecimal(text)) return text as IpAddress;
-  if (!text.includes(':') || text.includes('%') || !ipaddr.IPv6.isValid(text)) return undefined;
-  return ipaddr.process(text).toString() as IpAddress;
+  const groups = withoutDottedTail(text);
+  if (!groups?.includes(':') || groups.includes('%') || !ipaddr.IPv6.isValid(groups)) {
+    return undefined;
+  }
+  return ipaddr.process(groups).toString() as IpAddress;
+}
+
+/**
+ * `::ffff:10.96.0.1` -> `::ffff:0a60:0001`. ipaddr.js takes leading zeros in such a tail, and takes
+ * `::10.96.0.1` for an IPv4-mapped address (2.5.0).
+ */
+function withoutDottedTail(text: string): string | undefined {
+  if (!text.includes('.')) return text;
+  const at = text.lastIndexOf(':') + 1;
+  const tail = text.slice(at);
+  if (!ipaddr.IPv4.isValidFourPartDecimal(tail)) return undefined;
+  const hex = tail.split('.').map((part) => Number(part).toString(16).padStart(2, '0'));
+  return `${text.slice(0, at)}${hex[0]}${hex[1]}:${hex[2]}${hex[3]}`;
 }
 
 /** The family that `address` belongs to. */
