@@ -43,7 +43,8 @@ export function resolve(
 
 /**
  * The union over all slices, each address and port once: a pod network may give an address away while its
- * old pod still terminates, so an entry that does not terminate wins (semantics 1.4).
+ * old pod still terminates, so an entry that does not terminate wins (semantics 1.4). Among the others the
+ * more useful one does: which slice came first must not matter.
  */
 function candidates(
   slices: readonly EndpointSliceSpec[],
@@ -56,7 +57,8 @@ function candidates(
     for (const endpointPort of slice.ports.filter((candidate) => isSamePort(candidate, port))) {
       for (const endpoint of slice.endpoints) {
         const id = formatEndpoint(endpoint.address, endpointPort.port);
-        if (found.has(id) && endpoint.terminating) continue;
+        const known = found.get(id);
+        if (known && standing(known.endpoint) >= standing(endpoint)) continue;
         found.set(id, {
           backend: { address: endpoint.address, port: endpointPort.port },
           endpoint,
@@ -65,6 +67,10 @@ function candidates(
     }
   }
   return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, candidate]) => candidate);
+}
+
+function standing({ ready, serving, terminating }: EndpointSpec): number {
+  return (terminating ? 0 : 4) + (ready ? 2 : 0) + (serving ? 1 : 0);
 }
 
 /** Slices join a service port by name and protocol; the number is the slice's own. */
