@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// Holds a socket-probe.c that runs on a node: one method per socket call, each telling what the kernel
+// answered. Commands are answered one after another, in order.
+
+import type { ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { compileProgram } from './compile-program.ts';
+import type { TestNode } from './test-node.ts';
+
+/** '' when the call succeeded, else the name of its errno: ECONNREFUSED. */
+export type Errno = string;
+
+export interface Datagram {
+  readonly data: string;
+  /** address:port; '' when the kernel named none. */
+  readonly from: string;
+}
+
+/** One of the attempts of {@link SocketProbe.repeat}. Times are CLOCK_MONOTONIC, as process.hrtime's. */
+export interface Attempt {
+  readonly startNs: number;
+  readonly endNs: number;
+  readonly target: number;
+  /** Address and port of the backend that answered; the errno's name when none did. */
+  readonly landed: string;
+}
+
+/** What a new socket does in an attempt: `sendto` is UDP without connect(). */
+export type AttemptKind = 'tcp' | 'udp' | 'sendto';
+
+export interface Target {
+  readonly kind: AttemptKind;
+  readonly address: string;
+  readonly port: number;
+}
+
+interface RepeatOptions {
+  /** Default: until time is over. */
+  readonly count?: number;
+  readonly timeoutMs: number;
+  /** Between attempts. Default 0. */
+  readonly pauseUs?: number;
+}
+
+interface Answer {
+  readonly errno: Errno;
+  readonly socket?: number;
+  readonly address?: string;
+  readonly received?: readonly Datagram[];
+}
+
+type RawAttempt = [startNs: number, endNs: number, target: number, landed: string];
+
+export class SocketProbe {
+  readonly #child: ChildProcess;
+  readonly #waiting: ((line: string) => boolean)[] = [];
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+    const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
+    lines.on('line', (line) => {
+      if (this.#waiting[0]?.(line)) this.#waiting.shift();
+    });
+  }
+
+  /** It ends with its node. */
+  static async start(node: TestNode): Promise<SocketProbe> {
+    const program = await compileProgram('socket-probe.c', node.directory);
+    return new SocketProbe(node.spawn([program], { stdio: ['pipe', 'pipe', 'inherit'] }));
+  }
+
+  async open(
+    type: 'tcp' | 'udp',
+    family: 4 | 6,
+    { blocking = true }: { blocking?: boolean } = {},
+  ): Promise<ProbeSocket> {
+    const { errno, socket } = await this.call(`open ${type} ${family}${blocking ? '' : ' n'}`);
+    if (socket === undefined || socket < 0) throw new Error(`cannot open a socket: ${errno}`);
+    return new ProbeSocket(this, socket);
+  }
+
+  /** Attempts with new sockets, going round the targets, until {@link stop} or what the options say. */
+  repeat(
+    targets: readonly Target[],
+    { count = 1e9, timeoutMs, pauseUs = 0 }: RepeatOptions,
+  ): Promise<readonly Attempt[]> {
+    const words = targets.map(({ kind, address, port }) => `${kind} ${address} ${port}`);
+    const attempts: Attempt[] = [];
+    return this.#ask(`repeat ${count} ${timeoutMs} ${pauseUs} ${words.join(' ')}`, (line) => {
+      if (line === '{}') return attempts;
+      const [startNs, endNs, target, landed] = JSON.parse(line) as RawAttempt;
+      attempts.push({ startNs, endNs, target, landed });
+      return undefined;
+    });
+  }
+
+  /** Ends a {@link repeat} that is under way. */
+  stop(): void {
+    this.#child.stdin?.write('\n');
+  }
+
+  /** One command, one answer. */
+  call(command: string): Promise<Answer> {
+    return this.#ask(command, (line) => JSON.parse(line) as Answer);
+  }
+
+  close(): void {
+    this.#child.stdin?.end();
+  }
+
+  /** @param take called with each line until it returns something. */
+  #ask<T>(command: string, take: (line: string) => T | undefined): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const ended = () => reject(new Error(`socket-probe ended at: ${command}`));
+      this.#child.once('exit', ended);
+      this.#waiting.push((line) => {
+        const answer = take(line);
+        if (answer === undefined) return false;
+        this.#child.off('exit', ended);
+        resolve(answer);
+        return true;
+      });
+      this.#child.stdin?.write(`${command}\n`);
+    });
+  }
+}
+
+export class ProbeSocket {
+  readonly #probe: SocketProbe;
+  readonly #fd: number;
+
+  constructor(probe: SocketProbe, fd: number) {
+    this.#probe = probe;
+    this.#fd = fd;
+  }
+
+  connect(address: string, port: number): Promise<Errno> {
+    return this.#errno(`connect ${this.#fd} ${address} ${port}`);
+  }
+
+  /** connect() with AF_UNSPEC. */
+  disconnect(): Promise<Errno> {
+    return this.#errno(`connect ${this.#fd} unspec 0`);
+  }
+
+  bind(address: string, port: number): Promise<Errno> {
+    return this.#errno(`bind ${this.#fd} ${address} ${port}`);
+  }
+
+  send(data: string): Promise<Errno> {
+    return this.#errno(`send ${this.#fd} ${data}`);
+  }
+
+  /** One datagram to each destination; several go in one sendmmsg(). */
+  sendTo(...destinations: readonly (readonly [address: string, port: number])[]): Promise<Errno> {
+    return this.#errno(`sendto ${this.#fd} ? ${destinations.flat().join(' ')}`);
+  }
+
+  /** @throws Error when nothing arrives. */
+  async receive(): Promise<Datagram> {
+    const [datagram] = await this.receiveMany(1);
+    return datagram as Datagram;
+  }
+
+  /** By recvmmsg() when it is more than one: returns when all have come. */
+  async receiveMany(count: number): Promise<readonly Datagram[]> {
+    const { errno, received } = await this.#probe.call(`recvfrom ${this.#fd} ${count}`);
+    if (!received) throw new Error(`nothing received: ${errno}`);
+    return received;
+  }
+
+  /** The peer's address and port, or the errno. */
+  async peer(): Promise<string> {
+    const { errno, address } = await this.#probe.call(`getpeername ${this.#fd}`);
+    return address ?? errno;
+  }
+
+  /** Its own address and port. */
+  async own(): Promise<string> {
+    const { errno, address } = await this.#probe.call(`getsockname ${this.#fd}`);
+    return address ?? errno;
+  }
+
+  async close(): Promise<void> {
+    await this.#probe.call(`close ${this.#fd}`);
+  }
+
+  async #errno(command: string): Promise<Errno> {
+    return (await this.#probe.call(command)).errno;
+  }
+}

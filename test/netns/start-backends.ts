@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// Starts echo-backends.c on a node: a backend on each of its addresses.
+
+import { once } from 'node:events';
+import { compileProgram } from './compile-program.ts';
+import { TARGET_PORT } from './kube-service.ts';
+import type { TestNode } from './test-node.ts';
+
+/** It ends with its node. @param ports TCP and UDP each. @returns once it listens. */
+export async function startBackends(
+  node: TestNode,
+  ports: readonly number[] = [TARGET_PORT],
+): Promise<void> {
+  const program = await compileProgram('echo-backends.c', node.directory);
+  const child = node.spawn([program, ...ports.map(String)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [said] = (await once(child.stdout as NodeJS.ReadableStream, 'data')) as [Buffer];
+  if (!said.includes('listening')) throw new Error(`echo-backends: ${said}`);
+}

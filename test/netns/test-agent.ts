@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// The agent of a TestNode, the real one: started, ended in every way, started again. What it leaves in the
+// kernel is the node's to remove.
+
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import type { TestNode } from './test-node.ts';
+
+const READY_WITHIN_MS = 30_000;
+
+/** A line of the agent's log, as far as tests look. */
+export interface LogLine {
+  readonly msg?: string;
+  readonly [field: string]: unknown;
+}
+
+export class TestAgent {
+  readonly #node: TestNode;
+  readonly #program: string;
+  #process: ChildProcess | undefined;
+  #ready: Promise<void> = Promise.resolve();
+  #log: LogLine[] = [];
+
+  constructor(node: TestNode, program: string) {
+    this.#node = node;
+    this.#program = program;
+  }
+
+  /** What it has said since its last start. */
+  get log(): readonly LogLine[] {
+    return this.#log;
+  }
+
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
+  /** The command line of an agent for the node. @param source where objects come from; default: the manifests. */
+  argv(source: readonly string[] = ['--manifests', this.#node.manifests]): string[] {
+    const { cgroup, bpffs } = this.#node;
+    const where = ['--cgroup', cgroup, '--bpffs', bpffs, '--metrics-bind-address', ''];
+    return [process.execPath, this.#program, 'agent', ...source, ...where];
+  }
+
+  /** Starts it. @returns once everything is programmed and the programs are attached. */
+  async start(source?: readonly string[]): Promise<void> {
+    this.launch(source);
+    await this.#ready;
+  }
+
+  /** Starts it and does not wait. */
+  launch(source?: readonly string[]): void {
+    const child = this.#node.spawn(this.argv(source), { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#process = child;
+    this.#log = [];
+    this.#ready = this.#waitForReady(child);
+    this.#ready.catch(() => {});
+  }
+
+  /** @returns its exit code, null when the signal ended it. */
+  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> {
+    const child = this.#process;
+    if (!child) throw new Error('the agent was not started');
+    if (child.exitCode === null && child.signalCode === null) {
+      const ended = once(child, 'exit');
+      child.kill(signal);
+      await ended;
+    }
+    return child.exitCode;
+  }
+
+  #waitForReady(child: ChildProcess): Promise<void> {
+    const log = this.#log;
+    return new Promise((resolve, reject) => {
+      const fail = (what: string) =>
+        reject(new Error(`the agent ${what}: ${JSON.stringify(log.slice(-5))}`));
+      const timer = setTimeout(() => fail('is not ready in time'), READY_WITHIN_MS);
+      child.once('exit', (code, signal) => {
+        clearTimeout(timer);
+        fail(`ended (${signal ?? code}) before it was ready`);
+      });
+      for (const stream of [child.stdout, child.stderr]) {
+        if (!stream) continue;
+        createInterface({ input: stream }).on('line', (line) => {
+          const entry = parseLine(line);
+          log.push(entry);
+          if (entry.msg !== 'ready') return;
+          clearTimeout(timer);
+          resolve();
+        });
+      }
+    });
+  }
+}
+
+function parseLine(line: string): LogLine {
+  try {
+    return JSON.parse(line) as LogLine;
+  } catch {
+    return { msg: line };
+  }
+}
