@@ -38,13 +38,14 @@ export class ActualTables {
   readonly #frontendsOfPort = new Map<number, Set<FrontendKey>>();
   readonly #members = new Map<number, Map<string, Backend>>();
   readonly #runUsers = new Map<number, number>();
-  #retired: SlotRun[] = [];
+  #retired = new Map<number, SlotRun>();
   #lastId = 0;
 
   /** An id that no entry has had since this was built: ids are not reused soon. */
   nextServicePortId(): number {
-    this.#lastId = this.#lastId === 0xffffffff ? 1 : this.#lastId + 1;
-    return this.#portsById.has(this.#lastId) ? this.nextServicePortId() : this.#lastId;
+    do this.#lastId = this.#lastId === 0xffffffff ? 1 : this.#lastId + 1;
+    while (this.#portsById.has(this.#lastId));
+    return this.#lastId;
   }
 
   get frontends(): ReadonlyMap<FrontendKey, FrontendEntry> {
@@ -91,8 +92,8 @@ export class ActualTables {
 
   /** Runs that the last frontend has left since the last call. Programs may still be reading them. */
   takeRetired(): SlotRun[] {
-    const retired = this.#retired;
-    this.#retired = [];
+    const retired = [...this.#retired.values()];
+    this.#retired.clear();
     return retired;
   }
 
@@ -147,9 +148,10 @@ export class ActualTables {
     const users = (this.#runUsers.get(run.first) ?? 0) + change;
     if (users > 0) {
       this.#runUsers.set(run.first, users);
+      this.#retired.delete(run.first);
     } else {
       this.#runUsers.delete(run.first);
-      this.#retired.push(run);
+      this.#retired.set(run.first, run);
     }
   }
 }
