@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernel's own tables for a test (root): pinned in a directory that no agent uses, attached to nothing,
+// gone with the test.
+
+import { randomUUID } from 'node:crypto';
+import { statfsSync } from 'node:fs';
+import type { ExecutionContext } from 'ava';
+import type { MapSpec } from '../../agent/sys/codec.ts';
+import { openTables, Programs, type Tables } from '../../agent/sys/datapath.ts';
+import { KernelMap } from '../../agent/sys/kernel-map.ts';
+import { RawMap } from '../../agent/sys/libbpf/map.ts';
+import { Pins } from '../../agent/sys/pins.ts';
+
+const BPFFS = '/sys/fs/bpf';
+/** BPF_FS_MAGIC (linux/magic.h) */
+const BPFFS_MAGIC = 0xcafe4a11;
+
+export interface RealTables extends Tables {
+  readonly pins: Pins;
+  /** Opens the same tables once more, as another process would. */
+  reopen(): Tables;
+}
+
+/** New, empty tables; they end with the test. */
+export function openRealTables(t: ExecutionContext): RealTables {
+  const pins = new Pins(newDirectory());
+  t.teardown(() => {
+    pins.removeAll();
+  });
+  Programs.load(pins).close();
+  const open = () => {
+    const tables = openTables(pins);
+    t.teardown(() => tables.close());
+    return tables;
+  };
+  return Object.assign(open(), { pins, reopen: open });
+}
+
+/** A hash map as `spec` says, but for its bound; it ends with the test. */
+export function openSmallHash<K, V>(
+  t: ExecutionContext,
+  spec: MapSpec<K, V>,
+  maxEntries: number,
+): KernelMap<K, V> {
+  const { type, flags, key, value } = spec;
+  const sizes = { keySize: key.size, valueSize: value.size, maxEntries };
+  const map = new KernelMap(RawMap.create('small_hash', { type, flags, ...sizes }), spec);
+  t.teardown(() => map.close());
+  return map;
+}
+
+function newDirectory(): string {
+  if (statfsSync(BPFFS).type !== BPFFS_MAGIC) {
+    throw new Error(`no BPF file system is mounted: mount -t bpf bpf ${BPFFS}`);
+  }
+  return `${BPFFS}/signalbox-test-${process.pid}-${randomUUID().slice(0, 8)}`;
+}

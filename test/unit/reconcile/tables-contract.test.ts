@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+// What reconciling relies on in a table, run on the double and on the kernel's maps: so that what holds with
+// the one holds with the other.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import test, { type ExecutionContext } from 'ava';
+import type { IpAddress } from '../../../agent/model/address.ts';
+import type { SlotTable, Table } from '../../../agent/reconcile/kernel-tables.ts';
+import {
+  type FrontendKey,
+  type FrontendValue,
+  type IpPort,
+  MAPS,
+} from '../../../agent/sys/layout.gen.ts';
+import { FakeSlots, FakeTable } from '../../helpers/fake-tables.ts';
+import { openRealTables, openSmallHash } from '../../helpers/real-tables.ts';
+import { requireRoot } from '../../helpers/requirements.ts';
+
+/** More than any batch: apply's is 1,000 entries, a dump's 4,096. */
+const MANY = 9001;
+
+type Frontends = Table<FrontendKey, FrontendValue> & {
+  get(key: FrontendKey): FrontendValue | undefined;
+};
+
+interface Kind {
+  readonly name: string;
+  readonly available: (t: ExecutionContext) => boolean;
+  /** Both end with the test. */
+  readonly openFrontends: (t: ExecutionContext, limit: number) => Frontends;
+  readonly openSlots: (t: ExecutionContext) => SlotTable;
+}
+
+const KINDS: readonly Kind[] = [
+  {
+    name: 'double',
+    available: () => true,
+    openFrontends: (_, limit) => new FakeTable('frontends', MAPS.frontends, undefined, limit),
+    openSlots: () => new FakeSlots(4096),
+  },
+  {
+    name: 'kernel',
+    available: requireRoot,
+    openFrontends: (t, limit) => openSmallHash(t, MAPS.frontends, limit),
+    openSlots: (t) => openRealTables(t).slots,
+  },
+];
+
+const key = (n: number, protocol = 6): FrontendKey => ({
+  address: `10.96.${n >> 8}.${n & 255}` as IpAddress,
+  port: 80,
+  protocol,
+});
+const value = (n: number): FrontendValue => ({
+  servicePortId: n + 1,
+  backends: { first: n, count: n % 5 },
+});
+const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
+const sorted = (entries: readonly (readonly [FrontendKey, FrontendValue])[]) =>
+  [...entries].sort(([, a], [, b]) => a.servicePortId - b.servicePortId);
+const reasons = (refused: readonly { index: number; error: { code: string } }[]) =>
+  refused.map(({ index, error }) => [index, error.code]);
+
+for (const kind of KINDS) {
+  const contract = (title: string, body: (t: ExecutionContext) => void | Promise<void>) =>
+    test(`${kind.name}: ${title}`, async (t) => {
+      if (kind.available(t)) await body(t);
+    });
+
+  contract('an entry is what was last put', (t) => {
+    const table = kind.openFrontends(t, 10);
+    t.is(table.get(key(1)), undefined);
+    t.deepEqual(
+      table.put([
+        [key(1), value(1)],
+        [key(2), value(2)],
+      ]),
+      [],
+    );
+    t.deepEqual(table.put([[key(1), value(3)]]), []);
+    t.deepEqual(table.get(key(1)), value(3));
+    t.deepEqual(sorted(table.entries()), [
+      [key(2), value(2)],
+      [key(1), value(3)],
+    ]);
+  });
+
+  contract('every part of a key counts', (t) => {
+    const table = kind.openFrontends(t, 10);
+    const keys: FrontendKey[] = [
+      key(1),
+      key(1, 17),
+      { ...key(1), port: 81 },
+      { ...key(1), address: '::a60:1' as IpAddress },
+      { ...key(1), address: 'fd00::1' as IpAddress, port: 65535, protocol: 132 },
+    ];
+    t.deepEqual(table.put(keys.map((k, n) => [k, value(n)])), []);
+    t.deepEqual(
+      sorted(table.entries()),
+      keys.map((k, n) => [k, value(n)]),
+    );
+  });
+
+  contract('deleting what is not there succeeds and goes on behind it', (t) => {
+    const table = kind.openFrontends(t, 10);
+    table.put([
+      [key(1), value(1)],
+      [key(2), value(2)],
+      [key(3), value(3)],
+    ]);
+    t.deepEqual(table.delete([key(9), key(1), key(8), key(1), key(3), key(7)]), []);
+    t.deepEqual(table.entries(), [[key(2), value(2)]]);
+    t.deepEqual(table.delete([]), []);
+    t.deepEqual(table.put([]), []);
+  });
+
+  contract('a full table refuses new keys one by one, and takes everything else', (t) => {
+    const table = kind.openFrontends(t, 3);
+    table.put([
+      [key(0), value(0)],
+      [key(1), value(1)],
+    ]);
+    const refused = table.put([
+      [key(2), value(2)],
+      [key(3), value(3)],
+      [key(0), value(10)],
+      [key(4), value(4)],
+      [key(1), value(11)],
+    ]);
+    t.deepEqual(reasons(refused), [
+      [1, 'E2BIG'],
+      [3, 'E2BIG'],
+    ]);
+    t.deepEqual(sorted(table.entries()), [
+      [key(2), value(2)],
+      [key(0), value(10)],
+      [key(1), value(11)],
+    ]);
+    table.delete([key(2)]);
+    t.deepEqual(table.put([[key(3), value(3)]]), []);
+  });
+
+  contract('many entries at once: all put, all read, all deleted', (t) => {
+    const table = kind.openFrontends(t, 2 * MANY);
+    const entries = range(0, MANY).map((n) => [key(n), value(n)] as const);
+    t.deepEqual(table.put(entries), []);
+    t.deepEqual(sorted(table.entries()), entries as [FrontendKey, FrontendValue][]);
+    // Every second one, and as many that are not there.
+    const keys = range(0, MANY).map((n) => key(2 * n));
+    t.deepEqual(table.delete(keys), []);
+    t.deepEqual(
+      sorted(table.entries()),
+      entries.filter((_, n) => n % 2 === 1) as [FrontendKey, FrontendValue][],
+    );
+  });
+
+  contract('many entries into a table that is full in the middle', (t) => {
+    const table = kind.openFrontends(t, 5000);
+    const refused = table.put(range(0, 5200).map((n) => [key(n), value(n)]));
+    t.deepEqual(
+      reasons(refused),
+      range(5000, 5200).map((n) => [n, 'E2BIG']),
+    );
+    t.is(table.entries().length, 5000);
+  });
+
+  const slot = (n: number): IpPort => ({ address: key(n).address, port: n % 65536 });
+
+  contract('slots keep what they hold while they grow', async (t) => {
+    const slots = kind.openSlots(t);
+    const before = slots.capacity;
+    const written = range(0, before).map((n) => [n, slot(n)] as const);
+    t.deepEqual(slots.write(written), []);
+    await slots.grow(before + 5000);
+    t.is(slots.capacity, before + 5000);
+    t.deepEqual(
+      slots.read().slice(0, before),
+      written.map(([, backend]) => backend),
+    );
+    t.deepEqual(slots.write([[before + 4999, slot(1)]]), []);
+    const all = slots.read();
+    t.is(all.length, before + 5000);
+    t.deepEqual(all[before + 4999], slot(1));
+  });
+
+  contract('a slot behind the end is refused, the others are written', (t) => {
+    const slots = kind.openSlots(t);
+    const end = slots.capacity;
+    const refused = slots.write([
+      [end, slot(1)],
+      [0, slot(2)],
+      [end + 7, slot(3)],
+      [end - 1, slot(4)],
+    ]);
+    t.deepEqual(reasons(refused), [
+      [0, 'E2BIG'],
+      [2, 'E2BIG'],
+    ]);
+    t.deepEqual([slots.read()[0], slots.read()[end - 1]], [slot(2), slot(4)]);
+  });
+
+  contract('settling leaves the slots as they are, also beside a growth', async (t) => {
+    const slots = kind.openSlots(t);
+    slots.write([[3, slot(3)]]);
+    const end = slots.capacity;
+    await Promise.all([slots.settle(), slots.grow(2 * end), slots.settle(), sleep(1)]);
+    await slots.grow(3 * end);
+    t.is(slots.capacity, 3 * end);
+    t.deepEqual(slots.read()[3], slot(3));
+  });
+}
+
+test('kernel: another process finds the slots that grew', async (t) => {
+  if (!requireRoot(t)) return;
+  const tables = openRealTables(t);
+  await tables.slots.grow(9000);
+  tables.slots.write([[8999, slotOf('10.1.0.1')]]);
+  const again = tables.reopen();
+  t.is(again.slots.capacity, 9000);
+  t.deepEqual(again.slots.read()[8999], slotOf('10.1.0.1'));
+});
+
+test('kernel: a growth that the kernel refuses changes nothing', async (t) => {
+  if (!requireRoot(t)) return;
+  const { slots } = openRealTables(t);
+  slots.write([[0, slotOf('10.1.0.1')]]);
+  const before = slots.capacity;
+  const error = await t.throwsAsync(slots.grow(0xffffffff));
+  t.regex(error?.message ?? '', /^cannot create map .* of 4294967295 entries: E/);
+  t.is(slots.capacity, before);
+  t.deepEqual(slots.read()[0], slotOf('10.1.0.1'));
+});
+
+function slotOf(address: string): IpPort {
+  return { address: address as IpAddress, port: 80 };
+}
