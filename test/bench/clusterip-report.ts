@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `bench clusterip` found, for people: one line a figure, next to what it may be at most.
+
+import { printTable } from '../../agent/commands/table.ts';
+import type { Changes } from './changes.ts';
+import type { Options } from './clusterip.ts';
+import type { Exchanges, Ratio } from './exchanges.ts';
+import type { Machine } from './machine.ts';
+import type { AgentMemory } from './process-usage.ts';
+import type { ProgramCost } from './program-costs.ts';
+import type { ColdStarts, Fill } from './programming.ts';
+
+export interface Report {
+  readonly date: string;
+  readonly machine: Machine;
+  readonly options: Options;
+  readonly fill: Fill;
+  readonly coldStarts: ColdStarts;
+  /** After the last cold start. */
+  readonly memory: AgentMemory;
+  readonly change: Changes;
+  readonly tcp: Exchanges;
+  readonly udp: Exchanges;
+  readonly programs: readonly ProgramCost[];
+}
+
+export function printReport(report: Report): void {
+  const { machine, date, options } = report;
+  console.log(
+    [
+      '',
+      `Linux ${machine.kernel}, ${machine.cpus} x ${machine.cpu}, Node ${machine.node}, ${date}`,
+      `${options.services} Services of ${options.endpoints} endpoints; load before: ${machine.load.toFixed(1)}`,
+      '',
+    ].join('\n'),
+  );
+  printTable(['PROGRAMMING', 'MEASURED', 'BUDGET', 'REMARK'], programmingRows(report));
+  console.log();
+  printTable(
+    ['CLIENT', 'MEDIAN US', 'P99 US', 'RATIO', 'ROUNDS', 'BUDGET'],
+    [
+      ...exchangeRows('connect()', report.tcp, '1.03'),
+      ...exchangeRows('first datagram', report.udp, '1.05'),
+    ],
+  );
+  console.log();
+  printTable(
+    ['PROGRAM', 'MEETS', 'RUNS', 'NS A RUN'],
+    report.programs.map(({ program, protocol, case: met, runs, nsPerRun }) => [
+      program,
+      `${protocol}, ${met === 'service' ? 'a Service' : 'no Service'}`,
+      `${runs}`,
+      nsPerRun.toFixed(0),
+    ]),
+  );
+}
+
+function programmingRows({ fill, coldStarts, memory, change }: Report): string[][] {
+  const { starts } = coldStarts;
+  const { publishedMs, uncertaintyMs, passMs, agentCpuMsPerChange } = change;
+  const spread = ({ min, max }: { min: number; max: number }, digits = 0) =>
+    `${min.toFixed(digits)} to ${max.toFixed(digits)} in ${starts.length} starts`;
+  return [
+    [
+      'cold start to last table write',
+      ms(coldStarts.lastWriteMs.p50),
+      '1000 ms',
+      spread(coldStarts.lastWriteMs),
+    ],
+    ['cold start to ready', ms(coldStarts.readyMs.p50), '', spread(coldStarts.readyMs)],
+    [
+      'agent CPU for it',
+      `${coldStarts.cpuSeconds.p50.toFixed(2)} s`,
+      '1.2 s',
+      spread(coldStarts.cpuSeconds, 2),
+    ],
+    ['agent RSS after it', mib(memory.rssMiB), '120 MiB', `peak ${mib(memory.peakRssMiB)}`],
+    ['tables in the kernel', mib(memory.tablesMiB), '15 MiB', ''],
+    [
+      'running agent: last object to last write',
+      ms(fill.lastWriteMs),
+      '',
+      `objects stored in ${ms(fill.storingMs)}; ${fill.agentCpuSeconds.toFixed(2)} s of CPU, RSS ${mib(fill.memory.rssMiB)}`,
+    ],
+    [
+      'one change to live, p50',
+      ms(publishedMs.p50, 2),
+      '3 ms',
+      `of it the agent's pass ${ms(passMs.p50, 2)}`,
+    ],
+    [
+      'one change to live, p99',
+      ms(publishedMs.p99, 2),
+      '10 ms',
+      `${publishedMs.count} changes, each to within ${ms(uncertaintyMs.p50, 2)}`,
+    ],
+    ['agent CPU per change', ms(agentCpuMsPerChange, 2), '1 ms', ''],
+  ];
+}
+
+function exchangeRows(what: string, exchanges: Exchanges, budget: string): string[][] {
+  const { arms, service, missed, noise } = exchanges;
+  const row = (name: string, arm: keyof Exchanges['arms'], ratio?: Ratio, limit = '') => [
+    `${what} ${name}`,
+    arms[arm].p50.toFixed(2),
+    arms[arm].p99.toFixed(1),
+    ratio ? ratio.ofMedians.toFixed(3) : '1',
+    ratio ? `${ratio.min.toFixed(3)} to ${ratio.max.toFixed(3)}` : '',
+    limit,
+  ];
+  return [
+    row('direct, no programs', 'direct'),
+    row('the same again (noise)', 'directAgain', noise),
+    row('direct, programs attached', 'missed', missed),
+    row('through the Service', 'service', service, budget),
+  ];
+}
+
+function ms(value: number, digits = 0): string {
+  return `${value.toFixed(digits)} ms`;
+}
+
+function mib(value: number): string {
+  return `${value.toFixed(0)} MiB`;
+}

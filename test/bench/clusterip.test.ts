@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// `bench clusterip` from end to end, with few Services: that it measures, not what.
+
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import test from 'ava';
+import { requireProgram, requireRoot } from '../helpers/requirements.ts';
+import type { Report } from './clusterip-report.ts';
+
+const run = promisify(execFile);
+const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
+const SMALL = ['--services', '20', '--starts', '1', '--changes', '3'];
+const SHORT = ['--rounds', '1', '--exchanges', '100'];
+
+test.serial('it measures everything and says so in JSON', async (t) => {
+  if (!requireRoot(t) || !requireProgram(t, 'cc')) return;
+  const directory = mkdtempSync(path.join(tmpdir(), 'bench-test-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const json = path.join(directory, 'made-on-the-way/clusterip.json');
+
+  const { stdout } = await run(process.execPath, [
+    MAIN,
+    'clusterip',
+    ...SMALL,
+    ...SHORT,
+    '--json',
+    json,
+  ]);
+
+  const report = JSON.parse(readFileSync(json, 'utf8')) as Report;
+  t.regex(stdout, /^connect\(\) through the Service .* 1\.03$/m);
+  t.is(report.coldStarts.starts.length, 1);
+  t.is(report.change.publishedMs.count, 3);
+  t.true(report.fill.passes >= 1);
+  t.true(report.memory.tablesMiB > 0);
+  for (const exchanges of [report.tcp, report.udp]) {
+    t.deepEqual(
+      Object.values(exchanges.arms).map((arm) => arm.count),
+      [100, 100, 100, 100],
+    );
+    t.true(exchanges.service.ofMedians > 0);
+  }
+  // Each program that the client's exchanges pass through was counted, and no other's runs with it.
+  t.deepEqual(
+    report.programs
+      .map(({ program, protocol, case: met }) => `${protocol} ${met} ${program}`)
+      .sort(),
+    [
+      'TCP missed connect4',
+      'TCP missed getpeername4',
+      'TCP service connect4',
+      'TCP service getpeername4',
+      'UDP missed recvmsg4',
+      'UDP missed sendmsg4',
+      'UDP service recvmsg4',
+      'UDP service sendmsg4',
+    ],
+  );
+  t.is(new Set(report.programs.map(({ runs }) => runs)).size, 1);
+});
+
+test.serial('what is no number is refused before anything is started', async (t) => {
+  const attempt = run(process.execPath, [MAIN, 'clusterip', '--services', 'many']);
+  await t.throwsAsync(attempt, { code: 2, message: /whole number/ });
+});

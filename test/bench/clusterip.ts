@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// `bench clusterip`: thousands of Services on one node, from their first object in the API server to a
+// connection through one of them, against no proxy at all. Every ratio comes from one run, in which what
+// is compared took turns.
+
+import { mkdirSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Command, InvalidArgumentError } from 'commander';
+import { buildBpf } from '../../scripts/build.ts';
+import { ROOT } from '../../scripts/command.ts';
+import { BenchCluster } from './bench-cluster.ts';
+import { measureChanges } from './changes.ts';
+import { printReport, type Report } from './clusterip-report.ts';
+import { measureExchanges } from './exchanges.ts';
+import { describeMachine } from './machine.ts';
+import { agentMemory } from './process-usage.ts';
+import { measurePrograms } from './program-costs.ts';
+import { measureColdStarts, measureFill } from './programming.ts';
+import { stage } from './stage.ts';
+
+export interface Options {
+  readonly services: number;
+  readonly endpoints: number;
+  readonly starts: number;
+  readonly changes: number;
+  readonly rounds: number;
+  readonly exchanges: number;
+  readonly json: string;
+}
+
+/** Services that speak UDP: created last, so that what is said of the others is of TCP alone. */
+const UDP_SHARE = 0.1;
+/** Until an agent that is done has given back what it only needed for the start. */
+const SETTLE_MS = 5_000;
+
+export function command(): Command {
+  return new Command('clusterip')
+    .description(
+      'Services with cluster IPs: programming, memory, connections, cost of each program',
+    )
+    .option('--services <n>', 'Services', count, 10_000)
+    .option('--endpoints <n>', 'endpoints of each', count, 3)
+    .option('--starts <n>', 'cold starts of the agent', count, 3)
+    .option('--changes <n>', 'single changes', count, 200)
+    .option('--rounds <n>', 'rounds of connections', count, 7)
+    .option('--exchanges <n>', 'connections of a kind in each round', count, 2_000)
+    .option('--json <file>', 'where the figures go', path.join(ROOT, 'report/clusterip.json'))
+    .action(run);
+}
+
+async function run(options: Options): Promise<void> {
+  const date = new Date().toISOString();
+  const machine = describeMachine();
+  buildBpf();
+  const cluster = await stage('a node, its agent, two pods', () => BenchCluster.start());
+  const close = () => stage('everything is taken away again', () => cluster.close());
+  try {
+    const figures = await measure(cluster, options);
+    const report: Report = { date, machine, options, ...figures };
+    printReport(report);
+    mkdirSync(path.dirname(options.json), { recursive: true });
+    await writeFile(options.json, `${JSON.stringify(report, undefined, 2)}\n`);
+    console.log(`\nAll figures: ${path.relative(process.cwd(), options.json)}`);
+  } catch (error) {
+    // What went wrong first is told, whatever comes of the rest.
+    await close().catch((problem: unknown) => console.error(problem));
+    throw error;
+  }
+  await close();
+}
+
+async function measure(cluster: BenchCluster, options: Options) {
+  const { services, endpoints, starts, changes, rounds, exchanges } = options;
+  const fill = await stage(`${services} Services for a running agent`, () =>
+    measureFill(cluster, { count: services, endpoints, protocol: 'TCP' }),
+  );
+  const coldStarts = await stage('cold starts', (note) => measureColdStarts(cluster, starts, note));
+  const memory = await stage('memory, once it has settled', async () => {
+    await sleep(SETTLE_MS);
+    return agentMemory(cluster.agentPid);
+  });
+  const change = await stage(`${changes} single changes`, () => measureChanges(cluster, changes));
+  const tcp = await stage('connections', (note) =>
+    measureExchanges(cluster, { protocol: 'TCP', rounds, exchanges }, note),
+  );
+  const udp = await stage('datagrams', async (note) => {
+    const ofUdp = { count: Math.ceil(services * UDP_SHARE), endpoints, protocol: 'UDP' } as const;
+    await cluster.addServices(ofUdp);
+    return measureExchanges(cluster, { protocol: 'UDP', rounds, exchanges }, note);
+  });
+  const programs = await stage('cost of each program', () => measurePrograms(cluster));
+  return { fill, coldStarts, memory, change, tcp, udp, programs };
+}
+
+function count(text: string): number {
+  const number = Number(text);
+  if (Number.isInteger(number) && number > 0) return number;
+  throw new InvalidArgumentError('It must be a whole number above 0.');
+}
