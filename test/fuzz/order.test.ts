@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+// The property that everything stands on: in whatever order a cluster changes, and wherever between two
+// writes one looks, or the agent is killed, each look-up is the old one or the new one, whole.
+
+import test from 'ava';
+import fc from 'fast-check';
+import { ClusterState } from '../../agent/model/cluster-state.ts';
+import { Reconciler } from '../../agent/reconcile/reconciler.ts';
+import { FakeTables, Killed } from '../helpers/fake-tables.ts';
+import { clusterAfter, expectedRows, histories, tell } from '../helpers/random-cluster.ts';
+import { brokenLookups, frontendRows, leftOvers } from '../helpers/table-view.ts';
+
+const REPORT = { includeErrorInReport: true };
+const SILENT = { passed() {}, audited() {} };
+
+test('between any two writes each look-up is the old one or the new one', async (t) => {
+  let looks = 0;
+  await fc.assert(
+    fc.asyncProperty(histories, async (history) => {
+      const cluster = new ClusterState();
+      const tables = new FakeTables();
+      const reconciler = new Reconciler(cluster, tables, SILENT);
+      for (const changes of history) {
+        for (const change of changes) tell(cluster, change);
+        const before = frontendRows(tables);
+        const after = expectedRows(cluster);
+        tables.afterWrite = () => {
+          looks++;
+          assertOldOrNew(frontendRows(tables), before, after);
+          assertNone(brokenLookups(tables));
+        };
+        const { failures } = await reconciler.reconcileChanges();
+        assertNone(failures.map(({ message }) => message));
+        t.deepEqual(frontendRows(tables), after);
+        assertNone(leftOvers(tables));
+      }
+    }),
+    { ...REPORT, numRuns: 200 },
+  );
+  t.log(`looked ${looks} times`);
+});
+
+test('a pass writes nothing for Services that did not change', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(histories, async (history) => {
+      const cluster = new ClusterState();
+      const tables = new FakeTables();
+      const reconciler = new Reconciler(cluster, tables, SILENT);
+      for (const changes of history) {
+        for (const change of changes) tell(cluster, change);
+        const before = new Map(tables.frontends.entries().map(([k, v]) => [JSON.stringify(k), v]));
+        const rowsBefore = frontendRows(tables);
+        await reconciler.reconcileChanges();
+        const rows = [...frontendRows(tables).values()];
+        const same = rows.filter((row) => [...rowsBefore.values()].includes(row));
+        const untouched = tables.frontends
+          .entries()
+          .filter(([k, v]) => JSON.stringify(before.get(JSON.stringify(k))) === JSON.stringify(v));
+        t.is(untouched.length, same.length);
+        tables.afterWrite = () => t.fail('a write without a change');
+        await reconciler.reconcileChanges();
+        await reconciler.reconcileAll();
+        tables.afterWrite = () => {};
+      }
+    }),
+    { ...REPORT, numRuns: 100 },
+  );
+});
+
+test('killed after any write, the next agent makes the tables what they are to be', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(histories, fc.nat(60), fc.boolean(), async (history, writes, andAgain) => {
+      const cluster = new ClusterState();
+      const tables = new FakeTables();
+      killAfter(tables, writes);
+      let reconciler = new Reconciler(cluster, tables, SILENT);
+      let isDead = false;
+      for (const changes of history) {
+        for (const change of changes) tell(cluster, change);
+        isDead = isDead || (await isKilled(() => reconciler.reconcileChanges()));
+      }
+      const now = clusterAfter(history);
+      if (andAgain) {
+        killAfter(tables, Math.floor(writes / 3));
+        await isKilled(() => new Reconciler(clusterAfter(history), tables, SILENT).reconcileAll());
+      }
+      const before = frontendRows(tables);
+      const after = expectedRows(now);
+      tables.beforeWrite = () => undefined;
+      tables.afterWrite = () => {
+        assertOldOrNew(frontendRows(tables), before, after);
+        assertNone(brokenLookups(tables));
+      };
+      reconciler = new Reconciler(now, tables, SILENT);
+      const { failures } = await reconciler.reconcileAll();
+      t.deepEqual(failures, []);
+      t.deepEqual(frontendRows(tables), after);
+      assertNone(brokenLookups(tables));
+      assertNone(leftOvers(tables));
+    }),
+    { ...REPORT, numRuns: 300 },
+  );
+});
+
+test('the tables depend on the cluster as it is, not on how it came about', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(histories, async (history) => {
+      const cluster = new ClusterState();
+      const tables = new FakeTables();
+      const reconciler = new Reconciler(cluster, tables, SILENT);
+      for (const changes of history) {
+        for (const change of changes) tell(cluster, change);
+        await reconciler.reconcileChanges();
+      }
+      const fresh = new FakeTables();
+      await new Reconciler(clusterAfter(history), fresh, SILENT).reconcileAll();
+      t.deepEqual(frontendRows(fresh), frontendRows(tables));
+      const audit = await reconciler.audit();
+      t.deepEqual(audit, { repairs: 0 });
+    }),
+    { ...REPORT, numRuns: 100 },
+  );
+});
+
+function assertOldOrNew(
+  now: ReadonlyMap<string, string>,
+  before: ReadonlyMap<string, string>,
+  after: ReadonlyMap<string, string>,
+): void {
+  for (const dialled of new Set([...now.keys(), ...before.keys(), ...after.keys()])) {
+    const row = now.get(dialled);
+    if (row === before.get(dialled) || row === after.get(dialled)) continue;
+    throw new Error(`${row} is neither ${before.get(dialled)} nor ${after.get(dialled)}`);
+  }
+}
+
+function assertNone(problems: readonly string[]): void {
+  if (problems.length) throw new Error(problems.join('\n'));
+}
+
+function killAfter(tables: FakeTables, writes: number): void {
+  let left = writes;
+  tables.beforeWrite = () => {
+    if (left-- <= 0) throw new Killed();
+    return undefined;
+  };
+}
+
+/** @returns whether the agent that `body` is was killed in it. */
+async function isKilled(body: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await body();
+    return false;
+  } catch (error) {
+    if (error instanceof Killed) return true;
+    throw error;
+  }
+}
