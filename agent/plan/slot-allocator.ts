@@ -44,6 +44,18 @@ export class SlotAllocator {
     this.#capacity = Math.max(this.#capacity, capacity);
   }
 
+  /** Takes a growth back that was not to be had. No slot from `capacity` on may be in use. */
+  shrink(capacity: number): void {
+    if (capacity >= this.#capacity) return;
+    this.#capacity = capacity;
+    const free = [...this.#free];
+    this.#free = new Map();
+    for (const [count, firsts] of free) {
+      for (const first of firsts) this.#push(first, Math.min(count, capacity - first));
+    }
+    this.#top = Math.min(this.#top, capacity);
+  }
+
   #take(count: number): SlotRun | undefined {
     if (count === 0) return { first: 0, count: 0 };
     const exact = this.#pop(count);

@@ -148,6 +148,8 @@ export class Reconciler {
     for (const run of planned.allocated) {
       if (!this.#actual.isPublished(run)) this.#slots.free(run);
     }
+    // Otherwise slots that do not exist would be tried again, before others that do.
+    this.#slots.shrink(this.#tables.slots.capacity);
     this.#cool(this.#actual.takeRetired());
     return { steps: stepCount(planned.steps), failures };
   }

@@ -25,6 +25,22 @@ test('when no run is left, growing makes one', (t) => {
   t.is(slots.capacity, 5);
 });
 
+test('a growth that is taken back leaves what was free before', (t) => {
+  const slots = new SlotAllocator(6, [run(0, 1)]);
+  const [a, b] = [slots.allocate(2), slots.allocate(2)];
+  slots.grow(12);
+  const beyond = slots.allocate(4) as SlotRun;
+  t.deepEqual([a, b, beyond], [run(1, 2), run(3, 2), run(5, 4)]);
+  slots.free(b as SlotRun);
+  slots.free(beyond);
+  slots.shrink(6);
+  t.is(slots.capacity, 6);
+  t.is(slots.used, 3);
+  t.is(slots.allocate(4), undefined);
+  t.deepEqual(slots.allocate(3), run(3, 3));
+  t.is(slots.allocate(1), undefined);
+});
+
 test('freed runs are used again, whole, in part, and joined', (t) => {
   const slots = new SlotAllocator(6);
   const [a, b, c] = [2, 2, 2].map((count) => slots.allocate(count) as SlotRun);
