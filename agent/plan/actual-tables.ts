@@ -81,6 +81,12 @@ export class ActualTables {
     return [...keys].map((key) => this.#frontends.get(key) as FrontendEntry);
   }
 
+  /** The Service whose service port `frontend` leads to now. */
+  holderOf(frontend: Frontend): ObjectKey | undefined {
+    const entry = this.#frontends.get(frontendKey(frontend));
+    return entry && this.#portsById.get(entry.servicePortId)?.servicePort.service;
+  }
+
   membersOf(servicePortId: number): Backend[] {
     return [...(this.#members.get(servicePortId)?.values() ?? [])];
   }

@@ -5,6 +5,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
 import type { ObjectKey } from '../model/objects.ts';
+import { frontendKey } from '../model/service-port.ts';
 import type { ActualTables } from '../plan/actual-tables.ts';
 import { type Plan, STEP_ORDER, type StepKind, type StepOf } from '../plan/plan.ts';
 import type { RefusedEntry } from '../sys/kernel-map.ts';
@@ -38,6 +39,7 @@ export async function apply(
   const growFailure = await growSlots(slotCapacity, tables);
   const writers = stepWriters(tables, actual);
   for (const kind of STEP_ORDER) {
+    if (kind === 'deleteFrontend') holdBack(steps.publishFrontend, actual, failures);
     for (let from = 0; from < steps[kind].length; from += BATCH) {
       if (from > 0) await setImmediate();
       applyBatch(kind, steps, from, writers, failures);
@@ -66,6 +68,24 @@ function applyBatch<K extends StepKind>(
     const error = refused.get(index);
     if (!error) record(step);
     else failures.set(step.service, { service: step.service, step: kind, message: error.message });
+  }
+}
+
+/**
+ * A frontend that could not go from one Service to another still asks for the names and members of the
+ * first, which therefore gives nothing up yet.
+ */
+function holdBack(
+  published: Plan['steps']['publishFrontend'],
+  actual: ActualTables,
+  failures: Map<ObjectKey, Failure>,
+): void {
+  for (const { service, frontend } of failures.size ? published : []) {
+    const failure = failures.get(service);
+    const holder = actual.holderOf(frontend);
+    if (!failure || holder === undefined || failures.has(holder)) continue;
+    const message = `${frontendKey(frontend)} stays until ${service} has it: ${failure.message}`;
+    failures.set(holder, { service: holder, step: 'deleteFrontend', message });
   }
 }
 
