@@ -165,6 +165,11 @@ export class Reconciler {
         if (!resolved.has(other)) resolved.set(other, this.#resolve(other));
       }
     }
+    for (const key of resolved.keys()) {
+      for (const heir of this.#heirs(key)) {
+        if (!resolved.has(heir)) resolved.set(heir, this.#resolve(heir));
+      }
+    }
     for (const [key, frontends] of resolved) {
       resolved.set(
         key,
@@ -172,6 +177,15 @@ export class Reconciler {
       );
     }
     return resolved;
+  }
+
+  /** Services that own what `service` still has in the tables, because a write was refused: they take it over. */
+  #heirs(service: ObjectKey): ObjectKey[] {
+    return this.#actual
+      .servicePortsOf(service)
+      .flatMap(({ id }) => this.#actual.frontendsOf(id))
+      .flatMap(({ frontend }) => this.#claims.owner(frontendKey(frontend)) ?? [])
+      .filter((owner) => owner !== service);
   }
 
   #resolve(key: ObjectKey): ResolvedFrontend[] {

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// Refusals at random, over random histories: look-ups stay whole meanwhile, and once the kernel takes
+// everything again the tables become what they are to be, with nothing left over.
+
+import test from 'ava';
+import fc from 'fast-check';
+import { ClusterState } from '../../agent/model/cluster-state.ts';
+import { Reconciler } from '../../agent/reconcile/reconciler.ts';
+import { ENOMEM, FakeTables } from '../helpers/fake-tables.ts';
+import { expectedRows, histories, tell } from '../helpers/random-cluster.ts';
+import {
+  brokenLookups,
+  entryCounts,
+  frontendRows,
+  leftOvers,
+  NO_ENTRIES,
+} from '../helpers/table-view.ts';
+
+const SILENT = { passed() {}, audited() {} };
+const LONGEST_RETRY_MS = 60_000;
+
+/** The agent's clock, which retries go by: they are due when the test says so. */
+let aheadMs = 0;
+const realNow = performance.now.bind(performance);
+performance.now = () => realNow() + aheadMs;
+
+test.after.always(() => {
+  performance.now = realNow;
+});
+
+test.serial('refused here and there, the tables stay whole and become right', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(
+      histories,
+      fc.infiniteStream(fc.nat(9)),
+      fc.infiniteStream(fc.boolean()),
+      async (history, dice, waits) => {
+        const cluster = new ClusterState();
+        const tables = new FakeTables();
+        const reconciler = new Reconciler(cluster, tables, SILENT);
+        tables.beforeWrite = () => (dice.next().value === 0 ? ENOMEM : undefined);
+        for (const changes of history) {
+          for (const change of changes) tell(cluster, change);
+          if (waits.next().value) aheadMs += LONGEST_RETRY_MS;
+          const before = frontendRows(tables);
+          const after = expectedRows(cluster);
+          tables.afterWrite = () => {
+            assertOldOrNew(frontendRows(tables), before, after);
+            assertNone(brokenLookups(tables));
+          };
+          const { failures } = await reconciler.reconcileChanges();
+          const failed = new Set(failures.map(({ service }) => service));
+          t.is(failed.size, failures.length);
+          t.true(failures.every(({ message }) => message.includes('ENOMEM')));
+        }
+        tables.beforeWrite = () => undefined;
+        aheadMs += LONGEST_RETRY_MS;
+        await reconciler.reconcileChanges();
+        t.deepEqual(reconciler.failures, []);
+        t.deepEqual(frontendRows(tables), expectedRows(cluster));
+        assertNone(leftOvers(tables));
+        t.deepEqual(await reconciler.audit(), { repairs: 0 });
+        cluster.listed('Service', new Set());
+        tables.afterWrite = () => assertNone(brokenLookups(tables));
+        await reconciler.reconcileChanges();
+        t.deepEqual(entryCounts(tables), NO_ENTRIES);
+      },
+    ),
+    { numRuns: 300, includeErrorInReport: true },
+  );
+});
+
+function assertOldOrNew(
+  now: ReadonlyMap<string, string>,
+  before: ReadonlyMap<string, string>,
+  after: ReadonlyMap<string, string>,
+): void {
+  for (const dialled of new Set([...now.keys(), ...before.keys(), ...after.keys()])) {
+    const row = now.get(dialled);
+    if (row === before.get(dialled) || row === after.get(dialled)) continue;
+    throw new Error(`${row} is neither ${before.get(dialled)} nor ${after.get(dialled)}`);
+  }
+}
+
+function assertNone(problems: readonly string[]): void {
+  if (problems.length) throw new Error(problems.join('\n'));
+}
