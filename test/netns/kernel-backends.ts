@@ -3,19 +3,31 @@
 
 import { frontendViews } from '../../agent/commands/kernel-view.ts';
 import { formatEndpoint } from '../../agent/model/address.ts';
+import { type Backend, frontendKey } from '../../agent/model/service-port.ts';
 import { openTables } from '../../agent/sys/datapath.ts';
 import { Pins } from '../../agent/sys/pins.ts';
 import { until } from '../lab/until.ts';
 import type { TestNode } from './test-node.ts';
 
-/** Every frontend, as `10.96.0.1:80/TCP`, with its backends as `10.244.1.1:8080`, in order. */
-export function kernelBackends(node: TestNode): Map<string, string[]> {
+interface KernelFrontend {
+  /** As `10.244.1.1:8080`, in order. */
+  readonly backends: readonly string[];
+  /** Those that a socket may go on using, in order; empty for TCP. */
+  readonly members: readonly string[];
+}
+
+/** Every frontend, by its key: `10.96.0.1:80/TCP`. */
+export function kernelFrontends(node: TestNode): Map<string, KernelFrontend> {
   const tables = openTables(new Pins(node.bpffs));
   try {
+    const members = Map.groupBy(tables.members.entries(), ([{ servicePortId }]) => servicePortId);
     return new Map(
-      frontendViews(tables).map(({ frontend, backends }) => [
-        `${formatEndpoint(frontend.address, frontend.port)}/${frontend.protocol}`,
-        backends.map(({ address, port }) => formatEndpoint(address, port)).sort(),
+      frontendViews(tables).map(({ frontend, servicePortId, backends }) => [
+        frontendKey(frontend),
+        {
+          backends: names(backends),
+          members: names((members.get(servicePortId) ?? []).map(([{ backend }]) => backend)),
+        },
       ]),
     );
   } finally {
@@ -23,7 +35,10 @@ export function kernelBackends(node: TestNode): Map<string, string[]> {
   }
 }
 
-/** Waits until `frontend` leads to `backends`, to none when that is empty; undefined: until it is gone. */
+/**
+ * Waits until `frontend` leads to just these backends; undefined: until it is gone. The Service is then
+ * programmed completely, if it has addresses of one family.
+ */
 export async function programmed(
   node: TestNode,
   frontend: string,
@@ -31,6 +46,12 @@ export async function programmed(
 ): Promise<void> {
   const wanted = backends && [...backends].sort().join();
   await until(`${frontend} leads to ${wanted ?? 'nowhere'}`, () => {
-    return kernelBackends(node).get(frontend)?.join() === wanted;
+    const held = kernelFrontends(node).get(frontend);
+    const isRemembered = frontend.endsWith('/UDP') && backends !== undefined;
+    return held?.backends.join() === wanted && (!isRemembered || held?.members.join() === wanted);
   });
+}
+
+function names(backends: readonly Backend[]): string[] {
+  return backends.map(({ address, port }) => formatEndpoint(address, port)).sort();
 }
