@@ -45,6 +45,8 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, const enum ip_f
 	if (!frontend) {
 		/* A socket may connect again, elsewhere. */
 		bpf_sk_storage_delete(&connected_services, ctx->sk);
+		if (ctx->protocol == IPPROTO_UDP)
+			udp_forget_service(bpf_get_socket_cookie(ctx), &connection.service);
 		return PROCEED;
 	}
 	if (!frontend->backends.count)
@@ -63,31 +65,43 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, const enum ip_f
 	return PROCEED;
 }
 
-/* Runs for UDP datagrams that name their destination. */
+/* What connect() left of `ctx`'s socket; NULL unless it is connected UDP through a service. */
+static __always_inline const struct connected_service *udp_connection_of(struct bpf_sock_addr *ctx)
+{
+	if (ctx->sk->state != SOCK_STATE_ESTABLISHED)
+		return NULL;
+	return bpf_sk_storage_get(&connected_services, ctx->sk, NULL, 0);
+}
+
+/* Runs for UDP datagrams that name their destination, on connected sockets too. */
 static __always_inline int on_sendmsg(struct bpf_sock_addr *ctx, const enum ip_family family)
 {
+	const struct connected_service *connection;
 	const struct frontend_value *frontend;
 	struct ip_port service, backend;
 
 	sock_addr_load(ctx, family, &service);
 	frontend = frontend_lookup(&service, IPPROTO_UDP);
-	if (!frontend)
+	if (!frontend) {
+		udp_forget_service(bpf_get_socket_cookie(ctx), &service);
 		return PROCEED;
+	}
 	if (!frontend->backends.count)
 		return refuse();
-	if (udp_backend_for(bpf_get_socket_cookie(ctx), &service, frontend, &backend))
+	connection = udp_connection_of(ctx);
+	if (connection && ip_port_equal(&connection->service, &service))
+		/* The kernel lets a connected socket hear no other backend. */
+		backend = connection->backend;
+	else if (udp_backend_for(bpf_get_socket_cookie(ctx), &service, frontend, &backend))
 		return PROCEED;
 	sock_addr_store(ctx, family, &backend);
 	return PROCEED;
 }
 
-/* The service that a connected socket dialled, when `peer` is the backend it got. */
-static __always_inline const struct ip_port *connected_service_of(struct bpf_sock_addr *ctx,
-								  const struct ip_port *peer)
+/* The service that `connection` was made to, when `peer` is the backend it got. */
+static __always_inline const struct ip_port *
+connection_service(const struct connected_service *connection, const struct ip_port *peer)
 {
-	const struct connected_service *connection =
-		bpf_sk_storage_get(&connected_services, ctx->sk, NULL, 0);
-
 	return connection && ip_port_equal(&connection->backend, peer) ? &connection->service
 								       : NULL;
 }
@@ -95,12 +109,11 @@ static __always_inline const struct ip_port *connected_service_of(struct bpf_soc
 /* Runs for received UDP datagrams whose source is asked for, on connected sockets too. */
 static __always_inline int on_recvmsg(struct bpf_sock_addr *ctx, const enum ip_family family)
 {
-	const struct ip_port *service = NULL;
+	const struct ip_port *service;
 	struct ip_port source;
 
 	sock_addr_load(ctx, family, &source);
-	if (ctx->sk->state == SOCK_STATE_ESTABLISHED)
-		service = connected_service_of(ctx, &source);
+	service = connection_service(udp_connection_of(ctx), &source);
 	if (!service)
 		service = udp_service_of(bpf_get_socket_cookie(ctx), &source);
 	if (service)
@@ -114,7 +127,8 @@ static __always_inline int on_getpeername(struct bpf_sock_addr *ctx, const enum 
 	struct ip_port peer;
 
 	sock_addr_load(ctx, family, &peer);
-	service = connected_service_of(ctx, &peer);
+	service = connection_service(bpf_sk_storage_get(&connected_services, ctx->sk, NULL, 0),
+				     &peer);
 	if (service)
 		sock_addr_store(ctx, family, service);
 	return PROCEED;

@@ -41,6 +41,17 @@ static __always_inline void udp_remember_service(__u64 socket_cookie, const stru
 		bpf_map_update_elem(&udp_services, &key, service, BPF_ANY);
 }
 
+/* After the socket itself dialled `peer`, which is no service: from then on it is shown as it is.
+ */
+static __always_inline void udp_forget_service(__u64 socket_cookie, const struct ip_port *peer)
+{
+	struct udp_peer_key key = {.socket_cookie = socket_cookie, .peer = *peer};
+
+	/* Nearly never there, and looking takes no lock. */
+	if (bpf_map_lookup_elem(&udp_services, &key))
+		bpf_map_delete_elem(&udp_services, &key);
+}
+
 /*
  * The backend for a datagram that `socket_cookie` sends to `service`, copied to `backend`.
  * Returns 0, or -1 when there is none to be had.
