@@ -13,7 +13,7 @@ import {
   type ServicePortKey,
   servicePortKey,
 } from '../model/service-port.ts';
-import type { SlotRun } from '../sys/layout.gen.ts';
+import type { MemberState, SlotRun } from '../sys/layout.gen.ts';
 
 /** An entry of `frontends`, with the content of the run it names. */
 export interface FrontendEntry {
@@ -22,6 +22,12 @@ export interface FrontendEntry {
   readonly run: SlotRun;
   /** undefined when the run was found damaged: differs from every set that may be wanted. */
   readonly backendSet: BackendSetKey | undefined;
+}
+
+/** An entry of `members`, of a service port. */
+export interface Member {
+  readonly backend: Backend;
+  readonly state: MemberState;
 }
 
 /** An entry of `service_ports`. */
@@ -36,7 +42,7 @@ export class ActualTables {
   readonly #portsById = new Map<number, ServicePortEntry>();
   readonly #portsOfService = new Map<ObjectKey, Set<ServicePortKey>>();
   readonly #frontendsOfPort = new Map<number, Set<FrontendKey>>();
-  readonly #members = new Map<number, Map<string, Backend>>();
+  readonly #members = new Map<number, Map<string, Member>>();
   readonly #runUsers = new Map<number, number>();
   #retired = new Map<number, SlotRun>();
   #lastId = 0;
@@ -87,7 +93,7 @@ export class ActualTables {
     return entry && this.#portsById.get(entry.servicePortId)?.servicePort.service;
   }
 
-  membersOf(servicePortId: number): Backend[] {
+  membersOf(servicePortId: number): Member[] {
     return [...(this.#members.get(servicePortId)?.values() ?? [])];
   }
 
@@ -136,9 +142,9 @@ export class ActualTables {
     this.#use(entry.run, -1);
   }
 
-  recordMember(servicePortId: number, backend: Backend): void {
-    const members = this.#members.get(servicePortId) ?? new Map<string, Backend>();
-    members.set(memberId(backend), backend);
+  recordMember(servicePortId: number, backend: Backend, state: MemberState): void {
+    const members = this.#members.get(servicePortId) ?? new Map<string, Member>();
+    members.set(memberId(backend), { backend, state });
     this.#members.set(servicePortId, members);
     this.#lastId = Math.max(this.#lastId, servicePortId);
   }

@@ -16,7 +16,7 @@ import {
   type ServicePortKey,
   servicePortKey,
 } from '../model/service-port.ts';
-import type { SlotRun } from '../sys/layout.gen.ts';
+import { MemberState, type SlotRun } from '../sys/layout.gen.ts';
 import {
   type ActualTables,
   type FrontendEntry,
@@ -114,7 +114,7 @@ class Planner implements Plan {
         this.steps.deleteFrontend.push({ service, frontend });
       }
       if (this.#wantedPorts.has(servicePortKey(entry.servicePort))) continue;
-      for (const backend of this.#actual.membersOf(entry.id)) {
+      for (const { backend } of this.#actual.membersOf(entry.id)) {
         this.steps.removeMember.push({ service, servicePortId: entry.id, backend });
       }
       this.steps.forgetServicePort.push({ service, ...entry });
@@ -145,10 +145,11 @@ class Planner implements Plan {
         .flatMap(({ backends }) => backends.map((backend) => [memberId(backend), backend])),
     );
     const present = new Set<string>();
-    for (const backend of this.#actual.membersOf(servicePortId)) {
-      present.add(memberId(backend));
+    for (const { backend, state } of this.#actual.membersOf(servicePortId)) {
       if (!wanted.has(memberId(backend))) {
         this.steps.removeMember.push({ service, servicePortId, backend });
+      } else if (state === MemberState.ELIGIBLE) {
+        present.add(memberId(backend));
       }
     }
     for (const [id, backend] of wanted) {

@@ -106,7 +106,7 @@ function stepWriters(tables: KernelTables, actual: ActualTables): StepWriters {
     },
     addMember: {
       write: (steps) => members.put(steps.map((step) => [step, { state: MemberState.ELIGIBLE }])),
-      record: (step) => actual.recordMember(step.servicePortId, step.backend),
+      record: (step) => actual.recordMember(step.servicePortId, step.backend, MemberState.ELIGIBLE),
     },
     writeRun: {
       write: (steps) => writeRuns(slots, steps),

@@ -94,7 +94,7 @@ export class Reconciler {
 
   /** Reads the kernel back and mends what is not as it was left. */
   async audit(): Promise<AuditReport> {
-    ({ actual: this.#actual, slots: this.#slots } = restore(this.#tables, this.#cooling));
+    ({ actual: this.#actual, slots: this.#slots } = restore(this.#tables, [...this.#cooling]));
     const changed = this.#cluster.takeDirty();
     const services = new Set([...this.#cluster.services(), ...this.#actual.services()]);
     const pending = [...changed, ...this.#retries.failures.map(({ service }) => service)];

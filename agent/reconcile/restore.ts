@@ -4,7 +4,12 @@
 // Entries without a name (a crash between two writes, somebody else's hand) are given to a Service that
 // cannot exist, so that the first pass over everything takes them away.
 
-import { type BackendSetKey, backendSetKey, type ServicePort } from '../model/service-port.ts';
+import {
+  type BackendSetKey,
+  backendSetKey,
+  type ServicePort,
+  servicePortKey,
+} from '../model/service-port.ts';
 import { ActualTables } from '../plan/actual-tables.ts';
 import { SlotAllocator } from '../plan/slot-allocator.ts';
 import type { IpPort, SlotRun } from '../sys/layout.gen.ts';
@@ -20,25 +25,34 @@ export interface Restored {
 const NOBODY = '?/?';
 
 /** @param reserved runs that nothing names and that must not be used yet. */
-export function restore(tables: KernelTables, reserved: Iterable<SlotRun>): Restored {
+export function restore(tables: KernelTables, reserved: readonly SlotRun[]): Restored {
   const actual = new ActualTables();
   for (const [id, name] of tables.servicePorts.entries()) {
     const servicePort = servicePortOf(name);
-    if (servicePort) actual.recordServicePort({ id, servicePort });
+    const isFree = servicePort && !actual.servicePorts.has(servicePortKey(servicePort));
+    if (isFree) actual.recordServicePort({ id, servicePort });
+    else nameIfUnknown(actual, id);
   }
-  for (const [{ servicePortId, backend }] of tables.members.entries()) {
+  for (const [{ servicePortId, backend }, { state }] of tables.members.entries()) {
     nameIfUnknown(actual, servicePortId);
-    actual.recordMember(servicePortId, backend);
+    actual.recordMember(servicePortId, backend, state);
   }
-  const runs = restoreFrontends(tables, actual);
+  const runs = restoreFrontends(tables, actual, reserved);
   return { actual, slots: new SlotAllocator(tables.slots.capacity, [...runs, ...reserved]) };
 }
 
 /** @returns the runs in use. */
-function restoreFrontends(tables: KernelTables, actual: ActualTables): SlotRun[] {
+function restoreFrontends(
+  tables: KernelTables,
+  actual: ActualTables,
+  reserved: readonly SlotRun[],
+): SlotRun[] {
   const slots = tables.slots.read();
   const entries = tables.frontends.entries();
-  const shared = overlapping(entries.map(([, value]) => value.backends));
+  const shared = overlapping(
+    entries.map(([, value]) => value.backends),
+    reserved,
+  );
   const used: SlotRun[] = [];
   for (const [key, { servicePortId, backends: run }] of entries) {
     const frontend = frontendOf(key);
@@ -59,14 +73,22 @@ function readRun(slots: readonly IpPort[], { first, count }: SlotRun): BackendSe
   return backendSetKey(slots.slice(first, first + count));
 }
 
-/** First slots of runs that share slots without being the same run: never written so by this agent. */
-function overlapping(runs: readonly SlotRun[]): Set<number> {
-  const sorted = runs.filter((run) => run.count > 0).sort((a, b) => a.first - b.first);
+/**
+ * First slots of `runs` that share slots with another run without being the same, or with a reserved one:
+ * never written so by this agent.
+ */
+function overlapping(runs: readonly SlotRun[], reserved: readonly SlotRun[]): Set<number> {
+  const all = [
+    ...runs.map((run) => ({ ...run, isReserved: false })),
+    ...reserved.map((run) => ({ ...run, isReserved: true })),
+  ];
+  const sorted = all.filter((run) => run.count > 0).sort((a, b) => a.first - b.first);
   const damaged = new Set<number>();
-  let last: SlotRun | undefined;
+  let last: (typeof all)[number] | undefined;
   for (const run of sorted) {
-    const same = last && last.first === run.first && last.count === run.count;
-    if (last && !same && run.first < last.first + last.count) {
+    const isSame = last?.first === run.first && last.count === run.count;
+    const mayShare = isSame && !last?.isReserved && !run.isReserved;
+    if (last && !mayShare && run.first < last.first + last.count) {
       damaged.add(last.first);
       damaged.add(run.first);
     }

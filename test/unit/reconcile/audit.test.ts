@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+// What somebody else changed in the tables is mended by the next audit, and by the next agent; what was
+// right is left alone.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import test, { type ExecutionContext } from 'ava';
+import { ClusterState } from '../../../agent/model/cluster-state.ts';
+import { Reconciler } from '../../../agent/reconcile/reconciler.ts';
+import type {
+  FrontendKey,
+  FrontendValue,
+  MemberState,
+  ServicePortName,
+} from '../../../agent/sys/layout.gen.ts';
+import { ENOMEM, FakeTables } from '../../helpers/fake-tables.ts';
+import { address, backend, service, slice } from '../../helpers/objects.ts';
+import { brokenLookups, leftOvers, rowsOf, slotsNeeded } from '../../helpers/table-view.ts';
+import { until } from '../../lab/until.ts';
+
+const SILENT = { passed() {}, audited() {} };
+
+const ROWS = [
+  'a/dns:dns UDP 10.96.0.53:53 -> 10.1.0.1:53 10.1.0.2:53',
+  'a/idle:http TCP 10.96.0.81:80 -> refused',
+  'a/web:http TCP 10.96.0.80:80 -> 10.1.0.8:8080 10.1.0.9:8080',
+];
+
+/** As a watch delivers it to a new agent. */
+function newCluster(): ClusterState {
+  const cluster = new ClusterState();
+  cluster.upsertService('a/dns', { spec: service('a/dns', ['10.96.0.53'], ['dns/UDP:53']) });
+  cluster.upsertEndpointSlice('a/dns-1', {
+    spec: slice('a/dns-1', 'dns', ['dns/UDP:53'], ['10.1.0.1', '10.1.0.2']),
+  });
+  cluster.upsertService('a/idle', { spec: service('a/idle', ['10.96.0.81'], ['http/TCP:80']) });
+  cluster.upsertService('a/web', { spec: service('a/web', ['10.96.0.80'], ['http/TCP:80']) });
+  cluster.upsertEndpointSlice('a/web-1', {
+    spec: slice('a/web-1', 'web', ['http/TCP:8080'], ['10.1.0.8', '10.1.0.9']),
+  });
+  return cluster;
+}
+
+/** Ids 1-3, slots 0-3, in the order of the Services' names. */
+async function start() {
+  const cluster = newCluster();
+  const tables = new FakeTables({ slots: 64 });
+  const reconciler = new Reconciler(cluster, tables, SILENT);
+  await reconciler.reconcileAll();
+  return { cluster, tables, reconciler };
+}
+
+const [DNS_ID, IDLE_ID, WEB_ID] = [1, 2, 3];
+const at = (ip: string, port: number, protocol = 6): FrontendKey => ({
+  address: address(ip),
+  port,
+  protocol,
+});
+const DNS = at('10.96.0.53', 53, 17);
+const WEB = at('10.96.0.80', 80);
+const OTHER = at('192.0.2.1', 80);
+const leadsTo = (servicePortId: number, first: number, count: number): FrontendValue => ({
+  servicePortId,
+  backends: { first, count },
+});
+const name = (serviceName: string, portName: string, protocol = 6): ServicePortName => ({
+  namespaceName: 'a',
+  serviceName,
+  portName,
+  protocol,
+});
+
+type Hand = (tables: FakeTables) => void;
+
+/** Runs of Services that the change did not concern stay where they are. */
+async function isMended(t: ExecutionContext, hand: Hand, concerns: readonly string[]) {
+  const { tables, reconciler } = await start();
+  t.deepEqual(rowsOf(tables), ROWS);
+  const untouched = [DNS, WEB].filter((key) => !concerns.includes(key.address));
+  const before = untouched.map((key) => tables.frontends.get(key));
+  hand(tables);
+  const copy = await start();
+  hand(copy.tables);
+
+  const { repairs } = await reconciler.audit();
+  t.true(repairs > 0);
+  t.deepEqual(rowsOf(tables), ROWS);
+  t.deepEqual(brokenLookups(tables), []);
+  t.deepEqual(leftOvers(tables), []);
+  t.deepEqual(
+    untouched.map((key) => tables.frontends.get(key)),
+    before,
+  );
+  t.deepEqual(await reconciler.audit(), { repairs: 0 });
+  await until('slots are given back', async () => {
+    if (reconciler.slotsUsed !== slotsNeeded(tables)) await reconciler.audit();
+    return reconciler.slotsUsed === slotsNeeded(tables);
+  });
+
+  await new Reconciler(newCluster(), copy.tables, SILENT).reconcileAll();
+  t.deepEqual(rowsOf(copy.tables), ROWS);
+  t.deepEqual(brokenLookups(copy.tables), []);
+  t.deepEqual(leftOvers(copy.tables), []);
+}
+
+const mended = test.macro({
+  exec: isMended,
+  title: (what) => `mended: ${what}`,
+});
+
+test('a frontend deleted', mended, (tables) => tables.frontends.delete([WEB]), [WEB.address]);
+test(
+  'a frontend added, with an id that has no name',
+  mended,
+  (tables) => tables.frontends.put([[OTHER, leadsTo(77, 0, 1)]]),
+  [DNS.address],
+);
+test(
+  'a frontend added, with an id in use and a run of its own',
+  mended,
+  (tables) => tables.frontends.put([[OTHER, leadsTo(WEB_ID, 40, 2)]]),
+  [],
+);
+test(
+  'a frontend added, with an id and a run in use',
+  mended,
+  (tables) => tables.frontends.put([[OTHER, leadsTo(WEB_ID, 2, 2)]]),
+  [],
+);
+test(
+  'a frontend given the id of another',
+  mended,
+  (tables) => tables.frontends.put([[WEB, leadsTo(DNS_ID, 2, 2)]]),
+  [WEB.address],
+);
+test(
+  'a frontend given an id that has no name',
+  mended,
+  (tables) => tables.frontends.put([[WEB, leadsTo(77, 2, 2)]]),
+  [WEB.address],
+);
+test(
+  'a frontend given the run of another',
+  mended,
+  (tables) => tables.frontends.put([[WEB, leadsTo(WEB_ID, 0, 2)]]),
+  [WEB.address],
+);
+test(
+  'a frontend given half of a run',
+  mended,
+  (tables) => tables.frontends.put([[WEB, leadsTo(WEB_ID, 2, 1)]]),
+  [WEB.address],
+);
+test(
+  'a frontend given a run across others',
+  mended,
+  (tables) => tables.frontends.put([[WEB, leadsTo(WEB_ID, 1, 3)]]),
+  [WEB.address, DNS.address],
+);
+test(
+  'a frontend given a run behind the end',
+  mended,
+  (tables) => tables.frontends.put([[WEB, leadsTo(WEB_ID, 63, 2)]]),
+  [WEB.address],
+);
+test(
+  'a frontend given the longest run',
+  mended,
+  (tables) => tables.frontends.put([[WEB, leadsTo(WEB_ID, 0xffffffff, 0xffffffff)]]),
+  [WEB.address],
+);
+test(
+  'backends given to a frontend without any',
+  mended,
+  (tables) => tables.frontends.put([[at('10.96.0.81', 80), leadsTo(IDLE_ID, 2, 2)]]),
+  [],
+);
+test('a slot overwritten', mended, (tables) => tables.slots.write([[3, backend('192.0.2.9:1')]]), [
+  WEB.address,
+]);
+test('a name deleted', mended, (tables) => tables.servicePorts.delete([WEB_ID]), [WEB.address]);
+test(
+  'a name added that no Service has',
+  mended,
+  (tables) => tables.servicePorts.put([[9, name('gone', 'http')]]),
+  [],
+);
+test(
+  'a name added for a Service that has one',
+  mended,
+  (tables) => tables.servicePorts.put([[9, name('web', 'http')]]),
+  [WEB.address],
+);
+test('a name changed', mended, (tables) => tables.servicePorts.put([[WEB_ID, name('gone', 'x')]]), [
+  WEB.address,
+]);
+test(
+  'a name changed to that of another',
+  mended,
+  (tables) => tables.servicePorts.put([[WEB_ID, name('dns', 'dns', 17)]]),
+  [WEB.address, DNS.address],
+);
+test(
+  'a name with a protocol that there is not',
+  mended,
+  (tables) => tables.servicePorts.put([[9, name('web', 'http', 99)]]),
+  [],
+);
+test(
+  'a member deleted',
+  mended,
+  (tables) => tables.members.delete([{ servicePortId: DNS_ID, backend: backend('10.1.0.1:53') }]),
+  [],
+);
+test(
+  'a member added',
+  mended,
+  (tables) =>
+    tables.members.put([
+      [{ servicePortId: DNS_ID, backend: backend('10.1.0.7:53') }, { state: 1 }],
+    ]),
+  [],
+);
+test(
+  'a member added to a service port that has none',
+  mended,
+  (tables) =>
+    tables.members.put([
+      [{ servicePortId: WEB_ID, backend: backend('10.1.0.8:8080') }, { state: 1 }],
+    ]),
+  [],
+);
+test(
+  'a member added to an id that has no name',
+  mended,
+  (tables) =>
+    tables.members.put([[{ servicePortId: 77, backend: backend('10.1.0.8:8080') }, { state: 1 }]]),
+  [],
+);
+test(
+  'a member made ineligible',
+  mended,
+  (tables) =>
+    tables.members.put([
+      [{ servicePortId: DNS_ID, backend: backend('10.1.0.1:53') }, { state: 0 as MemberState }],
+    ]),
+  [],
+);
+test(
+  'everything deleted',
+  mended,
+  (tables) => {
+    tables.frontends.delete(tables.frontends.entries().map(([key]) => key));
+    tables.members.delete(tables.members.entries().map(([key]) => key));
+    tables.servicePorts.delete(tables.servicePorts.entries().map(([key]) => key));
+  },
+  [WEB.address, DNS.address],
+);
+test(
+  'every slot overwritten',
+  mended,
+  (tables) => tables.slots.write(tables.slots.read().map((_, i) => [i, backend('192.0.2.9:1')])),
+  [WEB.address, DNS.address],
+);
+
+test('an audit of tables that nobody touched writes nothing', async (t) => {
+  const { tables, reconciler } = await start();
+  tables.beforeWrite = () => t.fail('a write') as never;
+  t.deepEqual(await reconciler.audit(), { repairs: 0 });
+  t.is(reconciler.slotsUsed, 4);
+});
+
+test('changes that pend are made by the audit and are no repairs', async (t) => {
+  const { cluster, tables, reconciler } = await start();
+  cluster.upsertEndpointSlice('a/web-1', {
+    spec: slice('a/web-1', 'web', ['http/TCP:8080'], ['10.1.0.9', '10.1.0.10']),
+  });
+  cluster.remove('Service', 'a/idle');
+  t.deepEqual(await reconciler.audit(), { repairs: 0 });
+  const changed = [ROWS[0], 'a/web:http TCP 10.96.0.80:80 -> 10.1.0.10:8080 10.1.0.9:8080'];
+  t.deepEqual(rowsOf(tables), changed as string[]);
+
+  cluster.upsertEndpointSlice('a/web-1', {
+    spec: slice('a/web-1', 'web', ['http/TCP:8080'], ['10.1.0.8', '10.1.0.9']),
+  });
+  tables.frontends.delete([WEB, DNS]);
+  t.deepEqual(await reconciler.audit(), { repairs: 2 });
+  t.deepEqual(rowsOf(tables), [ROWS[0], ROWS[2]] as string[]);
+  t.deepEqual(leftOvers(tables), []);
+});
+
+test('a Service that waits for its next attempt is no repair', async (t) => {
+  const { cluster, tables, reconciler } = await start();
+  tables.beforeWrite = ({ table, operation }) =>
+    table === 'frontends' && operation === 'put' ? ENOMEM : undefined;
+  cluster.upsertEndpointSlice('a/web-1', {
+    spec: slice('a/web-1', 'web', ['http/TCP:8080'], ['10.1.0.9']),
+  });
+  await reconciler.reconcileChanges();
+  tables.beforeWrite = () => undefined;
+  t.deepEqual(await reconciler.audit(), { repairs: 0 });
+  t.deepEqual(
+    reconciler.failures.map(({ service }) => service),
+    ['a/web'],
+  );
+  t.deepEqual(rowsOf(tables), ROWS);
+  await until('the next attempt is due', () => reconciler.retryInMs === 0);
+  await reconciler.reconcileChanges();
+  t.is(rowsOf(tables)[2], 'a/web:http TCP 10.96.0.80:80 -> 10.1.0.9:8080');
+});
+
+test('a run that cools and is published again by somebody else is given back once', async (t) => {
+  const { cluster, tables, reconciler } = await start();
+  const old = tables.frontends.get(WEB) as FrontendValue;
+  cluster.upsertEndpointSlice('a/web-1', {
+    spec: slice('a/web-1', 'web', ['http/TCP:8080'], ['10.1.0.9']),
+  });
+  await reconciler.reconcileChanges();
+  tables.frontends.put([[WEB, old]]);
+  await reconciler.audit();
+  t.is(rowsOf(tables)[2], 'a/web:http TCP 10.96.0.80:80 -> 10.1.0.9:8080');
+  await until('the run has cooled', () => tables.slots.settleCalls > 0);
+  // Were it to cool twice, the other time would be over by now.
+  await sleep(200);
+  t.is(reconciler.slotsUsed, slotsNeeded(tables));
+});
