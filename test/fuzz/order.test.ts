@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { ClusterState } from '../../agent/model/cluster-state.ts';
 import { Reconciler } from '../../agent/reconcile/reconciler.ts';
 import { FakeTables, Killed } from '../helpers/fake-tables.ts';
+import { assertNone, assertOldOrNew } from '../helpers/old-or-new.ts';
 import { clusterAfter, expectedRows, histories, tell } from '../helpers/random-cluster.ts';
 import { brokenLookups, frontendRows, leftOvers } from '../helpers/table-view.ts';
 
@@ -121,22 +122,6 @@ test('the tables depend on the cluster as it is, not on how it came about', asyn
     { ...REPORT, numRuns: 100 },
   );
 });
-
-function assertOldOrNew(
-  now: ReadonlyMap<string, string>,
-  before: ReadonlyMap<string, string>,
-  after: ReadonlyMap<string, string>,
-): void {
-  for (const dialled of new Set([...now.keys(), ...before.keys(), ...after.keys()])) {
-    const row = now.get(dialled);
-    if (row === before.get(dialled) || row === after.get(dialled)) continue;
-    throw new Error(`${row} is neither ${before.get(dialled)} nor ${after.get(dialled)}`);
-  }
-}
-
-function assertNone(problems: readonly string[]): void {
-  if (problems.length) throw new Error(problems.join('\n'));
-}
 
 function killAfter(tables: FakeTables, writes: number): void {
   let left = writes;
