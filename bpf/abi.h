@@ -89,8 +89,11 @@ struct udp_backend {
 	__u32 service_port_id;
 };
 
-/* Both ends of what connect() did to a socket: what the application asked for and what it got. */
-struct connected_service {
+/*
+ * What a socket has to do with services: both ends of its last connect() to one, zero before that
+ * and after a connect() elsewhere. A socket that never dialled a service has none of it.
+ */
+struct socket_service {
 	struct ip_port service;
 	struct ip_port backend;
 };

@@ -59,13 +59,13 @@ struct {
 	__type(value, struct service_port_name);
 } service_ports SEC(".maps");
 
-/* Socket -> what connect() did to it. The kernel frees an entry with its socket. */
+/* Socket -> what it has to do with services. The kernel frees an entry with its socket. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
-	__type(value, struct connected_service);
-} connected_services SEC(".maps");
+	__type(value, struct socket_service);
+} socket_services SEC(".maps");
 
 /*
  * Unconnected UDP: (socket, service address) -> backend, and (socket, backend) -> service address.

@@ -33,20 +33,30 @@ static __always_inline int refuse(void)
 	return REFUSE;
 }
 
+/* NULL for a socket that never dialled a service, which is as cheap to find out as a look-up can
+ * be. */
+static __always_inline struct socket_service *socket_service_of(struct bpf_sock_addr *ctx)
+{
+	return bpf_sk_storage_get(&socket_services, ctx->sk, NULL, 0);
+}
+
 static __always_inline int on_connect(struct bpf_sock_addr *ctx, const enum ip_family family)
 {
-	struct connected_service connection = {};
+	struct socket_service connection = {};
 	const struct frontend_value *frontend;
 	const struct ip_port *backend;
-	struct connected_service *kept;
+	struct socket_service *kept;
 
 	sock_addr_load(ctx, family, &connection.service);
 	frontend = frontend_lookup(&connection.service, ctx->protocol);
 	if (!frontend) {
 		/* A socket may connect again, elsewhere. */
-		bpf_sk_storage_delete(&connected_services, ctx->sk);
+		kept = socket_service_of(ctx);
+		if (!kept)
+			return PROCEED;
 		if (ctx->protocol == IPPROTO_UDP)
 			udp_forget_service(bpf_get_socket_cookie(ctx), &connection.service);
+		*kept = (struct socket_service){};
 		return PROCEED;
 	}
 	if (!frontend->backends.count)
@@ -55,66 +65,58 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, const enum ip_f
 	if (!backend)
 		return PROCEED;
 	connection.backend = *backend;
-	kept = bpf_sk_storage_get(&connected_services, ctx->sk, &connection,
+	kept = bpf_sk_storage_get(&socket_services, ctx->sk, &connection,
 				  BPF_SK_STORAGE_GET_F_CREATE);
-	/* What a previous connect() of this socket left there is not overwritten by the call above.
-	 */
+	/* The call above does not overwrite what the socket had already. */
 	if (kept)
 		*kept = connection;
 	sock_addr_store(ctx, family, &connection.backend);
 	return PROCEED;
 }
 
-/* What connect() left of `ctx`'s socket; NULL unless it is connected UDP through a service. */
-static __always_inline const struct connected_service *udp_connection_of(struct bpf_sock_addr *ctx)
-{
-	if (ctx->sk->state != SOCK_STATE_ESTABLISHED)
-		return NULL;
-	return bpf_sk_storage_get(&connected_services, ctx->sk, NULL, 0);
-}
-
 /* Runs for UDP datagrams that name their destination, on connected sockets too. */
 static __always_inline int on_sendmsg(struct bpf_sock_addr *ctx, const enum ip_family family)
 {
-	const struct connected_service *connection;
+	struct socket_service *kept = socket_service_of(ctx);
 	const struct frontend_value *frontend;
 	struct ip_port service, backend;
 
 	sock_addr_load(ctx, family, &service);
 	frontend = frontend_lookup(&service, IPPROTO_UDP);
 	if (!frontend) {
-		udp_forget_service(bpf_get_socket_cookie(ctx), &service);
+		if (kept)
+			udp_forget_service(bpf_get_socket_cookie(ctx), &service);
 		return PROCEED;
 	}
 	if (!frontend->backends.count)
 		return refuse();
-	connection = udp_connection_of(ctx);
-	if (connection && ip_port_equal(&connection->service, &service))
+	if (kept && ctx->sk->state == SOCK_STATE_ESTABLISHED &&
+	    ip_port_equal(&kept->service, &service)) {
 		/* The kernel lets a connected socket hear no other backend. */
-		backend = connection->backend;
-	else if (udp_backend_for(bpf_get_socket_cookie(ctx), &service, frontend, &backend))
-		return PROCEED;
+		backend = kept->backend;
+	} else {
+		/* Marks the socket as one whose datagrams may come from a service. */
+		bpf_sk_storage_get(&socket_services, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+		if (udp_backend_for(bpf_get_socket_cookie(ctx), &service, frontend, &backend))
+			return PROCEED;
+	}
 	sock_addr_store(ctx, family, &backend);
 	return PROCEED;
-}
-
-/* The service that `connection` was made to, when `peer` is the backend it got. */
-static __always_inline const struct ip_port *
-connection_service(const struct connected_service *connection, const struct ip_port *peer)
-{
-	return connection && ip_port_equal(&connection->backend, peer) ? &connection->service
-								       : NULL;
 }
 
 /* Runs for received UDP datagrams whose source is asked for, on connected sockets too. */
 static __always_inline int on_recvmsg(struct bpf_sock_addr *ctx, const enum ip_family family)
 {
+	const struct socket_service *kept = socket_service_of(ctx);
 	const struct ip_port *service;
 	struct ip_port source;
 
+	if (!kept)
+		return PROCEED;
 	sock_addr_load(ctx, family, &source);
-	service = connection_service(udp_connection_of(ctx), &source);
-	if (!service)
+	if (ctx->sk->state == SOCK_STATE_ESTABLISHED && ip_port_equal(&kept->backend, &source))
+		service = &kept->service;
+	else
 		service = udp_service_of(bpf_get_socket_cookie(ctx), &source);
 	if (service)
 		sock_addr_store(ctx, family, service);
@@ -123,14 +125,14 @@ static __always_inline int on_recvmsg(struct bpf_sock_addr *ctx, const enum ip_f
 
 static __always_inline int on_getpeername(struct bpf_sock_addr *ctx, const enum ip_family family)
 {
-	const struct ip_port *service;
+	const struct socket_service *kept = socket_service_of(ctx);
 	struct ip_port peer;
 
+	if (!kept)
+		return PROCEED;
 	sock_addr_load(ctx, family, &peer);
-	service = connection_service(bpf_sk_storage_get(&connected_services, ctx->sk, NULL, 0),
-				     &peer);
-	if (service)
-		sock_addr_store(ctx, family, service);
+	if (ip_port_equal(&kept->backend, &peer))
+		sock_addr_store(ctx, family, &kept->service);
 	return PROCEED;
 }
 

@@ -134,12 +134,12 @@ export const servicePortName: Codec<ServicePortName> = {
   }),
 };
 
-export interface ConnectedService {
+export interface SocketService {
   readonly service: IpPort;
   readonly backend: IpPort;
 }
 
-export const connectedService: Codec<ConnectedService> = {
+export const socketService: Codec<SocketService> = {
   size: 40,
   write(view, at, value) {
     ipPort.write(view, at, value.service);
@@ -193,7 +193,7 @@ export const MAPS = {
   slots: { name: 'slots', type: 12, flags: 0, maxEntries: 1, key: u32, value: u32, layoutHash: 'a051481c', inner: { name: 'slot_array', type: 2, flags: 4096, maxEntries: 1, key: u32, value: ipPort, layoutHash: '3954239c' } satisfies MapSpec<number, IpPort> } satisfies MapSpec<number, number> & { inner: unknown },
   members: { name: 'members', type: 1, flags: 1, maxEntries: 131072, key: memberKey, value: memberValue, layoutHash: '19598efb' } satisfies MapSpec<MemberKey, MemberValue>,
   servicePorts: { name: 'service_ports', type: 1, flags: 1, maxEntries: 131072, key: u32, value: servicePortName, layoutHash: 'c0bb325a' } satisfies MapSpec<number, ServicePortName>,
-  connectedServices: { name: 'connected_services', type: 24, flags: 1, maxEntries: 0, key: u32, value: connectedService, layoutHash: 'f9d9a2a7' } satisfies MapSpec<number, ConnectedService>,
+  socketServices: { name: 'socket_services', type: 24, flags: 1, maxEntries: 0, key: u32, value: socketService, layoutHash: '5692e6d9' } satisfies MapSpec<number, SocketService>,
   udpBackends: { name: 'udp_backends', type: 9, flags: 0, maxEntries: 16384, key: udpPeerKey, value: udpBackend, layoutHash: 'dc5d555a' } satisfies MapSpec<UdpPeerKey, UdpBackend>,
   udpServices: { name: 'udp_services', type: 9, flags: 0, maxEntries: 16384, key: udpPeerKey, value: ipPort, layoutHash: 'b1d0d096' } satisfies MapSpec<UdpPeerKey, IpPort>,
 } as const;
