@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// When a Service with a refused step is tried again.
+
+import test from 'ava';
+import type { ObjectKey } from '../../../agent/model/objects.ts';
+import { RetryQueue } from '../../../agent/reconcile/retry-queue.ts';
+
+const failed = (service: ObjectKey, message = 'ENOMEM') =>
+  ({ service, step: 'publishFrontend', message }) as const;
+
+function queueWithClock() {
+  const clock = { nowMs: 100 };
+  return { clock, queue: new RetryQueue(() => clock.nowMs) };
+}
+
+test('each attempt waits twice as long as the one before, a minute at most', (t) => {
+  const { clock, queue } = queueWithClock();
+  const delays = Array.from({ length: 9 }, () => {
+    queue.record(['a/x'], [failed('a/x')]);
+    const delay = queue.nextInMs() as number;
+    clock.nowMs += delay;
+    return delay;
+  });
+  t.deepEqual(delays, [1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000, 60_000]);
+});
+
+test('what is due is given out, and stays a failure until it succeeds', (t) => {
+  const { clock, queue } = queueWithClock();
+  queue.record(['a/x', 'a/y'], [failed('a/x')]);
+  clock.nowMs += 500;
+  queue.record(['a/z'], [failed('a/z')]);
+  t.deepEqual(queue.takeDue(), []);
+  clock.nowMs += 500;
+  t.deepEqual(queue.takeDue(), ['a/x']);
+  t.is(queue.nextInMs(), 0);
+  t.deepEqual(queue.failures, [failed('a/x'), failed('a/z')]);
+  clock.nowMs += 9000;
+  t.deepEqual(queue.takeDue(), ['a/x', 'a/z']);
+  t.is(queue.nextInMs(), 0);
+  queue.record(['a/x'], []);
+  t.deepEqual(queue.failures, [failed('a/z')]);
+  queue.record(['a/z'], []);
+  t.is(queue.nextInMs(), undefined);
+});
+
+test('an attempt at others changes nothing; one that succeeds begins anew', (t) => {
+  const { clock, queue } = queueWithClock();
+  queue.record(['a/x'], [failed('a/x', 'first')]);
+  queue.record(['a/y'], []);
+  t.deepEqual(queue.failures, [failed('a/x', 'first')]);
+  queue.record(['a/x'], [failed('a/x', 'second')]);
+  t.deepEqual(queue.failures, [failed('a/x', 'second')]);
+  t.is(queue.nextInMs(), 2000);
+  queue.record(['a/x'], []);
+  clock.nowMs += 1;
+  queue.record(['a/x'], [failed('a/x')]);
+  t.is(queue.nextInMs(), 1000);
+});
