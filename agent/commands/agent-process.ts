@@ -19,6 +19,7 @@ import { Metrics } from '../telemetry/metrics.ts';
 import { type BindAddress, serveMetrics } from '../telemetry/metrics-server.ts';
 import { serveStatus } from '../telemetry/status-socket.ts';
 import { AgentReport } from './agent-report.ts';
+import { releaseMemory } from './release-memory.ts';
 
 export interface AgentConfig {
   readonly source:
@@ -79,6 +80,7 @@ export async function runAgent(config: AgentConfig, log: Logger): Promise<void> 
           { services: cluster.serviceCount, uptimeMs: Math.round(performance.now()) },
           'ready',
         );
+        releaseMemory();
       },
     });
     metricsServer?.close();

@@ -14,6 +14,8 @@ export type IpFamily = 'IPv4' | 'IPv6';
 /** Bytes an address takes in a table key or value. */
 export const ADDRESS_SIZE = 16;
 
+/** What the third 32 bits of an IPv4-mapped address are, the first two being zero. */
+const MAPPED_WORD = 0xffff;
 const MAPPED_PREFIX = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff] as const;
 
 /**
@@ -72,10 +74,15 @@ export function writeAddress(view: DataView, at: number, address: IpAddress): vo
 
 /** Reads the 16-byte form at `at`. Inverse of {@link writeAddress}. */
 export function readAddress(view: DataView, at: number): IpAddress {
-  const bytes = Array.from({ length: ADDRESS_SIZE }, (_, i) => view.getUint8(at + i));
-  if (MAPPED_PREFIX.every((byte, i) => bytes[i] === byte)) {
-    return bytes.slice(MAPPED_PREFIX.length).join('.') as IpAddress;
+  if (
+    view.getUint32(at) === 0 &&
+    view.getUint32(at + 4) === 0 &&
+    view.getUint32(at + 8) === MAPPED_WORD
+  ) {
+    const part = (i: number) => view.getUint8(at + 12 + i);
+    return `${part(0)}.${part(1)}.${part(2)}.${part(3)}` as IpAddress;
   }
+  const bytes = Array.from({ length: ADDRESS_SIZE }, (_, i) => view.getUint8(at + i));
   return new ipaddr.IPv6(bytes).toString() as IpAddress;
 }
 

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// Gives back what the first list took. V8 keeps that room for a while "in case", which for an agent that then
+// sits still is for ever: 100 of 235 MB at 10,000 Services.
+
+import v8 from 'node:v8';
+import vm from 'node:vm';
+
+type CollectGarbage = (options: { type: 'major'; flavor: 'last-resort' }) => void;
+
+/** Takes some 0.1 s of the main thread. Changes no behaviour: where it cannot be had, nothing happens. */
+export function releaseMemory(): void {
+  v8.setFlagsFromString('--expose-gc');
+  const collect: CollectGarbage | undefined = vm.runInNewContext('globalThis.gc');
+  v8.setFlagsFromString('--no-expose-gc');
+  collect?.({ type: 'major', flavor: 'last-resort' });
+}
