@@ -9,14 +9,38 @@ import type { FrontendKey, IpPort, ServicePortName } from '../../agent/sys/layou
 
 const UDP = 17;
 
+/** Of KernelTables, what reads. */
+export interface View {
+  readonly frontends: Pick<KernelTables['frontends'], 'entries'>;
+  readonly members: Pick<KernelTables['members'], 'entries'>;
+  readonly servicePorts: Pick<KernelTables['servicePorts'], 'entries'>;
+  readonly slots: Pick<KernelTables['slots'], 'read'>;
+}
+
 /** `TCP 10.96.0.1:80` */
 export type DialledText = string;
+
+/** The tables as one look finds them, for several questions: the real ones take time to read. */
+export function lookAt({ frontends, members, servicePorts, slots }: KernelTables): View {
+  const [frontendEntries, memberEntries, nameEntries] = [
+    frontends.entries(),
+    members.entries(),
+    servicePorts.entries(),
+  ];
+  const slotEntries = slots.read();
+  return {
+    frontends: { entries: () => frontendEntries },
+    members: { entries: () => memberEntries },
+    servicePorts: { entries: () => nameEntries },
+    slots: { read: () => slotEntries },
+  };
+}
 
 /**
  * Every frontend as a look-up finds it, by what is dialled:
  * `default/quote:http TCP 10.96.0.1:80 -> 10.244.1.2:8080 10.244.2.3:8080`.
  */
-export function frontendRows(tables: KernelTables): Map<DialledText, string> {
+export function frontendRows(tables: View): Map<DialledText, string> {
   const names = new Map(tables.servicePorts.entries());
   const slots = tables.slots.read();
   const rows = tables.frontends.entries().map(([key, value]) => {
@@ -31,12 +55,12 @@ export function frontendRows(tables: KernelTables): Map<DialledText, string> {
 }
 
 /** The rows alone, in the order of the alphabet. */
-export function rowsOf(tables: KernelTables): string[] {
+export function rowsOf(tables: View): string[] {
   return [...frontendRows(tables).values()].sort();
 }
 
 /** How many entries each table has; all zero when everything is gone. */
-export function entryCounts(tables: KernelTables): Record<string, number> {
+export function entryCounts(tables: View): Record<string, number> {
   return {
     frontends: tables.frontends.entries().length,
     members: tables.members.entries().length,
@@ -52,7 +76,7 @@ export const NO_ENTRIES = { frontends: 0, members: 0, servicePorts: 0 };
  *
  * @returns what does not hold, one line each.
  */
-export function brokenLookups(tables: KernelTables): string[] {
+export function brokenLookups(tables: View): string[] {
   const names = new Map(tables.servicePorts.entries());
   const slots = tables.slots.read();
   const members = memberTexts(tables);
@@ -81,7 +105,7 @@ export function brokenLookups(tables: KernelTables): string[] {
  *
  * @returns what does not hold, one line each.
  */
-export function leftOvers(tables: KernelTables): string[] {
+export function leftOvers(tables: View): string[] {
   const slots = tables.slots.read();
   const frontends = tables.frontends.entries();
   const used = new Set(frontends.map(([, { servicePortId }]) => servicePortId));
@@ -110,7 +134,7 @@ export function leftOvers(tables: KernelTables): string[] {
 }
 
 /** Distinct slots that published frontends name. */
-export function slotsNeeded(tables: KernelTables): number {
+export function slotsNeeded(tables: View): number {
   const used = new Set<number>();
   for (const [, { backends: run }] of tables.frontends.entries()) {
     for (let i = run.first; i < run.first + run.count; i++) used.add(i);
@@ -118,7 +142,7 @@ export function slotsNeeded(tables: KernelTables): number {
   return used.size;
 }
 
-function memberTexts(tables: KernelTables): Set<string> {
+function memberTexts(tables: View): Set<string> {
   return new Set(
     tables.members
       .entries()
