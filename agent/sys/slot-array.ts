@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The slots: an array of backends behind a map of one map, so that a larger copy can take its place while
-// traffic runs. Which slots are free is not known here but in plan/slots.ts.
+// traffic runs. Which slots are free is not known here but in plan/slot-allocator.ts.
 
 import { KernelMap, type RefusedEntry } from './kernel-map.ts';
 import { type IpPort, MAPS } from './layout.gen.ts';
@@ -17,6 +17,7 @@ export class SlotArray {
   #inner: KernelMap<number, IpPort>;
   /** The outer map has one writer at a time: the last of them. */
   #swap: Promise<void> = Promise.resolve();
+  #isClosed = false;
 
   private constructor(outer: RawMap, inner: KernelMap<number, IpPort>) {
     this.#outer = outer;
@@ -81,14 +82,17 @@ export class SlotArray {
   }
 
   #replace(array?: KernelMap<number, IpPort>): Promise<void> {
-    const swap = this.#swap.then(() =>
-      this.#outer.updateAndWait(INDEX_ZERO, descriptorValue(array ?? this.#inner)),
-    );
+    const swap = this.#swap.then(() => {
+      // By now the descriptors may be somebody else's.
+      if (this.#isClosed) throw new Error('the slots are closed');
+      return this.#outer.updateAndWait(INDEX_ZERO, descriptorValue(array ?? this.#inner));
+    });
     this.#swap = swap.catch(() => {});
     return swap;
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#inner.close();
     this.#outer.close();
   }

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tables as pins (root): made once, found again, other builds' taken away, all removed.
+
+import { readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import test from 'ava';
+import { EnvironmentError } from '../../../agent/errors.ts';
+import { attachments, openTables, PINNED_MAPS, Programs } from '../../../agent/sys/datapath.ts';
+import { MAPS } from '../../../agent/sys/layout.gen.ts';
+import { libbpf } from '../../../agent/sys/libbpf/ffi.ts';
+import { KernelError } from '../../../agent/sys/libbpf/kernel-error.ts';
+import { RawMap } from '../../../agent/sys/libbpf/map.ts';
+import { HOOKS, Pins } from '../../../agent/sys/pins.ts';
+import { backend } from '../../helpers/objects.ts';
+import { openRealTables } from '../../helpers/real-tables.ts';
+import { requireRoot } from '../../helpers/requirements.ts';
+
+const NAMES = PINNED_MAPS.map(({ name, layoutHash }) => `${name}_${layoutHash}`).sort();
+
+test('loading again finds the tables as they are', (t) => {
+  if (!requireRoot(t)) return;
+  const tables = openRealTables(t);
+  tables.slots.write([[5, backend('10.1.0.1:80')]]);
+  tables.servicePorts.put([
+    [7, { namespaceName: 'a', serviceName: 'b', portName: 'c', protocol: 6 }],
+  ]);
+  Programs.load(tables.pins).close();
+  const again = tables.reopen();
+  t.deepEqual(again.slots.read()[5], backend('10.1.0.1:80'));
+  t.deepEqual(again.servicePorts.entries(), tables.servicePorts.entries());
+  t.is(again.frontends.raw.id, tables.frontends.raw.id);
+  t.deepEqual(readdirSync(path.join(tables.pins.directory, 'maps')).sort(), NAMES);
+});
+
+test('tables of other builds are removed, those in use stay', (t) => {
+  if (!requireRoot(t)) return;
+  const { pins } = openRealTables(t);
+  const { key, value, type, flags } = MAPS.members;
+  const sizes = { keySize: key.size, valueSize: value.size, maxEntries: 1 };
+  const map = RawMap.create('members', { type, flags, ...sizes });
+  t.teardown(() => map.close());
+  const older = pins.map({ name: 'members', layoutHash: '00000000' });
+  t.is(libbpf().objectPin(map.fd, older), 0);
+  t.deepEqual(pins.removeOtherMaps(PINNED_MAPS), [older]);
+  t.deepEqual(pins.removeOtherMaps(PINNED_MAPS), []);
+  t.deepEqual(readdirSync(path.join(pins.directory, 'maps')).sort(), NAMES);
+});
+
+test('a table of another size is refused', (t) => {
+  if (!requireRoot(t)) return;
+  const { pins, members } = openRealTables(t);
+  rmSync(pins.map(MAPS.frontends));
+  t.is(libbpf().objectPin(members.raw.fd, pins.map(MAPS.frontends)), 0);
+  t.throws(() => openTables(pins), {
+    instanceOf: RangeError,
+    message: /^map .*frontends_\w+ has keys of 24 and values of 4 bytes; 20 and 12 are expected$/,
+  });
+});
+
+test('removing all leaves nothing, and is no error when there is nothing', (t) => {
+  if (!requireRoot(t)) return;
+  const { pins } = openRealTables(t);
+  t.is(pins.removeAll().length, PINNED_MAPS.length);
+  t.throws(() => readdirSync(pins.directory), { code: 'ENOENT' });
+  t.deepEqual(pins.removeAll(), []);
+  t.throws(() => openTables(pins), { instanceOf: KernelError, message: /ENOENT/ });
+  t.deepEqual(
+    attachments(pins),
+    HOOKS.map((hook) => ({ hook, programId: 0 })),
+  );
+});
+
+test('pins lie in a BPF file system or nowhere', (t) => {
+  const pins = new Pins(path.join(tmpdir(), 'signalbox', 'not-bpffs'));
+  const error = t.throws(() => pins.create(), { instanceOf: EnvironmentError });
+  t.regex(error?.message ?? '', /is not in a BPF file system$/);
+});
+
+test('closed tables settle nothing, whoever has their descriptors by now', async (t) => {
+  if (!requireRoot(t)) return;
+  const closed = openTables(openRealTables(t).pins);
+  closed.close();
+  const other = openRealTables(t);
+  await t.throwsAsync(closed.slots.settle(), { message: /closed/ });
+  other.slots.write([[0, backend('10.1.0.1:80')]]);
+  t.deepEqual(other.reopen().slots.read()[0], backend('10.1.0.1:80'));
+});
