@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Columns for people.
+
+import test from 'ava';
+import { formatTable } from '../../../agent/commands/table.ts';
+
+test('columns are as wide as they must, lines have no trailing space, and nothing is coloured', (t) => {
+  const rows = [
+    ['default', 'quote', '10.96.0.1:80'],
+    ['kube-system', '-', '[fd00::1]:53'],
+  ];
+  t.is(
+    formatTable(['NAMESPACE', 'NAME', 'FRONTEND'], rows),
+    [
+      'NAMESPACE     NAME    FRONTEND',
+      'default       quote   10.96.0.1:80',
+      'kube-system   -       [fd00::1]:53',
+    ].join('\n'),
+  );
+});
+
+test('without rows there are the heads', (t) => {
+  t.is(formatTable(['NAME', 'PORT'], []), 'NAME   PORT');
+});
+
+test('an empty cell keeps the columns', (t) => {
+  t.is(formatTable(['A', 'B', 'C'], [['x', '', 'z']]), 'A   B   C\nx       z');
+});

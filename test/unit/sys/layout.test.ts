@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// The generated codecs against the host's C compiler, which reads bpf/abi.h by itself: a mistake of our own
+// reader of BTF cannot vouch for itself.
+
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import test from 'ava';
+import type { IpAddress } from '../../../agent/model/address.ts';
+import type { Codec } from '../../../agent/sys/codec.ts';
+import * as layout from '../../../agent/sys/layout.gen.ts';
+import { requireProgram } from '../../helpers/requirements.ts';
+
+const ROOT = path.join(import.meta.dirname, '../../..');
+
+/**
+ * A value in TypeScript and the same in C. Every byte of a number differs, so that order and place show; a
+ * new struct in abi.h belongs here, or the last test fails.
+ */
+interface Row<T> {
+  readonly codec: Codec<T>;
+  readonly value: T;
+  readonly c: string;
+}
+
+const row = <T>(codec: Codec<T>, value: T, c: string): Row<unknown> =>
+  ({ codec, value, c }) as Row<unknown>;
+
+const V4 = '10.244.1.7' as IpAddress;
+const C_V4 = '{{0, 0, htonl(0xffff), htonl(0x0af40107)}}';
+const V6 = '2001:db8:1:2:3:4:5:6' as IpAddress;
+const C_V6 = '{{htonl(0x20010db8), htonl(0x00010002), htonl(0x00030004), htonl(0x00050006)}}';
+
+const PEER = { address: V4, port: 0x1f90 };
+const C_PEER = `{.address = ${C_V4}, .port = htons(0x1f90)}`;
+const OTHER = { address: V6, port: 0x0035 };
+const C_OTHER = `{.address = ${C_V6}, .port = htons(0x0035)}`;
+
+const ROWS: Readonly<Record<string, Row<unknown>>> = {
+  ip_port: row(layout.ipPort, OTHER, C_OTHER),
+  frontend_key: row(
+    layout.frontendKey,
+    { address: V6, port: 0x1234, protocol: 17 },
+    `{.address = ${C_V6}, .port = htons(0x1234), .protocol = 17}`,
+  ),
+  slot_run: row(
+    layout.slotRun,
+    { first: 0x01020304, count: 0x05060708 },
+    '{.first = 0x01020304, .count = 0x05060708}',
+  ),
+  frontend_value: row(
+    layout.frontendValue,
+    { servicePortId: 0xfedcba98, backends: { first: 1, count: 2 } },
+    '{.service_port_id = 0xfedcba98, .backends = {.first = 1, .count = 2}}',
+  ),
+  service_port_name: row(
+    layout.servicePortName,
+    { namespaceName: 'default', serviceName: 'q'.repeat(63), portName: 'http', protocol: 132 },
+    `{"default", "${'q'.repeat(63)}", "http", .protocol = 132}`,
+  ),
+  member_key: row(
+    layout.memberKey,
+    { servicePortId: 0x01020304, backend: PEER },
+    `{.service_port_id = 0x01020304, .backend = ${C_PEER}}`,
+  ),
+  member_value: row(
+    layout.memberValue,
+    { state: layout.MemberState.ELIGIBLE },
+    '{.state = MEMBER_ELIGIBLE}',
+  ),
+  udp_peer_key: row(
+    layout.udpPeerKey,
+    { socketCookie: 0x0102030405060708n, peer: PEER },
+    `{.socket_cookie = 0x0102030405060708, .peer = ${C_PEER}}`,
+  ),
+  udp_backend: row(
+    layout.udpBackend,
+    { lastUsedNs: 0xf1f2f3f4f5f6f7f8n, backend: OTHER, servicePortId: 7 },
+    `{.last_used_ns = 0xf1f2f3f4f5f6f7f8, .backend = ${C_OTHER}, .service_port_id = 7}`,
+  ),
+  socket_service: row(
+    layout.socketService,
+    { service: OTHER, backend: PEER },
+    `{.service = ${C_OTHER}, .backend = ${C_PEER}}`,
+  ),
+};
+
+/** Prints the bytes of every value, a line each: `name hex`. */
+const PROGRAM = `
+#include <arpa/inet.h>
+#include <stdio.h>
+#include "abi.h"
+
+static void print(const char *name, const void *value, size_t size)
+{
+	printf("%s ", name);
+	for (size_t i = 0; i < size; i++)
+		printf("%02x", ((const unsigned char *)value)[i]);
+	printf("\\n");
+}
+
+int main(void)
+{
+${Object.entries(ROWS)
+  .map(
+    ([name, { c }]) =>
+      `\t{ struct ${name} value = ${c}; print("${name}", &value, sizeof(value)); }`,
+  )
+  .join('\n')}
+	return 0;
+}
+`;
+
+test('codecs write what the C compiler makes of abi.h, and read it', (t) => {
+  if (!requireProgram(t, 'cc')) return;
+  const folder = mkdtempSync(path.join(tmpdir(), 'signalbox-layout-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const binary = path.join(folder, 'layout');
+  writeFileSync(`${binary}.c`, PROGRAM);
+  execFileSync('cc', ['-Wall', '-Werror', `-I${ROOT}/bpf`, `${binary}.c`, '-o', binary]);
+  const lines = execFileSync(binary, { encoding: 'utf8' }).trim().split('\n');
+  const fromC = Object.fromEntries(lines.map((line) => line.split(' ')));
+  for (const [name, { codec, value }] of Object.entries(ROWS)) {
+    const bytes = Buffer.alloc(codec.size);
+    codec.write(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0, value);
+    t.is(bytes.toString('hex'), fromC[name], name);
+    const read = Buffer.from(`aabbcc${fromC[name]}`, 'hex');
+    t.deepEqual(codec.read(new DataView(read.buffer, read.byteOffset), 3), value, name);
+  }
+});
+
+test('every codec is compared, and every struct', (t) => {
+  const codecs = Object.values(layout).filter((it) => 'write' in it && 'read' in it);
+  const compared = new Set<unknown>(Object.values(ROWS).map(({ codec }) => codec));
+  t.deepEqual(
+    codecs.filter((codec) => !compared.has(codec)),
+    [],
+  );
+  const header = readFileSync(path.join(ROOT, 'bpf/abi.h'), 'utf8');
+  const structs = [...header.matchAll(/^struct (\w+) \{/gm)].map(([, name]) => name as string);
+  // An address is part of others and has no codec of its own.
+  t.deepEqual(
+    structs.filter((name) => !(name in ROWS) && name !== 'ip_address'),
+    [],
+  );
+});
