@@ -29,8 +29,6 @@ import {
   sliceObject,
 } from './service-objects.ts';
 
-/** Each pass in the agent's log, with its time and duration. */
-const AGENT_FLAGS = ['--log-level', 'debug'];
 /** Objects stored in one turn of the event loop, between which the API server sends them. */
 const STORED_AT_ONCE = 50;
 const PROGRAMMED_WITHIN_MS = 60_000;
@@ -56,7 +54,7 @@ export class BenchCluster {
 
   /** @throws EnvironmentError when the machine does not give what it takes. */
   static async start(): Promise<BenchCluster> {
-    const lab = await Lab.start({ nodes: 1, agentFlags: AGENT_FLAGS });
+    const lab = await Lab.start({ nodes: 1 });
     try {
       const clientProgram = compileProgram('connect-client', lab.directory);
       const serverProgram = compileProgram('echo-server', lab.directory);

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Remote } from '../lab/rpc.ts';
 import { spawnInside } from '../lab/spawn-inside.ts';
-import { passes, readAgentLog } from './agent-log.ts';
+import { readPasses } from './agent-view.ts';
 import type { BenchCluster } from './bench-cluster.ts';
 import type { ChangeWatcherMethods } from './change-watcher.ts';
 import { cpuSeconds } from './process-usage.ts';
@@ -26,8 +26,8 @@ export interface Changes {
   readonly publishedMs: Distribution;
   /** How much of that may be the watcher's: the time between its last two looks. */
   readonly uncertaintyMs: Distribution;
-  /** The agent's part: from taking up the change to its last table write. */
-  readonly passMs: Distribution;
+  /** The agent's part, on average: from taking up a change to its last table write. */
+  readonly passMs: number;
   readonly agentCpuMsPerChange: number;
 }
 
@@ -42,7 +42,7 @@ export async function measureChanges(cluster: BenchCluster, count: number): Prom
     const publishedMs: number[] = [];
     const uncertaintyMs: number[] = [];
     await change(cluster, watcher);
-    const begunMs = Date.now();
+    const passesBefore = await readPasses(cluster.node);
     const cpuBefore = cpuSeconds(cluster.agentPid);
     for (let i = 0; i < count; i++) {
       const { tookNs, sinceNs } = await change(cluster, watcher);
@@ -51,11 +51,12 @@ export async function measureChanges(cluster: BenchCluster, count: number): Prom
       await sleep(PAUSE_MS + Math.random() * JITTER_MS);
     }
     const spentSeconds = cpuSeconds(cluster.agentPid) - cpuBefore;
-    const log = await readAgentLog(cluster.agent.logFile, begunMs);
+    const passes = await readPasses(cluster.node);
     return {
       publishedMs: distribution(publishedMs),
       uncertaintyMs: distribution(uncertaintyMs),
-      passMs: distribution(passes(log).map(({ durationMs }) => durationMs)),
+      passMs:
+        ((passes.seconds - passesBefore.seconds) * 1000) / (passes.count - passesBefore.count),
       agentCpuMsPerChange: (spentSeconds * 1000) / count,
     };
   } finally {

@@ -3,7 +3,7 @@
 // that has just been started. When the last table write was is the agent's own word, to the millisecond;
 // that the tables are complete then is read from the kernel.
 
-import { type LogLine, lastPass, passes, readAgentLog } from './agent-log.ts';
+import { lastWriteAtMs, milestonesMs, readPasses } from './agent-view.ts';
 import type { BenchCluster } from './bench-cluster.ts';
 import { type AgentMemory, agentMemory, cpuSeconds } from './process-usage.ts';
 import type { ServiceSet } from './service-objects.ts';
@@ -25,12 +25,12 @@ export async function measureFill(cluster: BenchCluster, set: ServiceSet): Promi
   const cpuBefore = cpuSeconds(cluster.agentPid);
   const storedMs = await cluster.storeServices(set);
   await cluster.programmed();
-  const log = await readAgentLog(cluster.agent.logFile, begunMs);
+  const agentCpuSeconds = cpuSeconds(cluster.agentPid) - cpuBefore;
   return {
     storingMs: storedMs - begunMs,
-    lastWriteMs: lastPass(log).atMs - storedMs,
-    passes: passes(log).length,
-    agentCpuSeconds: cpuSeconds(cluster.agentPid) - cpuBefore,
+    lastWriteMs: (await lastWriteAtMs(cluster.node)) - storedMs,
+    passes: (await readPasses(cluster.node)).count,
+    agentCpuSeconds,
     memory: agentMemory(cluster.agentPid),
   };
 }
@@ -82,15 +82,10 @@ async function measureColdStart(cluster: BenchCluster): Promise<ColdStart> {
   const spentSeconds = cpuSeconds(cluster.agentPid);
   const readyMs = Date.now() - begunMs;
   await cluster.programmed();
-  const log = await readAgentLog(agent.logFile, begunMs);
   return {
-    lastWriteMs: lastPass(log).atMs - begunMs,
+    lastWriteMs: (await lastWriteAtMs(cluster.node)) - begunMs,
     readyMs,
     cpuSeconds: spentSeconds,
-    milestonesMs: Object.fromEntries(log.map((line) => [milestone(line), line.atMs - begunMs])),
+    milestonesMs: await milestonesMs(agent.logFile, begunMs),
   };
-}
-
-function milestone({ msg, fields }: LogLine): string {
-  return typeof fields.kind === 'string' ? `${msg} ${fields.kind}` : msg;
 }
