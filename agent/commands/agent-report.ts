@@ -31,6 +31,7 @@ export class AgentReport {
   }
 
   passed({ services, steps, durationMs }: PassReport): void {
+    if (services === 0) return;
     this.#lastPass = { at: new Date().toISOString(), services, writes: steps, durationMs };
   }
 

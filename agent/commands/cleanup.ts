@@ -2,11 +2,10 @@
 // `signalbox cleanup`: takes every trace of Signalbox off the node. Connections that are open stay open;
 // new ones to service addresses are no longer served.
 
-import { rmSync } from 'node:fs';
 import { Command } from 'commander';
 import { EnvironmentError } from '../errors.ts';
 import { Pins } from '../sys/pins.ts';
-import { fetchStatus, statusSocketPath } from '../telemetry/status-socket.ts';
+import { fetchStatus, removeStatusSocket } from '../telemetry/status-socket.ts';
 import { bpffsOption, requireRoot } from './options.ts';
 
 export function command(): Command {
@@ -28,7 +27,7 @@ async function run({ bpffs }: { readonly bpffs: string }): Promise<void> {
     );
   }
   const removed = new Pins(bpffs).removeAll();
-  rmSync(statusSocketPath(bpffs), { force: true });
+  removeStatusSocket(bpffs);
   console.log(
     removed.length ? removed.map((pin) => `removed ${pin}`).join('\n') : `nothing in ${bpffs}`,
   );

@@ -4,7 +4,6 @@
 // Nothing is written before every watch is in sync. A change is taken up at once; while a pass runs, more
 // changes gather for the next. Passes, audits and retries happen one after another, never side by side.
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClusterState } from '../model/cluster-state.ts';
 import { FrontendClaims, type FrontendConflict } from '../model/frontend-claims.ts';
 import type { ObjectKey } from '../model/objects.ts';
@@ -13,8 +12,8 @@ import { frontendKey } from '../model/service-port.ts';
 import type { ActualTables } from '../plan/actual-tables.ts';
 import { type Desired, plan, stepCount } from '../plan/plan.ts';
 import type { SlotAllocator } from '../plan/slot-allocator.ts';
-import type { SlotRun } from '../sys/layout.gen.ts';
 import { apply, type Failure } from './apply.ts';
+import { CoolingRuns } from './cooling-runs.ts';
 import type { KernelTables } from './kernel-tables.ts';
 import { restore } from './restore.ts';
 import { RetryQueue } from './retry-queue.ts';
@@ -39,9 +38,6 @@ export interface ReconcilerObserver {
   audited(report: AuditReport): void;
 }
 
-/** Time that a run is left alone after it was unpublished, on top of the kernel's own grace period. */
-const COOLING_MS = 1000;
-
 export class Reconciler {
   readonly #cluster: ClusterState;
   readonly #tables: KernelTables;
@@ -50,8 +46,7 @@ export class Reconciler {
   readonly #retries = new RetryQueue();
   #actual: ActualTables;
   #slots: SlotAllocator;
-  /** Runs that no frontend names any more, yet a program may still be reading. */
-  readonly #cooling = new Set<SlotRun>();
+  readonly #cooling: CoolingRuns;
 
   /** Reads the tables as an earlier agent left them. */
   constructor(cluster: ClusterState, tables: KernelTables, observer: ReconcilerObserver) {
@@ -59,6 +54,10 @@ export class Reconciler {
     this.#tables = tables;
     this.#observer = observer;
     ({ actual: this.#actual, slots: this.#slots } = restore(tables, []));
+    this.#cooling = new CoolingRuns(
+      () => tables.slots.settle(),
+      (run) => this.#slots.free(run),
+    );
   }
 
   get actual(): ActualTables {
@@ -94,7 +93,7 @@ export class Reconciler {
 
   /** Reads the kernel back and mends what is not as it was left. */
   async audit(): Promise<AuditReport> {
-    ({ actual: this.#actual, slots: this.#slots } = restore(this.#tables, [...this.#cooling]));
+    ({ actual: this.#actual, slots: this.#slots } = restore(this.#tables, this.#cooling.runs));
     const changed = this.#cluster.takeDirty();
     const services = new Set([...this.#cluster.services(), ...this.#actual.services()]);
     const pending = [...changed, ...this.#retries.failures.map(({ service }) => service)];
@@ -150,7 +149,7 @@ export class Reconciler {
     }
     // Otherwise slots that do not exist would be tried again, before others that do.
     this.#slots.shrink(this.#tables.slots.capacity);
-    this.#cool(this.#actual.takeRetired());
+    this.#cooling.add(this.#actual.takeRetired());
     return { steps: stepCount(planned.steps), failures };
   }
 
@@ -191,25 +190,5 @@ export class Reconciler {
   #resolve(key: ObjectKey): ResolvedFrontend[] {
     const service = this.#cluster.service(key);
     return service ? resolve(service, this.#cluster.endpointSlices(key)) : [];
-  }
-
-  /** Gives runs back once no program can be reading them. */
-  #cool(runs: readonly SlotRun[]): void {
-    if (!runs.length) return;
-    for (const run of runs) this.#cooling.add(run);
-    sleep(COOLING_MS, undefined, { ref: false })
-      .then(() => this.#tables.slots.settle())
-      // Not sure that nobody reads them: they stay set aside.
-      .then(
-        () => this.#release(runs),
-        () => {},
-      );
-  }
-
-  #release(runs: readonly SlotRun[]): void {
-    for (const run of runs) {
-      this.#cooling.delete(run);
-      this.#slots.free(run);
-    }
   }
 }

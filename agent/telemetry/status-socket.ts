@@ -2,7 +2,7 @@
 // A UNIX socket on which the agent tells its status, one per bpffs directory. It doubles as the lock that
 // keeps two agents from the same tables.
 
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmdirSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { EnvironmentError } from '../errors.ts';
@@ -42,6 +42,16 @@ export async function serveStatus(bpffs: string, status: () => Status): Promise<
     server.listen(socketPath, resolve);
   });
   return server;
+}
+
+/** Removes what a killed agent left, and the directory behind the last of them. */
+export function removeStatusSocket(bpffs: string): void {
+  rmSync(statusSocketPath(bpffs), { force: true });
+  try {
+    rmdirSync(RUN_DIRECTORY);
+  } catch (error) {
+    if (!['ENOENT', 'ENOTEMPTY'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  }
 }
 
 /** @returns undefined when no agent answers for `bpffs`. */
