@@ -26,15 +26,13 @@ export class AgentProcess {
   readonly node: LabNode;
   readonly logFile: string;
   readonly #options: AgentOptions;
-  readonly #log: WriteStream;
+  #log: WriteStream | undefined;
   #process: ChildProcess | undefined;
-  #ready: Promise<void> = Promise.resolve();
 
   constructor(options: AgentOptions) {
     this.#options = options;
     this.node = options.node;
     this.logFile = options.logFile;
-    this.#log = createWriteStream(options.logFile, { flags: 'a' });
   }
 
   get pid(): number | undefined {
@@ -58,8 +56,8 @@ export class AgentProcess {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#process = child;
-    this.#ready = this.#waitForReady(child);
-    await this.#ready;
+    this.#log ??= createWriteStream(this.logFile, { flags: 'a' });
+    await this.#waitForReady(child, this.#log);
   }
 
   /** As the kubelet stops it. */
@@ -87,7 +85,7 @@ export class AgentProcess {
   async remove(): Promise<void> {
     if (!this.#process) return;
     await this.kill();
-    await new Promise<void>((resolve) => this.#log.end(resolve));
+    this.#log?.end();
     const { code, stderr } = await this.run('cleanup');
     if (code !== 0) throw new Error(`signalbox cleanup on ${this.node.name}: ${stderr.trim()}`);
   }
@@ -100,7 +98,7 @@ export class AgentProcess {
     await ended;
   }
 
-  #waitForReady(child: ChildProcess): Promise<void> {
+  #waitForReady(child: ChildProcess, log: WriteStream): Promise<void> {
     return new Promise((resolve, reject) => {
       const said: string[] = [];
       const fail = (what: string) => {
@@ -116,7 +114,7 @@ export class AgentProcess {
       for (const stream of [child.stdout, child.stderr]) {
         if (!stream) continue;
         createInterface({ input: stream }).on('line', (line) => {
-          this.#log.write(`${line}\n`);
+          log.write(`${line}\n`);
           said.push(line);
           if (said.length > LINES_TO_QUOTE) said.shift();
           if (!isReadyLine(line)) return;

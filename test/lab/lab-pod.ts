@@ -3,8 +3,7 @@
 // reach into it.
 
 import type { ChildProcess, SpawnOptions } from 'node:child_process';
-import { once } from 'node:events';
-import { openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -64,7 +63,11 @@ export class LabPod {
     this.#environment = { ...environment, HOSTNAME: network ? this.name : node.name };
     const log = openSync(this.logFile, 'a');
     this.#process = this.spawn(commandOf(pod), { stdio: ['ignore', log, log, 'ipc'] });
-    this.#ended = Promise.race([once(this.#process, 'exit'), once(this.#process, 'error')]);
+    closeSync(log);
+    this.#ended = new Promise((resolve) => {
+      this.#process.once('exit', resolve);
+      this.#process.once('error', resolve);
+    });
     this.#remote = new Remote(this.#process);
   }
 

@@ -58,7 +58,11 @@ export class Remote<M extends Methods> {
         if (error === undefined) resolve((handle ?? result) as Awaited<ReturnType<M[Name]>>);
         else reject(new Error(`${method}: ${error}`));
       });
-      this.#child.send(call);
+      this.#child.send(call, (error) => {
+        if (!error) return;
+        this.#waiting.delete(call.id);
+        reject(new Error(`${method}: ${error.message}`));
+      });
     });
   }
 }

@@ -12,6 +12,8 @@ import { RequestReport } from './request-report.ts';
 const lookup = promisify(lookupCallback);
 
 const CONNECT_TIMEOUT_MS = 5_000;
+/** Each may be a time-out: what fails like this will not get better. */
+const FAILURES_ENOUGH = 8;
 const STREAM_TICK_MS = 10;
 /** No stream runs for longer, whoever forgot it. */
 const STREAM_LIMIT_MS = 120_000;
@@ -26,12 +28,12 @@ const streams = new Map<number, Stream>();
 let lastStream = 0;
 
 const methods = {
-  /** `count` requests, each on a connection of its own, `concurrency` at a time. */
+  /** `count` requests, each on a connection of its own, `concurrency` at a time; fewer when too many fail. */
   async requests({ count, concurrency = 4, ...target }: Target & Batch) {
     const report = new RequestReport();
     let left = count;
     const work = async () => {
-      while (left-- > 0) await report.record(request(target));
+      while (left-- > 0 && report.failed < FAILURES_ENOUGH) await report.record(request(target));
     };
     await Promise.all(Array.from({ length: concurrency }, work));
     return report.result();

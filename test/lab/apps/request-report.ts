@@ -25,6 +25,10 @@ export class RequestReport {
   readonly #failures: RequestFailure[] = [];
   #count = 0;
 
+  get failed(): number {
+    return this.#failures.length;
+  }
+
   /** Waits for one request. Never throws. */
   async record(request: Promise<Outcome>): Promise<void> {
     try {
