@@ -3,7 +3,7 @@
 // gone with the test.
 
 import { randomUUID } from 'node:crypto';
-import { statfsSync } from 'node:fs';
+import { existsSync, readdirSync, statfsSync } from 'node:fs';
 import type { ExecutionContext } from 'ava';
 import type { MapSpec } from '../../agent/sys/codec.ts';
 import { openTables, Programs, type Tables } from '../../agent/sys/datapath.ts';
@@ -12,6 +12,8 @@ import { RawMap } from '../../agent/sys/libbpf/map.ts';
 import { Pins } from '../../agent/sys/pins.ts';
 
 const BPFFS = '/sys/fs/bpf';
+/** Behind it stands the pid of the test. */
+const PREFIX = 'signalbox-test-';
 /** BPF_FS_MAGIC (linux/magic.h) */
 const BPFFS_MAGIC = 0xcafe4a11;
 
@@ -53,5 +55,14 @@ function newDirectory(): string {
   if (statfsSync(BPFFS).type !== BPFFS_MAGIC) {
     throw new Error(`no BPF file system is mounted: mount -t bpf bpf ${BPFFS}`);
   }
-  return `${BPFFS}/signalbox-test-${process.pid}-${randomUUID().slice(0, 8)}`;
+  removeLeftBehind();
+  return `${BPFFS}/${PREFIX}${process.pid}-${randomUUID().slice(0, 8)}`;
+}
+
+/** A test that hangs is killed, and takes nothing with it. */
+function removeLeftBehind(): void {
+  for (const name of readdirSync(BPFFS)) {
+    const pid = name.startsWith(PREFIX) && name.slice(PREFIX.length).split('-')[0];
+    if (pid && !existsSync(`/proc/${pid}`)) new Pins(`${BPFFS}/${name}`).removeAll();
+  }
 }
