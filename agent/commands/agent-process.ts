@@ -36,13 +36,15 @@ const AUDIT_EVERY_MS = 5 * 60_000;
 
 /** Runs until SIGTERM or SIGINT. @throws EnvironmentError when it cannot start. */
 export async function runAgent(config: AgentConfig, log: Logger): Promise<void> {
-  const stop = stopOnSignals(log);
+  const stop = new AbortController();
+  abortOnSignals(stop, log);
   const changed = new Wakeup();
   const cluster = new ClusterState(() => changed.ring());
   const source = createSource(config, log);
   const pins = new Pins(config.bpffs);
   const report = new AgentReport(config, cluster, source);
   const statusServer = await serveStatus(config.bpffs, () => report.status());
+  let metricsServer: ReturnType<typeof serveMetrics> | undefined;
   try {
     const programs = Programs.load(pins);
     const tables = openTables(pins);
@@ -59,18 +61,18 @@ export async function runAgent(config: AgentConfig, log: Logger): Promise<void> 
       },
     });
     report.watch(reconciler);
-    const metricsServer = config.metrics && serveMetrics(metrics, config.metrics, log);
+    metricsServer = config.metrics && serveMetrics(metrics, config.metrics, log);
     log.info(
       { node: config.nodeName, source: source.description, cgroup: config.cgroup },
       'started',
     );
-    source.start(cluster, stop);
+    source.start(cluster, stop.signal);
     await runLoop({
       cluster,
       reconciler,
       changed,
       auditEveryMs: AUDIT_EVERY_MS,
-      signal: stop,
+      signal: stop.signal,
       onComplete: async () => {
         programs.attach(config.cgroup);
         for (const pin of pins.removeOtherMaps(PINNED_MAPS))
@@ -83,10 +85,12 @@ export async function runAgent(config: AgentConfig, log: Logger): Promise<void> 
         releaseMemory();
       },
     });
-    metricsServer?.close();
     tables.close();
     programs.close();
   } finally {
+    // A source or a server that goes on would keep a process alive that has given up.
+    stop.abort();
+    metricsServer?.close();
     statusServer.close();
     statusServer.closeAllConnections();
   }
@@ -123,15 +127,13 @@ function createSource(config: AgentConfig, log: Logger): ObjectSource {
   });
 }
 
-function stopOnSignals(log: Logger): AbortSignal {
-  const controller = new AbortController();
+function abortOnSignals(controller: AbortController, log: Logger): void {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {
       log.info({ signal }, 'stopping');
       controller.abort();
     });
   }
-  return controller.signal;
 }
 
 function logPass(log: Logger, { services, steps, durationMs, failures }: PassReport): void {

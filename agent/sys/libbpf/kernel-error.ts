@@ -4,6 +4,7 @@
 import { getSystemErrorMap } from 'node:util';
 import { EnvironmentError } from '../../errors.ts';
 
+export const EPERM = 1;
 export const ENOENT = 2;
 
 /** What usually mends an errno, where there is such a thing. */
@@ -21,10 +22,14 @@ export class KernelError extends EnvironmentError {
   /** 'ENOENT' and the like. */
   readonly code: string;
 
-  /** @param attempted what was attempted, on what: "attach connect4 to cgroup /sys/fs/cgroup" */
-  constructor(attempted: string, errno: number, detail = '') {
+  /**
+   * @param attempted what was attempted, on what: "attach connect4 to cgroup /sys/fs/cgroup"
+   * @param detail what else was said about it.
+   * @param ownHint where the usual cure of the errno does not help.
+   */
+  constructor(attempted: string, errno: number, detail = '', ownHint?: string) {
     const [code, text] = getSystemErrorMap().get(-errno) ?? [`errno ${errno}`, 'unknown error'];
-    const hint = HINTS[code];
+    const hint = ownHint ?? HINTS[code];
     super(
       `cannot ${attempted}: ${code} (${text})${detail && `; ${detail}`}`,
       hint === undefined ? {} : { hint },

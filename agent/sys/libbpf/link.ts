@@ -4,7 +4,7 @@
 
 import { closeSync, openSync, unlinkSync } from 'node:fs';
 import { libbpf } from './ffi.ts';
-import { ENOENT, isNotFound, KernelError } from './kernel-error.ts';
+import { ENOENT, EPERM, isNotFound, KernelError } from './kernel-error.ts';
 import { check } from './map.ts';
 
 /** enum bpf_attach_type, by the name of the hook that bpf/sock.bpf.c has a program for. */
@@ -40,10 +40,18 @@ export function createPinnedLink(
   const cgroupFd = openSync(cgroup, 'r');
   try {
     const attempted = `attach ${hook} to cgroup ${cgroup}`;
-    const link = check(
-      libbpf().linkCreate(programFd, cgroupFd, CGROUP_HOOKS[hook], null),
-      attempted,
-    );
+    const link = libbpf().linkCreate(programFd, cgroupFd, CGROUP_HOOKS[hook], null);
+    if (link === -EPERM) {
+      // The program has been loaded, so it is not for want of capabilities (kernel/bpf/cgroup.c).
+      const detail = 'another program has this hook, here or further up, to itself';
+      throw new KernelError(
+        attempted,
+        EPERM,
+        detail,
+        `find it with: bpftool cgroup show ${cgroup} effective`,
+      );
+    }
+    check(link, attempted);
     try {
       check(libbpf().objectPin(link, pin), `pin the link of ${hook} at ${pin}`);
     } finally {
