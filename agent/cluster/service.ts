@@ -6,6 +6,7 @@
 import { familyOf, type IpAddress, parseAddress } from '../model/address.ts';
 import type { Parsed } from '../model/cluster-state.ts';
 import type { ServicePortSpec, ServiceSpec } from '../model/objects.ts';
+import { requireDnsLabel } from './dns-label.ts';
 import { intern } from './intern.ts';
 import {
   each,
@@ -30,6 +31,10 @@ export function parseService(json: unknown): Parsed<ServiceSpec> {
     if (hasLabel(metadata, SERVICE_PROXY_NAME_LABEL)) {
       return { ignored: `left to another proxy by the label ${SERVICE_PROXY_NAME_LABEL}` };
     }
+    within('metadata', () => {
+      requireDnsLabel('namespace', metadata.namespace);
+      requireDnsLabel('name', metadata.name);
+    });
     const spec = objectField(object, 'spec');
     return within('spec', () => {
       if (optionalText(spec, 'type') === 'ExternalName') return { ignored: 'type is ExternalName' };
@@ -93,6 +98,7 @@ function readPorts(spec: JsonObject): readonly ServicePortSpec[] {
       protocol: protocolField(item),
       port: portField(item),
     };
+    if (port.name) requireDnsLabel('name', port.name);
     for (const other of earlier) {
       if (other.protocol !== port.protocol) continue;
       if (other.port === port.port) {

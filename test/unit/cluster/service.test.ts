@@ -110,6 +110,29 @@ test(
   service({}, { name: undefined }),
   'metadata.name: is missing, must be a text',
 );
+for (const name of ['x'.repeat(64), 'Quiz', 'quiz.v2', 'quíz', '-quiz']) {
+  const complaint = 'is not at most 63 lower-case letters, digits and "-"';
+  const shown = name.length > 58 ? `"${name.slice(0, 59)}…` : `"${name}"`;
+  test(
+    `a name that the API server refuses: ${name}`,
+    refuses,
+    service({}, { name }),
+    `metadata.name: ${shown} ${complaint}`,
+  );
+  test(
+    `a namespace that the API server refuses: ${name}`,
+    refuses,
+    service({}, { namespace: name }),
+    `metadata.namespace: ${shown} ${complaint}`,
+  );
+  test(
+    `a port name that the API server refuses: ${name}`,
+    refuses,
+    service({ ports: [{ name, port: 80 }] }),
+    `spec.ports[0].name: ${shown} ${complaint}`,
+  );
+}
+test('the longest name', reads, service({}, { name: 'x'.repeat(63) }), { name: 'x'.repeat(63) });
 test('a number for a name', refuses, service({}, { name: 5 }), 'metadata.name: 5 is not a text');
 test(
   'a slash in a name, which would make two keys one',
