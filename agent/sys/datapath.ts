@@ -4,6 +4,8 @@
 
 import { statSync } from 'node:fs';
 import path from 'node:path';
+import type { MapSpec } from './codec.ts';
+import { possibleCpus } from './cpus.ts';
 import { KernelMap } from './kernel-map.ts';
 import { MAPS } from './layout.gen.ts';
 import { createPinnedLink, readPinnedLink, updatePinnedLink } from './libbpf/link.ts';
@@ -71,8 +73,14 @@ export class Programs {
   /** Loads the programs; creates and pins the tables that are not there yet. */
   static load(pins: Pins): Programs {
     pins.create();
-    const mapPins = new Map(PINNED_MAPS.map((spec) => [spec.name, pins.map(spec)]));
-    const programs = new Programs(LoadedObject.load(SOCK_OBJECT, mapPins), pins);
+    const cpus = possibleCpus();
+    const maps = new Map(
+      PINNED_MAPS.map((spec) => [
+        spec.name,
+        { pin: pins.map(spec), maxEntries: entriesFor(spec, cpus) },
+      ]),
+    );
+    const programs = new Programs(LoadedObject.load(SOCK_OBJECT, maps), pins);
     const slots = RawMap.openPin(pins.map(MAPS.slots));
     SlotArray.initialise(slots);
     slots.close();
@@ -101,6 +109,23 @@ export class Programs {
   close(): void {
     this.#object.close();
   }
+}
+
+/** enum bpf_map_type */
+const LRU_HASH = 9;
+
+/**
+ * Entries that an LRU must have for each CPU: every CPU sets up to 128 aside, and one that is much smaller
+ * throws recent entries away while it is nearly empty (mended by kernel commit d4adf1c9ee77).
+ */
+const LRU_ENTRIES_PER_CPU = 512;
+
+/** How large a table is made. Pure. */
+export function entriesFor(
+  { type, maxEntries }: Pick<MapSpec<unknown, unknown>, 'type' | 'maxEntries'>,
+  cpus: number,
+): number {
+  return type === LRU_HASH ? Math.max(maxEntries, LRU_ENTRIES_PER_CPU * cpus) : maxEntries;
 }
 
 /** What is on each hook now. */

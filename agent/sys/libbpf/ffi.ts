@@ -19,6 +19,7 @@ export interface Libbpf {
   findMap(object: Pointer, name: string): Pointer | null;
   findProgram(object: Pointer, name: string): Pointer | null;
   mapSetPinPath(map: Pointer, path: string): number;
+  mapSetMaxEntries(map: Pointer, maxEntries: number): number;
   mapFd(map: Pointer): number;
   programFd(program: Pointer): number;
   mapCreate(
@@ -122,6 +123,7 @@ function load(): Libbpf {
     findMap: lib.func('void *bpf_object__find_map_by_name(void *object, const char *name)'),
     findProgram: lib.func('void *bpf_object__find_program_by_name(void *object, const char *name)'),
     mapSetPinPath: lib.func('int bpf_map__set_pin_path(void *map, const char *path)'),
+    mapSetMaxEntries: lib.func('int bpf_map__set_max_entries(void *map, uint32_t max)'),
     mapFd: lib.func('int bpf_map__fd(void *map)'),
     programFd: lib.func('int bpf_program__fd(void *program)'),
     mapCreate: lib.func(

@@ -11,6 +11,13 @@ const LEVEL_WARN = 0;
 /** Lines of libbpf's and the verifier's own words that an error carries. */
 const DETAIL_LINES = 6;
 
+/** How a map of the object is made. */
+export interface MapSetup {
+  /** Where it is pinned; a map found there is used as it is. */
+  readonly pin: string;
+  readonly maxEntries: number;
+}
+
 /** A loaded object: its programs and maps stay in the kernel for as long as it is open or they are pinned. */
 export class LoadedObject {
   readonly #object: Pointer;
@@ -22,10 +29,10 @@ export class LoadedObject {
   }
 
   /**
-   * @param pins where each map is to be pinned; a map found there is used as it is.
+   * @param maps of the object, by name.
    * @throws KernelError with the last lines that libbpf or the verifier said.
    */
-  static load(path: string, pins: ReadonlyMap<string, string>): LoadedObject {
+  static load(path: string, maps: ReadonlyMap<string, MapSetup>): LoadedObject {
     const said: string[] = [];
     const log = (level: number, text: string) => {
       if (level === LEVEL_WARN) said.push(...text.trimEnd().split('\n'));
@@ -34,11 +41,10 @@ export class LoadedObject {
       const object = libbpf().objectOpen(path, null);
       if (object === null) throw new KernelError(`open BPF object ${path}`, lastErrno());
       try {
-        for (const [map, pin] of pins) {
-          check(
-            libbpf().mapSetPinPath(findMap(object, map, path), pin),
-            `pin map ${map} at ${pin}`,
-          );
+        for (const [name, { pin, maxEntries }] of maps) {
+          const map = findMap(object, name, path);
+          check(libbpf().mapSetPinPath(map, pin), `pin map ${name} at ${pin}`);
+          check(libbpf().mapSetMaxEntries(map, maxEntries), `size map ${name}`);
         }
         const result = libbpf().objectLoad(object);
         if (result < 0) {
