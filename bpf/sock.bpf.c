@@ -43,13 +43,12 @@ static __always_inline struct socket_service *socket_service_of(struct bpf_sock_
 static __always_inline int on_connect(struct bpf_sock_addr *ctx, const enum ip_family family)
 {
 	struct socket_service connection = {};
-	const struct frontend_value *frontend;
+	struct frontend_value frontend;
 	const struct ip_port *backend;
 	struct socket_service *kept;
 
 	sock_addr_load(ctx, family, &connection.service);
-	frontend = frontend_lookup(&connection.service, ctx->protocol);
-	if (!frontend) {
+	if (!frontend_read(&connection.service, ctx->protocol, &frontend)) {
 		/* A socket may connect again, elsewhere. */
 		kept = socket_service_of(ctx);
 		if (!kept)
@@ -59,9 +58,9 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, const enum ip_f
 		*kept = (struct socket_service){};
 		return PROCEED;
 	}
-	if (!frontend->backends.count)
+	if (!frontend.backends.count)
 		return refuse();
-	backend = backend_pick(&frontend->backends);
+	backend = backend_pick(&frontend.backends);
 	if (!backend)
 		return PROCEED;
 	connection.backend = *backend;
@@ -78,17 +77,16 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, const enum ip_f
 static __always_inline int on_sendmsg(struct bpf_sock_addr *ctx, const enum ip_family family)
 {
 	struct socket_service *kept = socket_service_of(ctx);
-	const struct frontend_value *frontend;
+	struct frontend_value frontend;
 	struct ip_port service, backend;
 
 	sock_addr_load(ctx, family, &service);
-	frontend = frontend_lookup(&service, IPPROTO_UDP);
-	if (!frontend) {
+	if (!frontend_read(&service, IPPROTO_UDP, &frontend)) {
 		if (kept)
 			udp_forget_service(bpf_get_socket_cookie(ctx), &service);
 		return PROCEED;
 	}
-	if (!frontend->backends.count)
+	if (!frontend.backends.count)
 		return refuse();
 	if (kept && ctx->sk->state == SOCK_STATE_ESTABLISHED &&
 	    ip_port_equal(&kept->service, &service)) {
@@ -97,7 +95,7 @@ static __always_inline int on_sendmsg(struct bpf_sock_addr *ctx, const enum ip_f
 	} else {
 		/* Marks the socket as one whose datagrams may come from a service. */
 		bpf_sk_storage_get(&socket_services, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-		if (udp_backend_for(bpf_get_socket_cookie(ctx), &service, frontend, &backend))
+		if (udp_backend_for(bpf_get_socket_cookie(ctx), &service, &frontend, &backend))
 			return PROCEED;
 	}
 	sock_addr_store(ctx, family, &backend);

@@ -61,12 +61,15 @@ static __always_inline int udp_backend_for(__u64 socket_cookie, const struct ip_
 					   struct ip_port *backend)
 {
 	struct udp_peer_key key = {.socket_cookie = socket_cookie, .peer = *service};
-	struct udp_backend *kept = bpf_map_lookup_elem(&udp_backends, &key);
+	struct udp_backend *kept = bpf_map_lookup_elem(&udp_backends, &key), known = {};
 	__u64 now_ns = bpf_ktime_get_ns();
 
-	if (kept && udp_backend_usable(kept, now_ns, frontend->service_port_id)) {
+	/* Judged as copied: the entry may become another socket's meanwhile. */
+	if (kept)
+		known = *kept;
+	if (kept && udp_backend_usable(&known, now_ns, frontend->service_port_id)) {
 		kept->last_used_ns = now_ns;
-		*backend = kept->backend;
+		*backend = known.backend;
 	} else {
 		const struct ip_port *picked = backend_pick(&frontend->backends);
 		struct udp_backend chosen = {
