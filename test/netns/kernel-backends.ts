@@ -1,32 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a node's kernel would do with a new connection, read from the pinned tables.
 
-import { frontendViews } from '../../agent/commands/kernel-view.ts';
 import { formatEndpoint } from '../../agent/model/address.ts';
-import { type Backend, frontendKey } from '../../agent/model/service-port.ts';
+import { type Backend, type Frontend, frontendKey } from '../../agent/model/service-port.ts';
+import { frontendOf } from '../../agent/reconcile/entries.ts';
 import { openTables } from '../../agent/sys/datapath.ts';
+import type { SlotRun } from '../../agent/sys/layout.gen.ts';
 import { Pins } from '../../agent/sys/pins.ts';
 import { until } from '../lab/until.ts';
 import type { TestNode } from './test-node.ts';
 
-interface KernelFrontend {
+export interface KernelFrontend {
   /** As `10.244.1.1:8080`, in order. */
   readonly backends: readonly string[];
   /** Those that a socket may go on using, in order; empty for TCP. */
   readonly members: readonly string[];
+  readonly run: SlotRun;
 }
 
 /** Every frontend, by its key: `10.96.0.1:80/TCP`. */
 export function kernelFrontends(node: TestNode): Map<string, KernelFrontend> {
   const tables = openTables(new Pins(node.bpffs));
   try {
+    // In this order: a run is left alone for a second after its frontend has left it.
+    const frontends = tables.frontends.entries();
+    const slots = tables.slots.read();
     const members = Map.groupBy(tables.members.entries(), ([{ servicePortId }]) => servicePortId);
     return new Map(
-      frontendViews(tables).map(({ frontend, servicePortId, backends }) => [
-        frontendKey(frontend),
+      frontends.map(([key, { servicePortId, backends: run }]) => [
+        frontendKey(frontendOf(key) as Frontend),
         {
-          backends: names(backends),
+          backends: names(slots.slice(run.first, run.first + run.count)),
           members: names((members.get(servicePortId) ?? []).map(([{ backend }]) => backend)),
+          run,
         },
       ]),
     );

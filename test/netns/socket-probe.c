@@ -30,9 +30,11 @@ union address {
 };
 
 struct target {
-	enum { TCP, UDP, SENDTO } kind;
+	// UDP is connected; SENDTO is not; KEPT is not either, and is one socket for all attempts.
+	enum { TCP, UDP, SENDTO, KEPT } kind;
 	union address address;
 	socklen_t length;
+	int kept;
 };
 
 static socklen_t parse_address(const char *text, const char *port, union address *address)
@@ -161,17 +163,24 @@ static void do_recvfrom(int fd, int count)
 	printf("]}\n");
 }
 
-// One new socket: connects to the target and hears from the backend which one it is.
-static int attempt(const struct target *target, char *backend)
+static int open_for(const struct target *target)
+{
+	return open_socket(target->address.any.sa_family,
+			   target->kind == TCP ? SOCK_STREAM : SOCK_DGRAM);
+}
+
+// Reaches the target, by a new socket unless one is kept, and hears from the backend which one it
+// is.
+static void attempt(const struct target *target, char *backend)
 {
 	struct linger reset = {.l_onoff = 1};
 	const struct sockaddr *address = &target->address.any;
-	int fd = open_socket(address->sa_family, target->kind == TCP ? SOCK_STREAM : SOCK_DGRAM);
+	int fd = target->kind == KEPT ? target->kept : open_for(target);
 	ssize_t length = -1;
 
 	// A port must not wait for its old connection: thousands come from one address.
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-	if (target->kind == SENDTO) {
+	if (target->kind == SENDTO || target->kind == KEPT) {
 		if (sendto(fd, "?", 1, 0, address, target->length) == 1)
 			length = recv(fd, backend, MAX_DATA - 1, 0);
 	} else if (!connect(fd, address, target->length)) {
@@ -182,8 +191,8 @@ static int attempt(const struct target *target, char *backend)
 		strcpy(backend, length ? strerrorname_np(errno) : "EOF");
 	else
 		backend[length] = '\0';
-	close(fd);
-	return length > 0;
+	if (target->kind != KEPT)
+		close(fd);
 }
 
 static long long now_ns(void)
@@ -201,20 +210,30 @@ static bool is_input_waiting(void)
 	return poll(&input, 1, 0) > 0;
 }
 
-// repeat COUNT MILLISECONDS PAUSE_US (tcp|udp|sendto ADDRESS PORT)...: goes round the targets until
-// the count or the time is over or a line comes in. Answers [start ns, end ns, target, backend or
-// errno] for each attempt, then {}.
+// tcp|udp|sendto|kept ADDRESS PORT
+static struct target parse_target(char **words)
+{
+	struct target target = {.kind = words[0][0] == 't'   ? TCP
+					: words[0][0] == 'u' ? UDP
+					: words[0][0] == 's' ? SENDTO
+							     : KEPT};
+
+	target.length = parse_address(words[1], words[2], &target.address);
+	target.kept = target.kind == KEPT ? open_for(&target) : -1;
+	return target;
+}
+
+// repeat COUNT MILLISECONDS PAUSE_US TARGET...: goes round the targets until the count or the time
+// is over or a line comes in. Answers [start ns, end ns, target, backend or errno] for each
+// attempt, then {}.
 static void do_repeat(char **words, int count)
 {
 	struct target targets[MAX_WORDS / 3];
 	long long end_ns = now_ns() + atoll(words[2]) * 1000000;
 	int total = 0;
 
-	for (int i = 4; i + 2 < count; i += 3, total++) {
-		targets[total].kind = words[i][0] == 't' ? TCP : words[i][0] == 'u' ? UDP : SENDTO;
-		targets[total].length =
-			parse_address(words[i + 1], words[i + 2], &targets[total].address);
-	}
+	for (int i = 4; i + 2 < count; i += 3)
+		targets[total++] = parse_target(&words[i]);
 	for (long i = 0; i < atol(words[1]) && now_ns() < end_ns && !is_input_waiting(); i++) {
 		char backend[MAX_DATA];
 		long long start_ns = now_ns();
@@ -224,6 +243,9 @@ static void do_repeat(char **words, int count)
 		if (atoi(words[3]))
 			usleep(atoi(words[3]));
 	}
+	for (int i = 0; i < total; i++)
+		if (targets[i].kind == KEPT)
+			close(targets[i].kept);
 	printf("{}\n");
 }
 

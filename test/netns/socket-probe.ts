@@ -25,11 +25,12 @@ export interface Attempt {
   readonly landed: string;
 }
 
-/** What a new socket does in an attempt: `sendto` is UDP without connect(). */
+/** What a socket does in an attempt: `udp` connects, `sendto` does not. */
 export type AttemptKind = 'tcp' | 'udp' | 'sendto';
 
 export interface Target {
-  readonly kind: AttemptKind;
+  /** A new socket each time; `kept` is one that does `sendto` again and again. */
+  readonly kind: AttemptKind | 'kept';
   readonly address: string;
   readonly port: number;
 }
@@ -49,17 +50,29 @@ interface Answer {
   readonly received?: readonly Datagram[];
 }
 
+/** A command that has not been answered yet. */
+interface Waiting {
+  readonly command: string;
+  readonly fail: (reason: Error) => void;
+  /** @returns whether the line was the last of the answer. */
+  readonly take: (line: string) => boolean;
+}
+
 type RawAttempt = [startNs: number, endNs: number, target: number, landed: string];
 
 export class SocketProbe {
   readonly #child: ChildProcess;
-  readonly #waiting: ((line: string) => boolean)[] = [];
+  readonly #waiting: Waiting[] = [];
 
   private constructor(child: ChildProcess) {
     this.#child = child;
     const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
     lines.on('line', (line) => {
-      if (this.#waiting[0]?.(line)) this.#waiting.shift();
+      if (this.#waiting[0]?.take(line)) this.#waiting.shift();
+    });
+    child.once('exit', () => {
+      for (const { command, fail } of this.#waiting)
+        fail(new Error(`the probe ended at: ${command}`));
     });
   }
 
@@ -79,7 +92,7 @@ export class SocketProbe {
     return new ProbeSocket(this, socket);
   }
 
-  /** Attempts with new sockets, going round the targets, until {@link stop} or what the options say. */
+  /** Attempts, going round the targets, until {@link stop} or what the options say. */
   repeat(
     targets: readonly Target[],
     { count = 1e9, timeoutMs, pauseUs = 0 }: RepeatOptions,
@@ -110,15 +123,17 @@ export class SocketProbe {
 
   /** @param take called with each line until it returns something. */
   #ask<T>(command: string, take: (line: string) => T | undefined): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const ended = () => reject(new Error(`socket-probe ended at: ${command}`));
-      this.#child.once('exit', ended);
-      this.#waiting.push((line) => {
-        const answer = take(line);
-        if (answer === undefined) return false;
-        this.#child.off('exit', ended);
-        resolve(answer);
-        return true;
+    return new Promise((resolve, fail) => {
+      if (this.#child.exitCode !== null)
+        throw new Error(`the probe has ended; not done: ${command}`);
+      this.#waiting.push({
+        command,
+        fail,
+        take(line) {
+          const answer = take(line);
+          if (answer !== undefined) resolve(answer);
+          return answer !== undefined;
+        },
       });
       this.#child.stdin?.write(`${command}\n`);
     });
