@@ -29,8 +29,10 @@ const RETRY_MS = 1_000;
 /** @throws EnvironmentError when there is no such folder. */
 export function createManifestSource(options: ManifestSourceOptions): ObjectSource {
   const { dir, log, rescanMs = RESCAN_MS } = options;
-  if (!statSync(dir, { throwIfNoEntry: false })?.isDirectory()) {
-    throw new EnvironmentError(`the manifest folder ${dir} does not exist`, {
+  const found = statSync(dir, { throwIfNoEntry: false });
+  if (!found?.isDirectory()) {
+    const problem = found ? 'is not a folder' : 'does not exist';
+    throw new EnvironmentError(`the manifest folder ${dir} ${problem}`, {
       hint: 'make it, and put Services and EndpointSlices into it as YAML or JSON',
     });
   }

@@ -58,6 +58,7 @@ export function requireCgroup(directory: string): void {
     type = statfsSync(directory).type;
   } catch (cause) {
     throw new EnvironmentError(`cannot use cgroup ${directory}: ${(cause as Error).message}`, {
+      hint: `name one below ${findCgroupRoot()}`,
       cause,
     });
   }
