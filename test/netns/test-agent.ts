@@ -17,14 +17,12 @@ export interface LogLine {
 
 export class TestAgent {
   readonly #node: TestNode;
-  readonly #program: string;
   #process: ChildProcess | undefined;
   #ready: Promise<void> = Promise.resolve();
   #log: LogLine[] = [];
 
-  constructor(node: TestNode, program: string) {
+  constructor(node: TestNode) {
     this.#node = node;
-    this.#program = program;
   }
 
   /** What it has said since its last start. */
@@ -40,7 +38,7 @@ export class TestAgent {
   argv(source: readonly string[] = ['--manifests', this.#node.manifests]): string[] {
     const { cgroup, bpffs } = this.#node;
     const where = ['--cgroup', cgroup, '--bpffs', bpffs, '--metrics-bind-address', ''];
-    return [process.execPath, this.#program, 'agent', ...source, ...where];
+    return this.#node.signalboxArgv('agent', ...source, ...where);
   }
 
   /** Starts it. @returns once everything is programmed and the programs are attached. */

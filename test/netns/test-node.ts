@@ -55,7 +55,7 @@ export class TestNode implements Place {
     this.bpffs = paths.bpffs;
     this.directory = paths.directory;
     this.manifests = path.join(paths.directory, 'manifests');
-    this.agent = new TestAgent(this, MAIN);
+    this.agent = new TestAgent(this);
     this.#forgetSignals = exitOnSignals(() => this.close());
   }
 
@@ -104,7 +104,11 @@ export class TestNode implements Place {
 
   /** Runs a subcommand on this node's tables: `status`, `services`, ... */
   signalbox(subcommand: string, ...args: readonly string[]): Promise<CommandResult> {
-    return this.run([process.execPath, MAIN, subcommand, '--bpffs', this.bpffs, ...args]);
+    return this.run(this.signalboxArgv(subcommand, '--bpffs', this.bpffs, ...args));
+  }
+
+  signalboxArgv(...args: readonly string[]): string[] {
+    return [process.execPath, MAIN, ...args];
   }
 
   /** Ends every process and removes every trace. Safe at any time and more than once. */
