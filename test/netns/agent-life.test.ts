@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { runCommand } from '../lab/run-command.ts';
 import { programmed } from './kernel-backends.ts';
-import { bothProtocols, kubeService, TARGET_PORT } from './kube-service.ts';
+import { bothProtocols, kubeService, targetAt } from './kube-service.ts';
 import { canMakeNodes, nodeForFile } from './node-for-file.ts';
 import { type Attempt, SocketProbe, type Target } from './socket-probe.ts';
 import { startBackends } from './start-backends.ts';
@@ -37,7 +37,7 @@ function web(backends: readonly string[], write = node().write.bind(node())): vo
 }
 
 async function webIs(backends: readonly string[]): Promise<void> {
-  const targets = backends.map((address) => `${address}:${TARGET_PORT}`);
+  const targets = backends.map(targetAt);
   await programmed(node(), `${WEB}:80/TCP`, targets);
   await programmed(node(), `${WEB}:80/UDP`, targets);
 }
@@ -52,7 +52,7 @@ function allLandOn(
   attempts: readonly Attempt[],
   backends: readonly string[],
 ): void {
-  const targets = new Set(backends.map((address) => `${address}:${TARGET_PORT}`));
+  const targets = new Set(backends.map(targetAt));
   t.true(attempts.length > 0);
   t.deepEqual(
     attempts.filter(({ landed }) => !targets.has(landed)),
@@ -126,11 +126,7 @@ test.serial('a new start rewrites nothing that has not changed', async (t) => {
       `s${i}`,
       kubeService(`s${i}`, [`10.96.1.${i}`], bothProtocols(80, OLD.slice(i % 3))),
     );
-    await programmed(
-      node(),
-      `10.96.1.${i}:80/UDP`,
-      OLD.slice(i % 3).map((address) => `${address}:${TARGET_PORT}`),
-    );
+    await programmed(node(), `10.96.1.${i}:80/UDP`, OLD.slice(i % 3).map(targetAt));
   }
   node().remove('s1');
   node().remove('s4');

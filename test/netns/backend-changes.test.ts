@@ -8,7 +8,7 @@ import { randomInt } from 'node:crypto';
 import test from 'ava';
 import { until } from '../lab/until.ts';
 import { type KernelFrontend, kernelFrontends } from './kernel-backends.ts';
-import { bothProtocols, endpointSlice, kubeService, TARGET_PORT } from './kube-service.ts';
+import { bothProtocols, endpointSlice, kubeService, targetAt } from './kube-service.ts';
 import { type NodeApiServer, serveApi } from './node-api-server.ts';
 import { canMakeNodes, nodeForFile } from './node-for-file.ts';
 import { type Attempt, SocketProbe, type Target } from './socket-probe.ts';
@@ -107,7 +107,7 @@ test.serial(
 function change(service: string, protocol: Protocol, reigns?: Reign[]): void {
   const backends = someBackends(service);
   reigns?.push({
-    backends: new Set(backends.map((address) => `${address}:${TARGET_PORT}`)),
+    backends: new Set(backends.map(targetAt)),
     sentNs: Number(process.hrtime.bigint()),
     goneNs: Number.POSITIVE_INFINITY,
   });

@@ -7,7 +7,7 @@ import path from 'node:path';
 import test from 'ava';
 import { requireProgram } from '../helpers/requirements.ts';
 import { until } from '../lab/until.ts';
-import { kubeService, TARGET_PORT } from './kube-service.ts';
+import { kubeService, targetAt } from './kube-service.ts';
 import { canMakeNodes, nodeForFile } from './node-for-file.ts';
 import { SocketProbe } from './socket-probe.ts';
 import { startBackends } from './start-backends.ts';
@@ -175,7 +175,7 @@ test.serial('a broken manifest is named in status and takes nothing from the oth
     const target = { kind: 'tcp', address, port: 80 } as const;
     return (await probe.repeat([target], { count: 1, timeoutMs: 5000 }))[0]?.landed;
   };
-  t.is(await landsOn('10.96.0.1'), `10.244.1.1:${TARGET_PORT}`);
+  t.is(await landsOn('10.96.0.1'), targetAt('10.244.1.1'));
   const { stdout } = await n.signalbox('status');
   t.regex(stdout, /broken\.yaml: .*line \d/);
 
@@ -184,7 +184,7 @@ test.serial('a broken manifest is named in status and takes nothing from the oth
   await until('status names it', async () => {
     return (await n.signalbox('status')).stdout.includes('good.json');
   });
-  t.is(await landsOn('10.96.0.1'), `10.244.1.1:${TARGET_PORT}`);
+  t.is(await landsOn('10.96.0.1'), targetAt('10.244.1.1'));
   n.writeText('broken.yaml', '');
   n.write(
     'good',
@@ -194,5 +194,5 @@ test.serial('a broken manifest is named in status and takes nothing from the oth
     'all is in order',
     async () => !/\.(json|yaml)/.test((await n.signalbox('status')).stdout),
   );
-  t.is(await landsOn('10.96.0.1'), `10.244.1.2:${TARGET_PORT}`);
+  t.is(await landsOn('10.96.0.1'), targetAt('10.244.1.2'));
 });

@@ -6,6 +6,11 @@ import type { KubeObject } from '../lab/kube-object.ts';
 /** Where echo-backends listens. */
 export const TARGET_PORT = 8080;
 
+/** The backend at `address`, as it names itself. */
+export function targetAt(address: string): string {
+  return `${address}:${TARGET_PORT}`;
+}
+
 export interface PortSketch {
   readonly protocol: 'TCP' | 'UDP';
   readonly port: number;

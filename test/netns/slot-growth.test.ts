@@ -4,7 +4,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { programmed } from './kernel-backends.ts';
-import { bothProtocols, kubeService, TARGET_PORT } from './kube-service.ts';
+import { bothProtocols, kubeService, targetAt } from './kube-service.ts';
 import { canMakeNodes, nodeForFile } from './node-for-file.ts';
 import { SocketProbe, type Target } from './socket-probe.ts';
 import { startBackends } from './start-backends.ts';
@@ -31,12 +31,12 @@ test.serial('from two backends to more than the first array holds, again and aga
   t.is(await slots(), FIRST_CAPACITY);
   const probe = await SocketProbe.start(node());
   const clients = probe.repeat(TARGETS, { timeoutMs: 30_000 });
-  const allowed = new Set(FEW.map((address) => `${address}:${TARGET_PORT}`));
+  const allowed = new Set(FEW.map(targetAt));
   let before = FIRST_CAPACITY;
   // A new run must not take the place of the one in force: each time more is needed than there is.
   for (let round = 0; round < 3; round++) {
     const backends = manyAddresses(round, LARGE * 2 ** round);
-    const names = backends.map((address) => `${address}:${TARGET_PORT}`);
+    const names = backends.map(targetAt);
     for (const name of names) allowed.add(name);
     node().write('web', kubeService('web', [WEB], bothProtocols(80, backends)));
     await programmed(node(), `${WEB}:80/TCP`, names);

@@ -184,6 +184,21 @@ export class ProbeSocket {
     return received;
   }
 
+  /** Sends one datagram to the connected peer. @returns who answered, shown as whom: `A as B`. */
+  async ask(): Promise<string> {
+    await this.send('?');
+    const { data, from } = await this.receive();
+    return `${data} as ${from}`;
+  }
+
+  /** Sends one datagram to an address. @returns as {@link ask}; the errno when it was not sent. */
+  async askAt(address: string, port: number): Promise<string> {
+    const errno = await this.sendTo([address, port]);
+    if (errno) return errno;
+    const { data, from } = await this.receive();
+    return `${data} as ${from}`;
+  }
+
   /** The peer's address and port, or the errno. */
   async peer(): Promise<string> {
     const { errno, address } = await this.#probe.call(`getpeername ${this.#fd}`);

@@ -2,7 +2,7 @@
 // New connections are spread evenly over the backends.
 
 import test from 'ava';
-import { bothProtocols, kubeService, TARGET_PORT } from './kube-service.ts';
+import { bothProtocols, kubeService, targetAt } from './kube-service.ts';
 import { canMakeNodes, nodeForFile } from './node-for-file.ts';
 import { type AttemptKind, SocketProbe } from './socket-probe.ts';
 import { startBackends } from './start-backends.ts';
@@ -33,7 +33,7 @@ const evenly = test.macro({
       timeoutMs: 20_000,
     });
     t.is(attempts.length, CONNECTIONS);
-    const counts = new Map(BACKENDS.map((address) => [`${address}:${TARGET_PORT}`, 0]));
+    const counts = new Map(BACKENDS.map((address) => [targetAt(address), 0]));
     for (const { landed } of attempts) counts.set(landed, (counts.get(landed) ?? 0) + 1);
     t.is(counts.size, BACKENDS.length, [...counts.keys()].join());
     const share = CONNECTIONS / BACKENDS.length;

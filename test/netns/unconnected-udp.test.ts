@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// Unconnected UDP: a socket keeps its backend for as long as it may, moves at once when it may not, and
+// hears each answer from whom it asked (semantics 1.20).
+
+import test from 'ava';
+import { bothProtocols, kubeService, TARGET_PORT, targetAt } from './kube-service.ts';
+import { MOVING, moveService, removeService } from './moving-service.ts';
+import { canMakeNodes, nodeForFile } from './node-for-file.ts';
+import { SocketProbe } from './socket-probe.ts';
+import { startBackends } from './start-backends.ts';
+
+const WEB = '10.96.0.1';
+const OTHER = '10.96.0.2';
+const EMPTY = '10.96.0.3';
+const LARGE = '10.96.0.4';
+
+const WEB_BACKEND = '10.244.1.1';
+const LARGE_BACKENDS = ['10.244.1.11', '10.244.1.12', '10.244.1.13', '10.244.1.14'];
+
+let probe: SocketProbe;
+
+const node = nodeForFile(test, async (made) => {
+  made.write('services', [
+    ...kubeService('web', [WEB], bothProtocols(80, [WEB_BACKEND])),
+    ...kubeService('other', [OTHER], bothProtocols(80, ['10.244.1.2'])),
+    ...kubeService('empty', [EMPTY], bothProtocols(TARGET_PORT, [])),
+    ...kubeService('large', [LARGE], bothProtocols(80, LARGE_BACKENDS)),
+    // Shares its backend with `web`.
+    ...kubeService('twin', ['10.96.0.6'], bothProtocols(80, [WEB_BACKEND])),
+  ]);
+  await startBackends(made);
+  await made.agent.start();
+  probe = await SocketProbe.start(made);
+});
+
+test.serial('unconnected UDP: a socket keeps its backend', async (t) => {
+  if (!canMakeNodes(t)) return;
+  const socket = await probe.open('udp', 4);
+  const first = await socket.askAt(LARGE, 80);
+  t.regex(first, /^10\.244\.1\.1[1-4]:8080 as 10\.96\.0\.4:80$/);
+  for (let i = 0; i < 100; i++) t.is(await socket.askAt(LARGE, 80), first);
+  await socket.close();
+});
+
+test.serial(
+  'unconnected UDP: when its backend is gone the next datagram goes to another',
+  async (t) => {
+    if (!canMakeNodes(t)) return;
+    const socket = await probe.open('udp', 4);
+    let backends = LARGE_BACKENDS;
+    await moveService(node(), 'UDP', backends);
+    while (backends.length > 1) {
+      const before = await socket.askAt(MOVING, 80);
+      backends = backends.filter((address) => !before.startsWith(`${address}:`));
+      await moveService(node(), 'UDP', backends);
+      const after = await socket.askAt(MOVING, 80);
+      t.true(
+        backends.some((address) => after === `${targetAt(address)} as ${MOVING}:80`),
+        `${before}, then ${after}; ${backends}`,
+      );
+      t.is(await socket.askAt(MOVING, 80), after);
+    }
+    await moveService(node(), 'UDP', []);
+    t.is(await socket.askAt(MOVING, 80), 'ECONNREFUSED');
+    await moveService(node(), 'UDP', [WEB_BACKEND]);
+    t.is(await socket.askAt(MOVING, 80), `${targetAt(WEB_BACKEND)} as ${MOVING}:80`);
+    await removeService(node(), 'UDP');
+    await socket.close();
+  },
+);
+
+test.serial('unconnected UDP: what others lose does not move a socket', async (t) => {
+  if (!canMakeNodes(t)) return;
+  const socket = await probe.open('udp', 4);
+  await moveService(node(), 'UDP', LARGE_BACKENDS);
+  const before = await socket.askAt(MOVING, 80);
+  const kept = before.slice(0, before.indexOf(':'));
+  await moveService(node(), 'UDP', [kept, '10.244.1.21', '10.244.1.22']);
+  for (let i = 0; i < 20; i++) t.is(await socket.askAt(MOVING, 80), before);
+  await removeService(node(), 'UDP');
+  await socket.close();
+});
+
+test.serial('unconnected UDP: several Services on one socket', async (t) => {
+  if (!canMakeNodes(t)) return;
+  const socket = await probe.open('udp', 4);
+  const large = await socket.askAt(LARGE, 80);
+  for (let i = 0; i < 10; i++) {
+    t.is(await socket.askAt(WEB, 80), `${targetAt(WEB_BACKEND)} as ${WEB}:80`);
+    t.is(await socket.askAt(OTHER, 80), `${targetAt('10.244.1.2')} as ${OTHER}:80`);
+    t.is(await socket.askAt(EMPTY, TARGET_PORT), 'ECONNREFUSED');
+    t.is(await socket.askAt(LARGE, 80), large);
+  }
+  await socket.close();
+});
+
+test.serial(
+  'unconnected UDP: one backend under three names answers as the one that was asked',
+  async (t) => {
+    if (!canMakeNodes(t)) return;
+    const socket = await probe.open('udp', 4);
+    for (const [host, port] of [
+      [WEB, 80],
+      ['10.96.0.6', 80],
+      [WEB_BACKEND, TARGET_PORT],
+      [WEB, 80],
+      [WEB_BACKEND, TARGET_PORT],
+    ] as const) {
+      t.is(await socket.askAt(host, port), `${targetAt(WEB_BACKEND)} as ${host}:${port}`);
+    }
+    await socket.close();
+  },
+);
+
+test.serial(
+  'UDP: a socket that asked a Service, then connects to its backend, hears the backend',
+  async (t) => {
+    if (!canMakeNodes(t)) return;
+    const socket = await probe.open('udp', 4);
+    t.is(await socket.askAt(WEB, 80), `${targetAt(WEB_BACKEND)} as ${WEB}:80`);
+    t.is(await socket.connect(WEB_BACKEND, TARGET_PORT), '');
+    t.is(await socket.ask(), `${targetAt(WEB_BACKEND)} as ${targetAt(WEB_BACKEND)}`);
+    t.is(await socket.peer(), targetAt(WEB_BACKEND));
+    await socket.close();
+  },
+);
+
+test.serial('unconnected UDP: sockets choose for themselves', async (t) => {
+  if (!canMakeNodes(t)) return;
+  const answers = new Set<string>();
+  // Chance alone gives 40 sockets the same of 4 backends once in 10^23 runs.
+  for (let i = 0; i < 40; i++) {
+    const socket = await probe.open('udp', 4);
+    answers.add(await socket.askAt(LARGE, 80));
+    await socket.close();
+  }
+  t.true(answers.size > 1, [...answers].join());
+});
+
+test.serial('unconnected UDP: sendmmsg() and recvmmsg() with several Services', async (t) => {
+  if (!canMakeNodes(t)) return;
+  for (const [family, prefix] of [
+    [4, ''],
+    [6, '::ffff:'],
+  ] as const) {
+    const socket = await probe.open('udp', family);
+    const hosts = [WEB, OTHER, LARGE].map((host) => `${prefix}${host}`);
+    t.is(await socket.sendTo(...hosts.map((host) => [host, 80] as const)), '');
+    const received = await socket.receiveMany(3);
+    const shown = hosts.map((host) => (family === 6 ? `[${host}]:80` : `${host}:80`));
+    t.deepEqual(received.map(({ from }) => from).sort(), shown.sort());
+    await socket.close();
+  }
+});
