@@ -49,13 +49,17 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, const enum ip_f
 
 	sock_addr_load(ctx, family, &connection.service);
 	if (!frontend_read(&connection.service, ctx->protocol, &frontend)) {
-		/* A socket may connect again, elsewhere. */
 		kept = socket_service_of(ctx);
 		if (!kept)
 			return PROCEED;
 		if (ctx->protocol == IPPROTO_UDP)
 			udp_forget_service(bpf_get_socket_cookie(ctx), &connection.service);
-		*kept = (struct socket_service){};
+		/*
+		 * What is kept of another peer does no harm, and is still true when this connect()
+		 * fails.
+		 */
+		if (ip_port_equal(&kept->backend, &connection.service))
+			*kept = (struct socket_service){};
 		return PROCEED;
 	}
 	if (!frontend.backends.count)
@@ -89,7 +93,8 @@ static __always_inline int on_sendmsg(struct bpf_sock_addr *ctx, const enum ip_f
 	if (!frontend.backends.count)
 		return refuse();
 	if (kept && ctx->sk->state == SOCK_STATE_ESTABLISHED &&
-	    ip_port_equal(&kept->service, &service)) {
+	    ip_port_equal(&kept->service, &service) &&
+	    backend_eligible(frontend.service_port_id, &kept->backend)) {
 		/* The kernel lets a connected socket hear no other backend. */
 		backend = kept->backend;
 	} else {

@@ -62,6 +62,19 @@ test.serial('connected UDP: after a refused connect() the peer is the one before
   await socket.close();
 });
 
+test.serial(
+  'connected UDP: a connect() that finds no route leaves the peer as it is',
+  async (t) => {
+    if (!canMakeNodes(t)) return;
+    const socket = await probe.open('udp', 4);
+    t.is(await socket.connect(WEB, 80), '');
+    t.is(await socket.connect('192.0.2.1', 80), 'ENETUNREACH');
+    t.is(await socket.peer(), `${WEB}:80`);
+    t.is(await socket.ask(), `${targetAt(WEB_BACKEND)} as ${WEB}:80`);
+    await socket.close();
+  },
+);
+
 test.serial('connected UDP: after AF_UNSPEC it has no peer and may use any', async (t) => {
   if (!canMakeNodes(t)) return;
   const socket = await probe.open('udp', 4);
