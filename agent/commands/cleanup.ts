@@ -5,7 +5,7 @@
 import { Command } from 'commander';
 import { EnvironmentError } from '../errors.ts';
 import { Pins } from '../sys/pins.ts';
-import { fetchStatus, removeStatusSocket } from '../telemetry/status-socket.ts';
+import { findAgent, removeStatusSocket } from '../telemetry/status-socket.ts';
 import { bpffsOption, requireRoot } from './options.ts';
 
 export function command(): Command {
@@ -17,14 +17,11 @@ export function command(): Command {
 
 async function run({ bpffs }: { readonly bpffs: string }): Promise<void> {
   requireRoot();
-  const status = await fetchStatus(bpffs);
-  if (status) {
-    throw new EnvironmentError(
-      `the agent (pid ${status.pid}) is running and would put all of it back`,
-      {
-        hint: 'stop it first',
-      },
-    );
+  const agent = await findAgent(bpffs);
+  if (agent !== undefined) {
+    throw new EnvironmentError(`the agent (${agent}) is running and would put all of it back`, {
+      hint: 'stop it first',
+    });
   }
   const removed = new Pins(bpffs).removeAll();
   removeStatusSocket(bpffs);

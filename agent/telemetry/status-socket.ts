@@ -4,6 +4,7 @@
 
 import { mkdirSync, rmdirSync, rmSync } from 'node:fs';
 import http from 'node:http';
+import net from 'node:net';
 import path from 'node:path';
 import { EnvironmentError } from '../errors.ts';
 import type { Status } from './status.ts';
@@ -22,9 +23,9 @@ export function statusSocketPath(bpffs: string): string {
  */
 export async function serveStatus(bpffs: string, status: () => Status): Promise<http.Server> {
   const socketPath = statusSocketPath(bpffs);
-  const other = await fetchStatus(bpffs);
-  if (other) {
-    throw new EnvironmentError(`another agent (pid ${other.pid}) keeps the tables in ${bpffs}`, {
+  const other = await findAgent(bpffs);
+  if (other !== undefined) {
+    throw new EnvironmentError(`another agent (${other}) keeps the tables in ${bpffs}`, {
       hint: 'stop it first, or give this one tables of its own with --bpffs DIR',
     });
   }
@@ -52,6 +53,29 @@ export function removeStatusSocket(bpffs: string): void {
   } catch (error) {
     if (!['ENOENT', 'ENOTEMPTY'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
   }
+}
+
+/**
+ * The agent that keeps the tables in `bpffs`, in words; one that is stopped or too busy to answer keeps them too.
+ *
+ * @returns undefined when there is none.
+ */
+export async function findAgent(bpffs: string): Promise<string | undefined> {
+  const status = await fetchStatus(bpffs);
+  if (status) return `pid ${status.pid}`;
+  return (await accepts(statusSocketPath(bpffs))) ? 'one that does not answer' : undefined;
+}
+
+/** The kernel accepts for a process that listens, whatever that process does; nobody listens for a dead one. */
+function accepts(socketPath: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = net.connect(socketPath);
+    socket.on('error', () => resolve(false));
+    socket.on('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+  });
 }
 
 /** @returns undefined when no agent answers for `bpffs`. */

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// The status socket as the lock of the tables: who has it, who may take it.
+
+import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import type { Status } from '../../../agent/telemetry/status.ts';
+import {
+  fetchStatus,
+  findAgent,
+  removeStatusSocket,
+  serveStatus,
+  statusSocketPath,
+} from '../../../agent/telemetry/status-socket.ts';
+import { requireRoot } from '../../helpers/requirements.ts';
+
+const STATUS = { pid: 4711 } as Status;
+
+function bpffsFor(t: ExecutionContext): string {
+  const bpffs = `/sys/fs/bpf/${process.pid}-${t.title.replaceAll(/\W+/g, '-')}`;
+  t.teardown(() => removeStatusSocket(bpffs));
+  return bpffs;
+}
+
+test('an agent that answers is found, and keeps a second one out', async (t) => {
+  if (!requireRoot(t)) return;
+  const bpffs = bpffsFor(t);
+  t.is(await findAgent(bpffs), undefined);
+  const server = await serveStatus(bpffs, () => STATUS);
+  t.teardown(() => server.close());
+  t.deepEqual(await fetchStatus(bpffs), STATUS);
+  await t.throwsAsync(
+    serveStatus(bpffs, () => STATUS),
+    { message: `another agent (pid 4711) keeps the tables in ${bpffs}` },
+  );
+});
+
+test('so does one that does not answer', async (t) => {
+  if (!requireRoot(t)) return;
+  const bpffs = bpffsFor(t);
+  mkdirSync(path.dirname(statusSocketPath(bpffs)), { recursive: true });
+  const silent = net.createServer().listen(statusSocketPath(bpffs));
+  t.teardown(() => silent.close());
+  await once(silent, 'listening');
+  await t.throwsAsync(
+    serveStatus(bpffs, () => STATUS),
+    { message: `another agent (one that does not answer) keeps the tables in ${bpffs}` },
+  );
+});
