@@ -2,10 +2,11 @@
 // Takes off the machine whatever carries a lab's id, running or not. Used by a lab that ends, and by one
 // that starts and finds what a killed run left.
 
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { statusSocketPath } from '../../agent/telemetry/status-socket.ts';
 import { BPFFS, removePins } from './bpf-filesystem.ts';
 import { removeCgroupTree } from './cgroup-tree.ts';
 import { deadLabOf } from './lab-id.ts';
@@ -37,7 +38,18 @@ export async function removeTraces(labId: string, cgroupRoot: string): Promise<v
   await attempt(removePins(bpffs));
   await attempt(removeNamespaces(listNamespaces().filter((name) => name.startsWith(labId))));
   await attempt(rm(directory, { recursive: true, force: true }));
+  for (const socket of statusSockets(bpffs)) await attempt(rm(socket, { force: true }));
   if (problems.length > 0) throw new AggregateError(problems, `lab ${labId} left something behind`);
+}
+
+/** Sockets of agents that were killed: their names begin with that of the lab's pins. */
+function statusSockets(bpffs: string): string[] {
+  const prefix = path.basename(statusSocketPath(bpffs), '.sock');
+  const directory = path.dirname(statusSocketPath(bpffs));
+  if (!existsSync(directory)) return [];
+  return readdirSync(directory)
+    .filter((name) => name.startsWith(prefix))
+    .map((name) => path.join(directory, name));
 }
 
 /** Removes the traces of labs whose owner is dead. */
