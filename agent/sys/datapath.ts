@@ -8,7 +8,12 @@ import type { MapSpec } from './codec.ts';
 import { possibleCpus } from './cpus.ts';
 import { KernelMap } from './kernel-map.ts';
 import { MAPS } from './layout.gen.ts';
-import { createPinnedLink, readPinnedLink, updatePinnedLink } from './libbpf/link.ts';
+import {
+  type CgroupHook,
+  createPinnedLink,
+  readPinnedLink,
+  updatePinnedLink,
+} from './libbpf/link.ts';
 import { RawMap } from './libbpf/map.ts';
 import { LoadedObject } from './libbpf/object.ts';
 import { HOOKS, type Pins } from './pins.ts';
@@ -89,19 +94,27 @@ export class Programs {
 
   /**
    * Puts the programs on every hook of `cgroup`: in place of what an earlier run left there, which never
-   * leaves a hook empty. Idempotent.
+   * leaves a hook empty. Idempotent. When a hook refuses, those that were empty before are empty again.
    */
   attach(cgroup: string): void {
     const cgroupId = statSync(cgroup, { bigint: true }).ino;
-    for (const hook of HOOKS) {
-      const pin = this.#pins.link(hook);
-      const program = this.#object.programFd(hook);
-      const link = readPinnedLink(pin);
-      if (link?.cgroupId === cgroupId) updatePinnedLink(pin, program);
-      else {
-        if (link) this.#pins.removeLink(hook);
-        createPinnedLink(hook, program, cgroup, pin);
+    const created: CgroupHook[] = [];
+    try {
+      for (const hook of HOOKS) {
+        const pin = this.#pins.link(hook);
+        const program = this.#object.programFd(hook);
+        const link = readPinnedLink(pin);
+        if (link?.cgroupId === cgroupId) {
+          updatePinnedLink(pin, program);
+        } else {
+          if (link) this.#pins.removeLink(hook);
+          createPinnedLink(hook, program, cgroup, pin);
+          created.push(hook);
+        }
       }
+    } catch (error) {
+      for (const hook of created.reverse()) this.#pins.removeLink(hook);
+      throw error;
     }
   }
 

@@ -7,14 +7,27 @@ import { mkdirSync, readdirSync, rmdirSync, rmSync, statfsSync } from 'node:fs';
 import path from 'node:path';
 import { EnvironmentError } from '../errors.ts';
 import type { MapSpec } from './codec.ts';
-import { CGROUP_HOOKS, type CgroupHook, removePinnedLink } from './libbpf/link.ts';
+import { type CgroupHook, removePinnedLink } from './libbpf/link.ts';
 
 export const DEFAULT_BPFFS = '/sys/fs/bpf/signalbox';
 
 /** BPF_FS_MAGIC (linux/magic.h) */
 const BPFFS_MAGIC = 0xcafe4a11;
 
-export const HOOKS = Object.keys(CGROUP_HOOKS) as CgroupHook[];
+/**
+ * In the order in which they are attached: what shows a service address comes before what leads to a
+ * backend, so that no socket gets an answer that nobody shows as the service's. Taken off in reverse.
+ */
+export const HOOKS: readonly CgroupHook[] = [
+  'recvmsg4',
+  'recvmsg6',
+  'getpeername4',
+  'getpeername6',
+  'sendmsg4',
+  'sendmsg6',
+  'connect4',
+  'connect6',
+];
 
 export class Pins {
   readonly directory: string;
@@ -61,9 +74,10 @@ export class Pins {
   /** Takes programs off their hooks, then removes every pin and directory. @returns what was removed. */
   removeAll(): string[] {
     const removed: string[] = [];
-    for (const pin of this.#list('links')) {
-      removePinnedLink(pin);
-      removed.push(pin);
+    const links = this.#list('links');
+    const inOrder = HOOKS.toReversed().map((hook) => this.link(hook));
+    for (const pin of [...inOrder.filter((pin) => links.includes(pin)), ...links]) {
+      if (removePinnedLink(pin)) removed.push(pin);
     }
     for (const pin of this.#list('maps')) {
       rmSync(pin);

@@ -107,7 +107,7 @@ test.serial(
   async (t) => {
     if (!canMakeNodes(t)) return;
     const node = await nodeWithWeb(t, '10.244.1.1');
-    const foreign = await attachForeign(t, node, 'multi');
+    const foreign = await attachForeign(t, node, 'connect4', 'multi');
     const foreignIsThere = async () => t.true((await programsOn(node)).includes(foreign));
     await node.agent.start();
     await foreignIsThere();
@@ -126,7 +126,7 @@ test.serial(
 test.serial('a hook that somebody else has to itself ends the agent, which says so', async (t) => {
   if (!canMakeNodes(t)) return;
   const node = await nodeWithWeb(t, '10.244.1.1');
-  await attachForeign(t, node, '');
+  await attachForeign(t, node, 'connect4', '');
   const { code, stderr } = await node.run(node.agent.argv());
   t.is(code, 1);
   t.is(
@@ -137,10 +137,21 @@ test.serial('a hook that somebody else has to itself ends the agent, which says 
   );
 });
 
+test.serial('a hook that refuses leaves none of the others behind', async (t) => {
+  if (!canMakeNodes(t)) return;
+  const node = await nodeWithWeb(t, '10.244.1.1');
+  const foreign = await attachForeign(t, node, 'sendmsg4', '');
+  const { code, stderr } = await node.run(node.agent.argv());
+  t.is(code, 1);
+  t.regex(stderr, /^signalbox: cannot attach sendmsg4 to /);
+  t.deepEqual(await programsOn(node), [foreign]);
+});
+
 /** Attaches allow.bpf.c to the node's cgroup. @returns the program's id. */
 async function attachForeign(
   t: ExecutionContext,
   node: TestNode,
+  hook: 'connect4' | 'sendmsg4',
   flags: 'multi' | '',
 ): Promise<number> {
   const source = path.join(import.meta.dirname, 'allow.bpf.c');
@@ -148,9 +159,9 @@ async function attachForeign(
   const pin = path.join(BPFFS, `${node.namespace}-foreign`);
   t.teardown(() => runCommand(['rm', '-f', pin]));
   await runCommand(['clang', ...CLANG_FLAGS, '-c', source, '-o', object]);
-  await runCommand(['bpftool', 'prog', 'load', object, pin, 'type', 'cgroup/connect4']);
+  await runCommand(['bpftool', 'prog', 'load', object, pin, 'type', `cgroup/${hook}`]);
   const { id } = JSON.parse(await runCommand(['bpftool', '-j', 'prog', 'show', 'pinned', pin]));
-  const attach = ['attach', node.cgroup, 'connect4', 'pinned', pin, ...(flags ? [flags] : [])];
+  const attach = ['attach', node.cgroup, hook, 'pinned', pin, ...(flags ? [flags] : [])];
   await runCommand(['bpftool', 'cgroup', ...attach]);
   await runCommand(['rm', pin]);
   return id;

@@ -82,12 +82,14 @@ export function updatePinnedLink(pin: string, programFd: number): void {
   if (done === undefined) throw new KernelError(`replace the program of link ${pin}`, ENOENT);
 }
 
-/** Takes the program off its cgroup and removes the pin. No pin, no error. */
-export function removePinnedLink(pin: string): void {
+/** Takes the program off its cgroup and removes the pin. @returns false when there was no pin. */
+export function removePinnedLink(pin: string): boolean {
   const found = withPinnedLink(pin, (link) =>
     check(libbpf().linkDetach(link), `detach link ${pin}`),
   );
-  if (found !== undefined) unlinkSync(pin);
+  if (found === undefined) return false;
+  unlinkSync(pin);
+  return true;
 }
 
 function withPinnedLink<T>(pin: string, use: (link: number) => T): T | undefined {
