@@ -2,7 +2,6 @@
 // A write that the kernel refuses costs one Service its change, and nobody else anything: it is named, tried
 // again, and nothing stays behind when it succeeds at last.
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { ClusterState } from '../../../agent/model/cluster-state.ts';
 import type { ObjectKey, ServiceSpec } from '../../../agent/model/objects.ts';
@@ -54,7 +53,8 @@ class World {
 
   /** Waits for the time of the next attempt, then makes it. */
   async retry(): Promise<void> {
-    await sleep((this.reconciler.retryInMs ?? 0) + 1);
+    // A timer may end a fraction of a millisecond before its time.
+    await until('the next attempt is due', () => this.reconciler.retryInMs === 0);
     await this.reconciler.reconcileChanges();
   }
 
