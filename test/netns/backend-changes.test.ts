@@ -112,14 +112,22 @@ test.serial(
 );
 
 /** Gives a Service other backends for one protocol. */
-function change(service: string, protocol: Protocol, reigns?: Reign[]): void {
-  const backends = someBackends(service);
-  reigns?.push({
+function change(service: string, protocol: Protocol, reigns: Reign[] = []): void {
+  const inForce = reigns.filter(({ goneNs }) => goneNs === Number.POSITIVE_INFINITY);
+  let backends: string[];
+  // A set that comes again before it is gone would look settled while others are still to come.
+  do backends = someBackends(service);
+  while (inForce.some((reign) => isSame(reign.backends, new Set(backends.map(targetAt)))));
+  reigns.push({
     backends: new Set(backends.map(targetAt)),
     sentNs: Number(process.hrtime.bigint()),
     goneNs: Number.POSITIVE_INFINITY,
   });
   api?.store.apply(endpointSlice(service, 'IPv4', { protocol, port: 80, backends }));
+}
+
+function isSame(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
+  return a.size === b.size && a.isSubsetOf(b);
 }
 
 /** Waits until the kernel holds the last set of each: all earlier ones are gone. */
