@@ -25,6 +25,11 @@ export interface Backend {
   readonly port: number;
 }
 
+/** Identity of a backend in text. */
+export function backendKey({ address, port }: Backend): string {
+  return `${address} ${port}`;
+}
+
 /** An address, port and protocol that clients dial. */
 export interface Frontend {
   readonly address: IpAddress;
@@ -46,5 +51,5 @@ export type BackendSet = readonly Backend[];
 export type BackendSetKey = string & { readonly backendSetKey?: never };
 
 export function backendSetKey(backends: BackendSet): BackendSetKey {
-  return backends.map((backend) => `${backend.address} ${backend.port}`).join(',');
+  return backends.map(backendKey).join(',');
 }

@@ -6,6 +6,7 @@ import type { ObjectKey } from '../model/objects.ts';
 import {
   type Backend,
   type BackendSetKey,
+  backendKey,
   type Frontend,
   type FrontendKey,
   frontendKey,
@@ -144,14 +145,14 @@ export class ActualTables {
 
   recordMember(servicePortId: number, backend: Backend, state: MemberState): void {
     const members = this.#members.get(servicePortId) ?? new Map<string, Member>();
-    members.set(memberId(backend), { backend, state });
+    members.set(backendKey(backend), { backend, state });
     this.#members.set(servicePortId, members);
     this.#lastId = Math.max(this.#lastId, servicePortId);
   }
 
   recordMemberGone(servicePortId: number, backend: Backend): void {
     const members = this.#members.get(servicePortId);
-    members?.delete(memberId(backend));
+    members?.delete(backendKey(backend));
     if (members?.size === 0) this.#members.delete(servicePortId);
   }
 
@@ -166,11 +167,6 @@ export class ActualTables {
       this.#retired.set(run.first, run);
     }
   }
-}
-
-/** Identity of a backend in text. */
-export function memberId(backend: Backend): string {
-  return `${backend.address} ${backend.port}`;
 }
 
 function addTo<K, V>(index: Map<K, Set<V>>, key: K, value: V): void {

@@ -9,6 +9,7 @@ import type { ObjectKey } from '../model/objects.ts';
 import type { ResolvedFrontend } from '../model/resolve.ts';
 import {
   type Backend,
+  backendKey,
   backendSetKey,
   type Frontend,
   type FrontendKey,
@@ -17,12 +18,7 @@ import {
   servicePortKey,
 } from '../model/service-port.ts';
 import { MemberState, type SlotRun } from '../sys/layout.gen.ts';
-import {
-  type ActualTables,
-  type FrontendEntry,
-  memberId,
-  type ServicePortEntry,
-} from './actual-tables.ts';
+import type { ActualTables, FrontendEntry, ServicePortEntry } from './actual-tables.ts';
 import type { SlotAllocator } from './slot-allocator.ts';
 
 /** What each step does to the tables. A step belongs to a Service: when it fails, that Service is retried. */
@@ -142,14 +138,14 @@ class Planner implements Plan {
     const wanted = new Map(
       ofPort
         .filter(isRemembered)
-        .flatMap(({ backends }) => backends.map((backend) => [memberId(backend), backend])),
+        .flatMap(({ backends }) => backends.map((backend) => [backendKey(backend), backend])),
     );
     const present = new Set<string>();
     for (const { backend, state } of this.#actual.membersOf(servicePortId)) {
-      if (!wanted.has(memberId(backend))) {
+      if (!wanted.has(backendKey(backend))) {
         this.steps.removeMember.push({ service, servicePortId, backend });
       } else if (state === MemberState.ELIGIBLE) {
-        present.add(memberId(backend));
+        present.add(backendKey(backend));
       }
     }
     for (const [id, backend] of wanted) {

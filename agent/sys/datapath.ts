@@ -7,7 +7,14 @@ import path from 'node:path';
 import type { MapSpec } from './codec.ts';
 import { possibleCpus } from './cpus.ts';
 import { KernelMap } from './kernel-map.ts';
-import { MAPS } from './layout.gen.ts';
+import {
+  type FrontendKey,
+  type FrontendValue,
+  MAPS,
+  type MemberKey,
+  type MemberValue,
+  type ServicePortName,
+} from './layout.gen.ts';
 import {
   type CgroupHook,
   createPinnedLink,
@@ -27,9 +34,9 @@ export const PINNED_MAPS = Object.values(MAPS);
 
 /** The tables that user space reads and writes. */
 export interface Tables {
-  readonly frontends: ReturnType<typeof openFrontends>;
-  readonly members: ReturnType<typeof openMembers>;
-  readonly servicePorts: ReturnType<typeof openServicePorts>;
+  readonly frontends: KernelMap<FrontendKey, FrontendValue>;
+  readonly members: KernelMap<MemberKey, MemberValue>;
+  readonly servicePorts: KernelMap<number, ServicePortName>;
   readonly slots: SlotArray;
   close(): void;
 }
@@ -46,9 +53,9 @@ export function openTables(pins: Pins): Tables {
   };
   try {
     return {
-      frontends: opening(openFrontends(pins)),
-      members: opening(openMembers(pins)),
-      servicePorts: opening(openServicePorts(pins)),
+      frontends: opening(openMap(pins, MAPS.frontends)),
+      members: opening(openMap(pins, MAPS.members)),
+      servicePorts: opening(openMap(pins, MAPS.servicePorts)),
       slots: opening(SlotArray.open(RawMap.openPin(pins.map(MAPS.slots)))),
       close,
     };
@@ -149,14 +156,6 @@ export function attachments(pins: Pins): Attachment[] {
   });
 }
 
-function openFrontends(pins: Pins) {
-  return new KernelMap(RawMap.openPin(pins.map(MAPS.frontends)), MAPS.frontends);
-}
-
-function openMembers(pins: Pins) {
-  return new KernelMap(RawMap.openPin(pins.map(MAPS.members)), MAPS.members);
-}
-
-function openServicePorts(pins: Pins) {
-  return new KernelMap(RawMap.openPin(pins.map(MAPS.servicePorts)), MAPS.servicePorts);
+function openMap<K, V>(pins: Pins, spec: MapSpec<K, V>): KernelMap<K, V> {
+  return new KernelMap(RawMap.openPin(pins.map(spec)), spec);
 }
