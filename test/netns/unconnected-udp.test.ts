@@ -7,24 +7,22 @@ import { bothProtocols, kubeService, TARGET_PORT, targetAt } from './kube-servic
 import { MOVING, moveService, removeService } from './moving-service.ts';
 import { canMakeNodes, nodeForFile } from './node-for-file.ts';
 import { SocketProbe } from './socket-probe.ts';
+import {
+  EMPTY,
+  LARGE,
+  LARGE_BACKENDS,
+  OTHER,
+  SERVICES,
+  WEB,
+  WEB_BACKEND,
+} from './socket-services.ts';
 import { startBackends } from './start-backends.ts';
-
-const WEB = '10.96.0.1';
-const OTHER = '10.96.0.2';
-const EMPTY = '10.96.0.3';
-const LARGE = '10.96.0.4';
-
-const WEB_BACKEND = '10.244.1.1';
-const LARGE_BACKENDS = ['10.244.1.11', '10.244.1.12', '10.244.1.13', '10.244.1.14'];
 
 let probe: SocketProbe;
 
 const node = nodeForFile(test, async (made) => {
   made.write('services', [
-    ...kubeService('web', [WEB], bothProtocols(80, [WEB_BACKEND])),
-    ...kubeService('other', [OTHER], bothProtocols(80, ['10.244.1.2'])),
-    ...kubeService('empty', [EMPTY], bothProtocols(TARGET_PORT, [])),
-    ...kubeService('large', [LARGE], bothProtocols(80, LARGE_BACKENDS)),
+    ...SERVICES,
     // Shares its backend with `web`.
     ...kubeService('twin', ['10.96.0.6'], bothProtocols(80, [WEB_BACKEND])),
   ]);
