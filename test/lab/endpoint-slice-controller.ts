@@ -13,9 +13,8 @@ import {
   selects,
 } from './endpoint-slices.ts';
 import { type KubeObject, keyOf, nameKey } from './kube-object.ts';
+import { ZONE_LABEL } from './node-object.ts';
 import type { ObjectStore, StoreEvent } from './object-store.ts';
-
-const ZONE_LABEL = 'topology.kubernetes.io/zone';
 
 export class EndpointSliceController {
   readonly #store: ObjectStore;
@@ -58,18 +57,19 @@ export class EndpointSliceController {
     const { object, previous, type } = event;
     if (type === 'DELETED') this.#index({ previous: object });
     else this.#index({ object, ...(previous && { previous }) });
-    for (const key of this.#touched(object, previous)) this.#dirty.add(key);
+    for (const key of this.#touched(event)) this.#dirty.add(key);
     if (this.#dirty.size > 0) this.#schedule();
   }
 
   /** The Services that a change may matter to. */
-  #touched(object: KubeObject, previous: KubeObject | undefined): string[] {
+  #touched({ type, object, previous }: StoreEvent): string[] {
     const { kind, metadata } = object;
     if (kind === 'Service') return [keyOf(object)];
     if (kind === 'EndpointSlice') return isOurs(object) ? [serviceOfSlice(object)] : [];
     if (kind === 'Node') {
       const wasIn = previous?.metadata.labels?.[ZONE_LABEL];
-      if (metadata.labels?.[ZONE_LABEL] === wasIn) return [];
+      const isIn = type === 'DELETED' ? undefined : metadata.labels?.[ZONE_LABEL];
+      if (isIn === wasIn) return [];
       return this.#store.list('Service').map(keyOf);
     }
     if (kind !== 'Pod') return [];

@@ -4,7 +4,6 @@
 
 import type { ChildProcess, SpawnOptions } from 'node:child_process';
 import { createCgroup } from './cgroup-tree.ts';
-import type { KubeObject } from './kube-object.ts';
 import { addNamespaces, configureNamespace, removeNamespaces } from './netns.ts';
 import { type CommandResult, finished } from './run-command.ts';
 import { type Place, spawnInside } from './spawn-inside.ts';
@@ -15,12 +14,9 @@ import {
   nodeCommands,
   POD_INDEXES,
   podAddresses,
-  podCidrs,
   podCommands,
   podUplinkCommands,
 } from './topology.ts';
-
-const ZONE_LABEL = 'topology.kubernetes.io/zone';
 
 export interface PodNetwork {
   readonly namespace: string;
@@ -58,29 +54,6 @@ export class LabNode implements Place {
       sysctls: FORWARDING,
       commands: nodeCommands(this.index, nodes),
     });
-  }
-
-  /** The Node that stands for it in the API. */
-  object(): KubeObject {
-    const { ipv4, ipv6 } = this.addresses;
-    const cidrs = podCidrs(this.index);
-    return {
-      apiVersion: 'v1',
-      kind: 'Node',
-      metadata: {
-        name: this.name,
-        labels: { 'kubernetes.io/hostname': this.name, [ZONE_LABEL]: `zone-${this.index}` },
-      },
-      spec: { podCIDR: cidrs.ipv4, podCIDRs: [cidrs.ipv4, cidrs.ipv6] },
-      status: {
-        addresses: [
-          { type: 'InternalIP', address: ipv4 },
-          { type: 'InternalIP', address: ipv6 },
-          { type: 'Hostname', address: this.name },
-        ],
-        conditions: [{ type: 'Ready', status: 'True', reason: 'LabReady' }],
-      },
-    };
   }
 
   /** A namespace for a pod, connected. @param key the pod's, unique on this node. */

@@ -23,6 +23,7 @@ import { LabNode } from './lab-node.ts';
 import type { LabPod } from './lab-pod.ts';
 import { type LabPaths, labPaths, removeLeftovers, removeTraces } from './lab-traces.ts';
 import { parseManifests } from './manifests.ts';
+import { defaultZone, inZone, nodeObject } from './node-object.ts';
 import { ObjectStore } from './object-store.ts';
 import { isReady, podSpec } from './pod-object.ts';
 import { schedulePods } from './scheduler.ts';
@@ -36,6 +37,8 @@ const NAMESPACES = ['default', 'kube-system'];
 export interface LabOptions {
   /** Default 2. */
   readonly nodes?: number;
+  /** The topology zone of each node; undefined for a node without one. Default: `zone-a`, `zone-b`, one each. */
+  readonly zones?: readonly (string | undefined)[];
   /** Whether each node gets its agent. Default true. */
   readonly agents?: boolean;
   /** More flags for each agent. */
@@ -115,6 +118,26 @@ export class Lab {
   /** Applies manifests as `kubectl apply` would. @returns the stored objects. */
   applyManifests(yaml: string): KubeObject[] {
     return parseManifests(yaml).map((object) => this.store.apply(object));
+  }
+
+  /** @param index from 1. @throws RangeError when there is no such node. */
+  node(index: number): LabNode {
+    const node = this.nodes[index - 1];
+    if (!node) throw new RangeError(`there is no node ${index} among ${this.nodes.length}`);
+    return node;
+  }
+
+  /**
+   * Moves a node to another topology zone, as `kubectl label node` does.
+   *
+   * @param index of the node, from 1.
+   * @param zone undefined takes the label away.
+   */
+  setZone(index: number, zone: string | undefined): void {
+    const { name } = this.node(index);
+    const node = this.store.get('Node', '', name);
+    if (!node) throw new Error(`the Node ${name} is not in the store`);
+    this.store.update(inZone(node, zone));
   }
 
   /** A running pod. @throws Error when there is none. */
@@ -213,7 +236,11 @@ export class Lab {
     for (const name of NAMESPACES) {
       store.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
     }
-    for (const node of nodes) store.create(node.object());
+    const { zones = nodes.map(({ index }) => defaultZone(index)) } = this.#options;
+    for (const node of nodes) {
+      const { name, index, addresses } = node;
+      store.create(nodeObject({ name, index, addresses, zone: zones[index - 1] }));
+    }
     for (const object of kubernetesService(API_PORT)) store.create(object);
     const kubelet = new Kubelet({
       nodes,

@@ -111,6 +111,8 @@ test('a node’s zone reaches its endpoints', (t) => {
   const labels = { 'topology.kubernetes.io/zone': 'z1' };
   store.create({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'n1', labels } });
   t.deepEqual(endpoints(), ['10.244.0.1 true z1']);
+  store.delete('Node', '', 'n1');
+  t.deepEqual(endpoints(), ['10.244.0.1 true']);
 });
 
 test('it works by itself, also on what was there before it', async (t) => {
