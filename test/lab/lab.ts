@@ -27,11 +27,13 @@ import { defaultZone, inZone, nodeObject } from './node-object.ts';
 import { ObjectStore } from './object-store.ts';
 import { isReady, podSpec } from './pod-object.ts';
 import { schedulePods } from './scheduler.ts';
+import { defaultServiceCidr } from './service-cidr.ts';
 import { exitOnSignals } from './signals.ts';
 import { FABRIC, SERVICE_CIDRS } from './topology.ts';
 import { until } from './until.ts';
 
 const API_PORT = 6443;
+const SERVICE_RANGES = [SERVICE_CIDRS.ipv4, SERVICE_CIDRS.ipv6];
 const NAMESPACES = ['default', 'kube-system'];
 
 export interface LabOptions {
@@ -49,7 +51,7 @@ export interface LabOptions {
 
 export class Lab {
   readonly id = newLabId();
-  readonly store = new ObjectStore({ serviceCidrs: Object.values(SERVICE_CIDRS) });
+  readonly store = new ObjectStore({ serviceCidrs: SERVICE_RANGES });
   readonly api = new ApiServer(this.store, { gracefulPodDeletion: true });
   /** For programs on the machine, such as kubectl. */
   readonly kubeconfig: string;
@@ -241,6 +243,7 @@ export class Lab {
       const { name, index, addresses } = node;
       store.create(nodeObject({ name, index, addresses, zone: zones[index - 1] }));
     }
+    store.create(defaultServiceCidr(SERVICE_RANGES));
     for (const object of kubernetesService(API_PORT)) store.create(object);
     const kubelet = new Kubelet({
       nodes,
