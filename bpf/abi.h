@@ -24,12 +24,43 @@ struct ip_port {
 	__u16 pad;
 };
 
+/* Which packets a frontend is for, besides port and protocol. */
+enum frontend_scope {
+	/* Those to its address. */
+	FRONTEND_AT_ADDRESS = 0,
+	/* Those to any address of the node; its own is 0.0.0.0 or ::, which tells the family. */
+	FRONTEND_AT_NODE = 1,
+	/* Those to its address for which there is no other frontend; port and protocol are 0. */
+	FRONTEND_AT_OTHER_PORTS = 2,
+};
+
 /* What clients dial. Example: ::ffff:10.96.0.10, 53, IPPROTO_UDP. */
 struct frontend_key {
 	struct ip_address address;
 	__be16 port;
 	__u8 protocol; /* IPPROTO_* */
 	__u8 pad;
+	enum frontend_scope scope;
+};
+
+/* What of a Service leads clients to a frontend. */
+enum frontend_kind {
+	FRONTEND_CLUSTER_IP = 1,
+	FRONTEND_EXTERNAL_IP = 2,
+	FRONTEND_LOAD_BALANCER = 3,
+	FRONTEND_NODE_PORT = 4,
+	FRONTEND_OTHER_PORTS = 5,
+};
+
+enum frontend_flags {
+	/* A client inside who finds no slots is dropped, not refused. */
+	FRONTEND_DROPS_INSIDE = 1,
+	FRONTEND_DROPS_OUTSIDE = 2,
+	/* The slots for clients inside are the local list, not the cluster list. */
+	FRONTEND_LOCAL_INSIDE = 4,
+	FRONTEND_LOCAL_OUTSIDE = 8,
+	/* Only clients in the service port's source ranges are let in. */
+	FRONTEND_RESTRICTED = 16,
 };
 
 /* A run of consecutive slots: slots[first] ... slots[first + count - 1]. */
@@ -41,11 +72,18 @@ struct slot_run {
 /*
  * What a frontend leads to. Replaced as a whole, which is the one write that publishes a change.
  * The slots of a run are never written while a frontend names the run, nor until every program that
- * may have seen it has ended. A run of no slots refuses the client.
+ * may have seen it has ended. A run of no slots refuses the client, or drops it.
  */
 struct frontend_value {
 	__u32 service_port_id;
-	struct slot_run backends;
+	enum frontend_kind kind;
+	enum frontend_flags flags;
+	/* 0: none. */
+	__u32 affinity_timeout_seconds;
+	/* For pods of this node and for the node itself. */
+	struct slot_run inside;
+	/* For everybody else. */
+	struct slot_run outside;
 };
 
 /* The longest names that Kubernetes allows (RFC 1123 labels), NUL-terminated. */
@@ -60,19 +98,78 @@ struct service_port_name {
 	__u32 protocol; /* IPPROTO_* */
 };
 
-/* A backend that may be used for new traffic of a service port, asked for by whatever remembers
- * one. */
+/* A backend that serves, asked for by whatever remembers one. */
 struct member_key {
 	__u32 service_port_id;
 	struct ip_port backend;
 };
 
-enum member_state {
-	MEMBER_ELIGIBLE = 1,
+/* What a remembered backend may be used for, besides what uses it already. */
+enum member_flags {
+	/* New traffic where the cluster list counts. */
+	MEMBER_IN_CLUSTER = 1,
+	/* New traffic where the local list counts. */
+	MEMBER_IN_LOCAL = 2,
 };
 
 struct member_value {
-	enum member_state state;
+	enum member_flags flags;
+};
+
+/* Addresses with the first `bits` of `address`. Example: ::ffff:10.96.0.0, 112. */
+struct ip_prefix {
+	__u32 bits;
+	struct ip_address address;
+};
+
+/* Clients that may use restricted frontends of a service port. */
+struct source_range_key {
+	__u32 bits; /* 32 for the id, and those of the prefix */
+	__u32 service_port_id;
+	struct ip_address address;
+};
+
+/* An address on which this node serves nodePorts. */
+struct node_port_address {
+	struct ip_address address;
+};
+
+/* The value of tables in which it only counts whether a key is there. */
+struct presence {
+	__u32 present; /* 1 */
+};
+
+enum node_flags {
+	/* nodePorts are served on loopback addresses, to the node's own network namespace. */
+	NODE_LOOPBACK_NODE_PORTS = 1,
+};
+
+/* What the programs must know of the node. */
+struct node {
+	/* Of the network namespace that the node's addresses are in; 0 until it is known. */
+	__u64 netns_cookie;
+	enum node_flags flags;
+	/* Where connections of the node itself come from; 0.0.0.0 and :: when it is not known. */
+	struct ip_address ipv4;
+	struct ip_address ipv6;
+	__u32 pad;
+};
+
+/*
+ * A client whose connections stay with one backend: on the socket path a network namespace, which
+ * has one address, on the packet path an address.
+ */
+struct affinity_key {
+	__u64 netns_cookie;
+	struct ip_address source;
+	__u32 service_port_id;
+	__u32 pad;
+};
+
+struct affinity_value {
+	__u64 last_used_ns; /* CLOCK_MONOTONIC */
+	struct ip_port backend;
+	__u32 pad;
 };
 
 /* A peer of an unconnected UDP socket. */
@@ -96,6 +193,7 @@ struct udp_backend {
 struct socket_service {
 	struct ip_port service;
 	struct ip_port backend;
+	__u32 service_port_id;
 };
 
 #endif

@@ -73,4 +73,69 @@ static __always_inline int ip_port_equal(const struct ip_port *a, const struct i
 	       a->address.words[0] == b->address.words[0] && a->port == b->port;
 }
 
+static __always_inline int ip_is_mapped(const struct ip_address *address)
+{
+	return !address->words[0] && !address->words[1] && address->words[2] == IPV4_MAPPED_WORD;
+}
+
+/* 0.0.0.0 or :: */
+static __always_inline int ip_is_unspecified(const struct ip_address *address)
+{
+	return !address->words[3] &&
+	       (ip_is_mapped(address) ||
+		(!address->words[0] && !address->words[1] && !address->words[2]));
+}
+
+/* 127.0.0.0/8 or ::1 */
+static __always_inline int ip_is_loopback(const struct ip_address *address)
+{
+	if (ip_is_mapped(address))
+		return (address->words[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000);
+	return !address->words[0] && !address->words[1] && !address->words[2] &&
+	       address->words[3] == bpf_htonl(1);
+}
+
+/* The address of the family of `address` that stands for any address. */
+static __always_inline void ip_unspecified_like(const struct ip_address *address,
+						struct ip_address *unspecified)
+{
+	*unspecified = (struct ip_address){};
+	if (ip_is_mapped(address))
+		unspecified->words[2] = IPV4_MAPPED_WORD;
+}
+
+/* Which address of the node its connections to `peer` come from. */
+static __always_inline struct ip_address node_address_for(const struct node *node,
+							  const struct ip_address *peer)
+{
+	return ip_is_mapped(peer) ? node->ipv4 : node->ipv6;
+}
+
+/*
+ * The address that a socket is bound to, zero when none is. `is_datagram` in the sendmsg hooks,
+ * where the datagram may name another one.
+ */
+static __always_inline void sock_addr_source(const struct bpf_sock_addr *ctx,
+					     const enum ip_family family, const int is_datagram,
+					     struct ip_address *source)
+{
+	*source = (struct ip_address){};
+	if (family == FAMILY_IPV4) {
+		source->words[3] =
+			is_datagram ? read_once(ctx->msg_src_ip4) : read_once(ctx->sk->src_ip4);
+		if (source->words[3])
+			source->words[2] = IPV4_MAPPED_WORD;
+	} else if (is_datagram) {
+		source->words[0] = read_once(ctx->msg_src_ip6[0]);
+		source->words[1] = read_once(ctx->msg_src_ip6[1]);
+		source->words[2] = read_once(ctx->msg_src_ip6[2]);
+		source->words[3] = read_once(ctx->msg_src_ip6[3]);
+	} else {
+		source->words[0] = read_once(ctx->sk->src_ip6[0]);
+		source->words[1] = read_once(ctx->sk->src_ip6[1]);
+		source->words[2] = read_once(ctx->sk->src_ip6[2]);
+		source->words[3] = read_once(ctx->sk->src_ip6[3]);
+	}
+}
+
 #endif

@@ -50,6 +50,49 @@ struct {
 	__type(value, struct member_value);
 } members SEC(".maps");
 
+/* Who may use restricted frontends. No trie entry is allocated before it is written. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 131072);
+	__type(key, struct source_range_key);
+	__type(value, struct presence);
+} source_ranges SEC(".maps");
+
+/* Addresses on which this node serves nodePorts. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, struct node_port_address);
+	__type(value, struct presence);
+} node_port_addresses SEC(".maps");
+
+/* What clusterIPs are taken from: an address in one of them that no Service has leads nowhere. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1024);
+	__type(key, struct ip_prefix);
+	__type(value, struct presence);
+} service_cidrs SEC(".maps");
+
+/* At index 0. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct node);
+} nodes SEC(".maps");
+
+/* Where each client's next connection goes. LRU because clients come and go without a word. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct affinity_key);
+	__type(value, struct affinity_value);
+} affinities SEC(".maps");
+
 /* service_port_id -> its name. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

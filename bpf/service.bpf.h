@@ -6,6 +6,7 @@
 #include <linux/bpf.h>
 
 #include "abi.h"
+#include "ip.bpf.h"
 #include "maps.bpf.h"
 #include <bpf/bpf_helpers.h>
 
@@ -15,15 +16,17 @@
 static __always_inline int frontend_equal(const struct frontend_value *a,
 					  const struct frontend_value *b)
 {
-	return a->service_port_id == b->service_port_id && a->backends.first == b->backends.first &&
-	       a->backends.count == b->backends.count;
+	return a->service_port_id == b->service_port_id && a->kind == b->kind &&
+	       a->flags == b->flags && a->affinity_timeout_seconds == b->affinity_timeout_seconds &&
+	       a->inside.first == b->inside.first && a->inside.count == b->inside.count &&
+	       a->outside.first == b->outside.first && a->outside.count == b->outside.count;
 }
 
 /* More than two are needed only while the frontend is being replaced. */
 #define FRONTEND_READINGS 4
 
 /*
- * Reads what `dialled` leads to. Returns whether it leads anywhere.
+ * Reads what `key` leads to. Returns whether it leads anywhere.
  *
  * A single look-up may deceive: the kernel gives the memory of a replaced entry to the next one of
  * the same hash at once, without waiting for its readers (bpf_mem_alloc, since 6.1). The value then
@@ -31,18 +34,12 @@ static __always_inline int frontend_equal(const struct frontend_value *a,
  * there, as if there were no such key (observed on 6.18: one in 50,000, with two keys replaced
  * without pause). So it counts only when two readings in a row say the same.
  */
-static __always_inline int frontend_read(const struct ip_port *dialled, __u8 protocol,
+static __always_inline int frontend_read(const struct frontend_key *key,
 					 struct frontend_value *frontend)
 {
-	struct frontend_key key = {
-		.address = dialled->address,
-		.port = dialled->port,
-		.protocol = protocol,
-	};
-
 	*frontend = (struct frontend_value){};
 	for (int reading = 1; reading <= FRONTEND_READINGS; reading++) {
-		const struct frontend_value *found = bpf_map_lookup_elem(&frontends, &key);
+		const struct frontend_value *found = bpf_map_lookup_elem(&frontends, key);
 		struct frontend_value now = {};
 
 		if (found)
@@ -52,6 +49,107 @@ static __always_inline int frontend_read(const struct ip_port *dialled, __u8 pro
 		*frontend = now;
 	}
 	return frontend->service_port_id != NO_SERVICE_PORT;
+}
+
+static __always_inline const struct node *node_get(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&nodes, &zero);
+}
+
+/*
+ * Whether `address`, dialled in the network namespace `netns_cookie`, is one on which this node
+ * serves nodePorts. Loopback is the node's own only in its own namespace: a pod's loopback is the
+ * pod's. Dialling the unspecified address is dialling loopback.
+ */
+static __always_inline int serves_node_ports(const struct ip_address *address, __u64 netns_cookie)
+{
+	if (ip_is_loopback(address) || ip_is_unspecified(address)) {
+		const struct node *node = node_get();
+
+		return node && node->netns_cookie == netns_cookie &&
+		       (node->flags & NODE_LOOPBACK_NODE_PORTS);
+	}
+	struct node_port_address key = {.address = *address};
+
+	return bpf_map_lookup_elem(&node_port_addresses, &key) != NULL;
+}
+
+/* Whether `address` is of those that Services get their clusterIPs from. */
+static __always_inline int is_service_address(const struct ip_address *address)
+{
+	struct ip_prefix key = {.bits = 128, .address = *address};
+
+	return bpf_map_lookup_elem(&service_cidrs, &key) != NULL;
+}
+
+enum finding {
+	FOUND_NOTHING,
+	FOUND_FRONTEND,
+	/* An address of which Services are made, and no Service has it. */
+	FOUND_UNALLOCATED,
+};
+
+/* What stands at `dialled` for a client in the network namespace `netns_cookie`. */
+static __always_inline enum finding frontend_find(const struct ip_port *dialled, __u8 protocol,
+						  __u64 netns_cookie,
+						  struct frontend_value *frontend)
+{
+	struct frontend_key key = {
+		.address = dialled->address,
+		.port = dialled->port,
+		.protocol = protocol,
+		.scope = FRONTEND_AT_ADDRESS,
+	};
+
+	if (frontend_read(&key, frontend))
+		return FOUND_FRONTEND;
+	if (serves_node_ports(&dialled->address, netns_cookie)) {
+		ip_unspecified_like(&dialled->address, &key.address);
+		key.scope = FRONTEND_AT_NODE;
+		return frontend_read(&key, frontend) ? FOUND_FRONTEND : FOUND_NOTHING;
+	}
+	/* Nothing can be there: who connects to port 0 asks for a route, as getaddrinfo() does. */
+	if (!dialled->port)
+		return FOUND_NOTHING;
+	key.port = 0;
+	key.protocol = 0;
+	key.scope = FRONTEND_AT_OTHER_PORTS;
+	if (frontend_read(&key, frontend))
+		return FOUND_FRONTEND;
+	return is_service_address(&dialled->address) ? FOUND_UNALLOCATED : FOUND_NOTHING;
+}
+
+/* Whether `source` is in a source range of the service port. */
+static __always_inline int source_allowed(__u32 service_port_id, const struct ip_address *source)
+{
+	struct source_range_key key = {
+		.bits = 32 + 128,
+		.service_port_id = service_port_id,
+		.address = *source,
+	};
+
+	return bpf_map_lookup_elem(&source_ranges, &key) != NULL;
+}
+
+/* Where a frontend leads one kind of client. */
+struct route {
+	struct slot_run run;
+	/* Which of a member's flags tells that it is in the run. */
+	enum member_flags list;
+	/* What an empty run means: to drop, or else to refuse. */
+	int drops;
+};
+
+static __always_inline struct route route_inside(const struct frontend_value *frontend)
+{
+	return (struct route){
+		.run = frontend->inside,
+		.list = frontend->flags & FRONTEND_LOCAL_INSIDE ? MEMBER_IN_LOCAL
+								: MEMBER_IN_CLUSTER,
+		.drops = frontend->flags & FRONTEND_DROPS_INSIDE,
+	};
 }
 
 /*
@@ -69,7 +167,8 @@ static __always_inline const struct ip_port *backend_pick(const struct slot_run 
 }
 
 /* Whether a remembered backend may be used for something new. */
-static __always_inline int backend_eligible(__u32 service_port_id, const struct ip_port *backend)
+static __always_inline int backend_eligible(__u32 service_port_id, enum member_flags list,
+					    const struct ip_port *backend)
 {
 	struct member_key key = {
 		.service_port_id = service_port_id,
@@ -77,7 +176,58 @@ static __always_inline int backend_eligible(__u32 service_port_id, const struct 
 	};
 	const struct member_value *member = bpf_map_lookup_elem(&members, &key);
 
-	return member && member->state == MEMBER_ELIGIBLE;
+	return member && (member->flags & list);
+}
+
+#define NS_PER_SECOND 1000000000ULL
+
+/*
+ * The backend of a new connection of `client`, copied to `backend`: the one that it had, when the
+ * service port has affinity, that backend is in this route, and the last connection is not too long
+ * ago. `client` names the service port.
+ *
+ * Returns 0, or -1 when there is none to be had.
+ */
+static __always_inline int backend_for_client(const struct frontend_value *frontend,
+					      const struct route *route,
+					      const struct affinity_key *client,
+					      struct ip_port *backend)
+{
+	struct affinity_value chosen = {.last_used_ns = bpf_ktime_get_ns()};
+	__u64 timeout_ns = frontend->affinity_timeout_seconds * NS_PER_SECOND;
+	struct affinity_value *kept = NULL;
+	const struct ip_port *picked;
+
+	if (timeout_ns) {
+		kept = bpf_map_lookup_elem(&affinities, client);
+		if (kept) {
+			/* Judged as copied: the entry may become another client's meanwhile. */
+			struct affinity_value known = *kept;
+
+			if (chosen.last_used_ns - known.last_used_ns < timeout_ns &&
+			    backend_eligible(frontend->service_port_id, route->list,
+					     &known.backend)) {
+				kept->last_used_ns = chosen.last_used_ns;
+				*backend = known.backend;
+				return 0;
+			}
+		}
+	}
+	picked = backend_pick(&route->run);
+	if (!picked)
+		return -1;
+	*backend = *picked;
+	if (timeout_ns) {
+		chosen.backend = *picked;
+		/* Of two first connections at once the earlier one decides for both. */
+		if (bpf_map_update_elem(&affinities, client, &chosen,
+					kept ? BPF_ANY : BPF_NOEXIST)) {
+			kept = bpf_map_lookup_elem(&affinities, client);
+			if (kept)
+				*backend = kept->backend;
+		}
+	}
+	return 0;
 }
 
 #endif

@@ -13,6 +13,7 @@
 #include "ip.bpf.h"
 #include "maps.bpf.h"
 #include "service.bpf.h"
+#include "source.bpf.h"
 #include "udp.bpf.h"
 #include <bpf/bpf_helpers.h>
 
@@ -33,6 +34,13 @@ static __always_inline int refuse(void)
 	return REFUSE;
 }
 
+/* What packets would meet as silence, a socket is told at once. */
+static __always_inline int unreachable(void)
+{
+	bpf_set_retval(-EHOSTUNREACH);
+	return REFUSE;
+}
+
 /* NULL for a socket that never dialled a service, which is as cheap to find out as a look-up can
  * be. */
 static __always_inline struct socket_service *socket_service_of(struct bpf_sock_addr *ctx)
@@ -40,15 +48,31 @@ static __always_inline struct socket_service *socket_service_of(struct bpf_sock_
 	return bpf_sk_storage_get(&socket_services, ctx->sk, NULL, 0);
 }
 
+/* Clients on sockets are pods of this node, or the node itself. */
+static __always_inline struct affinity_key client_of(struct bpf_sock_addr *ctx,
+						     const struct frontend_value *frontend)
+{
+	return (struct affinity_key){
+		.netns_cookie = bpf_get_netns_cookie(ctx),
+		.service_port_id = frontend->service_port_id,
+	};
+}
+
 static __always_inline int on_connect(struct bpf_sock_addr *ctx, const enum ip_family family)
 {
-	struct socket_service connection = {};
+	struct socket_service connection = {}, *kept;
 	struct frontend_value frontend;
-	const struct ip_port *backend;
-	struct socket_service *kept;
+	struct affinity_key client;
+	struct route route;
 
 	sock_addr_load(ctx, family, &connection.service);
-	if (!frontend_read(&connection.service, ctx->protocol, &frontend)) {
+	switch (frontend_find(&connection.service, ctx->protocol, bpf_get_netns_cookie(ctx),
+			      &frontend)) {
+	case FOUND_FRONTEND:
+		break;
+	case FOUND_UNALLOCATED:
+		return unreachable();
+	default:
 		kept = socket_service_of(ctx);
 		if (!kept)
 			return PROCEED;
@@ -62,12 +86,16 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, const enum ip_f
 			*kept = (struct socket_service){};
 		return PROCEED;
 	}
-	if (!frontend.backends.count)
-		return refuse();
-	backend = backend_pick(&frontend.backends);
-	if (!backend)
+	if ((frontend.flags & FRONTEND_RESTRICTED) &&
+	    !client_allowed(ctx, family, 0, &connection.service.address, frontend.service_port_id))
+		return unreachable();
+	route = route_inside(&frontend);
+	if (!route.run.count)
+		return route.drops ? unreachable() : refuse();
+	client = client_of(ctx, &frontend);
+	if (backend_for_client(&frontend, &route, &client, &connection.backend))
 		return PROCEED;
-	connection.backend = *backend;
+	connection.service_port_id = frontend.service_port_id;
 	kept = bpf_sk_storage_get(&socket_services, ctx->sk, &connection,
 				  BPF_SK_STORAGE_GET_F_CREATE);
 	/* The call above does not overwrite what the socket had already. */
@@ -81,26 +109,39 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, const enum ip_f
 static __always_inline int on_sendmsg(struct bpf_sock_addr *ctx, const enum ip_family family)
 {
 	struct socket_service *kept = socket_service_of(ctx);
-	struct frontend_value frontend;
 	struct ip_port service, backend;
+	struct frontend_value frontend;
+	struct affinity_key client;
+	struct route route;
 
 	sock_addr_load(ctx, family, &service);
-	if (!frontend_read(&service, IPPROTO_UDP, &frontend)) {
+	switch (frontend_find(&service, IPPROTO_UDP, bpf_get_netns_cookie(ctx), &frontend)) {
+	case FOUND_FRONTEND:
+		break;
+	case FOUND_UNALLOCATED:
+		return unreachable();
+	default:
 		if (kept)
 			udp_forget_service(bpf_get_socket_cookie(ctx), &service);
 		return PROCEED;
 	}
-	if (!frontend.backends.count)
-		return refuse();
+	if ((frontend.flags & FRONTEND_RESTRICTED) &&
+	    !client_allowed(ctx, family, 1, &service.address, frontend.service_port_id))
+		return unreachable();
+	route = route_inside(&frontend);
+	if (!route.run.count)
+		return route.drops ? unreachable() : refuse();
 	if (kept && ctx->sk->state == SOCK_STATE_ESTABLISHED &&
 	    ip_port_equal(&kept->service, &service) &&
-	    backend_eligible(frontend.service_port_id, &kept->backend)) {
+	    backend_eligible(frontend.service_port_id, route.list, &kept->backend)) {
 		/* The kernel lets a connected socket hear no other backend. */
 		backend = kept->backend;
 	} else {
 		/* Marks the socket as one whose datagrams may come from a service. */
 		bpf_sk_storage_get(&socket_services, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-		if (udp_backend_for(bpf_get_socket_cookie(ctx), &service, &frontend, &backend))
+		client = client_of(ctx, &frontend);
+		if (udp_backend_for(bpf_get_socket_cookie(ctx), &service, &frontend, &route,
+				    &client, &backend))
 			return PROCEED;
 	}
 	sock_addr_store(ctx, family, &backend);

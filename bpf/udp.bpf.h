@@ -19,11 +19,11 @@
 #define UDP_IDLE_NS (120ULL * 1000 * 1000 * 1000)
 
 static __always_inline int udp_backend_usable(const struct udp_backend *kept, __u64 now_ns,
-					      __u32 service_port_id)
+					      __u32 service_port_id, enum member_flags list)
 {
 	return kept->service_port_id == service_port_id &&
 	       now_ns - kept->last_used_ns < UDP_IDLE_NS &&
-	       backend_eligible(service_port_id, &kept->backend);
+	       backend_eligible(service_port_id, list, &kept->backend);
 }
 
 /*
@@ -58,6 +58,8 @@ static __always_inline void udp_forget_service(__u64 socket_cookie, const struct
  */
 static __always_inline int udp_backend_for(__u64 socket_cookie, const struct ip_port *service,
 					   const struct frontend_value *frontend,
+					   const struct route *route,
+					   const struct affinity_key *client,
 					   struct ip_port *backend)
 {
 	struct udp_peer_key key = {.socket_cookie = socket_cookie, .peer = *service};
@@ -67,20 +69,18 @@ static __always_inline int udp_backend_for(__u64 socket_cookie, const struct ip_
 	/* Judged as copied: the entry may become another socket's meanwhile. */
 	if (kept)
 		known = *kept;
-	if (kept && udp_backend_usable(&known, now_ns, frontend->service_port_id)) {
+	if (kept && udp_backend_usable(&known, now_ns, frontend->service_port_id, route->list)) {
 		kept->last_used_ns = now_ns;
 		*backend = known.backend;
 	} else {
-		const struct ip_port *picked = backend_pick(&frontend->backends);
 		struct udp_backend chosen = {
 			.last_used_ns = now_ns,
 			.service_port_id = frontend->service_port_id,
 		};
 
-		if (!picked)
+		if (backend_for_client(frontend, route, client, backend))
 			return -1;
-		chosen.backend = *picked;
-		*backend = *picked;
+		chosen.backend = *backend;
 		bpf_map_update_elem(&udp_backends, &key, &chosen, BPF_ANY);
 	}
 	udp_remember_service(socket_cookie, backend, service);

@@ -3,26 +3,40 @@
 
 import type { Command } from 'commander';
 import { formatEndpoint } from '../model/address.ts';
-import { formatFrontend, nameCells } from './kernel-view.ts';
+import { backendKey } from '../model/service-port.ts';
+import { type FrontendView, formatFrontend, nameCells, type RouteView } from './kernel-view.ts';
 import { kernelViewCommand } from './kernel-view-command.ts';
 
 export function command(): Command {
   return kernelViewCommand({
     name: 'backends',
     description: 'the backends that each frontend leads to now',
-    heads: ['NAMESPACE', 'NAME', 'PORT', 'PROTOCOL', 'FRONTEND', 'BACKEND'],
+    heads: ['NAMESPACE', 'NAME', 'PORT', 'PROTOCOL', 'FRONTEND', 'BACKEND', 'FOR'],
     rows: (view) =>
-      view.backends.map(({ address, port }) => [
+      backendsOf(view).map(({ backend, clients }) => [
         ...nameCells(view),
         view.frontend.protocol,
         formatFrontend(view.frontend),
-        formatEndpoint(address, port),
+        formatEndpoint(backend.address, backend.port),
+        clients,
       ]),
-    json: ({ frontend, servicePort, backends }) => ({
+    json: ({ frontend, servicePort, inside, outside }) => ({
       service: servicePort?.service ?? null,
       port: servicePort?.portName ?? null,
       frontend,
-      backends,
+      inside: inside.backends,
+      outside: outside.backends,
     }),
   });
+}
+
+/** Each backend once, with the clients that it is for: those inside the cluster, those outside, or all. */
+function backendsOf({ inside, outside }: FrontendView) {
+  const keys = (route: RouteView) => new Set(route.backends.map(backendKey));
+  const [isInside, isOutside] = [keys(inside), keys(outside)];
+  const all = new Map([...inside.backends, ...outside.backends].map((b) => [backendKey(b), b]));
+  return [...all].map(([key, backend]) => ({
+    backend,
+    clients: !isOutside.has(key) ? 'inside' : !isInside.has(key) ? 'outside' : 'all',
+  }));
 }

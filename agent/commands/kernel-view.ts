@@ -1,17 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the kernel holds now, with the Services' names: the rows behind `services` and `backends`.
 
-import { formatEndpoint } from '../model/address.ts';
-import type { Backend, Frontend, ServicePort } from '../model/service-port.ts';
-import { frontendOf, servicePortOf } from '../reconcile/entries.ts';
+import { familyOf, formatEndpoint } from '../model/address.ts';
+import type { Backend, Frontend, FrontendKind, ServicePort } from '../model/service-port.ts';
+import { frontendKindOf, frontendOf, servicePortOf } from '../reconcile/entries.ts';
 import type { KernelTables } from '../reconcile/kernel-tables.ts';
+import { FrontendFlags, type SlotRun } from '../sys/layout.gen.ts';
 
 export interface FrontendView {
   readonly frontend: Frontend;
   /** undefined when the entry's id has no name. */
   readonly servicePort: ServicePort | undefined;
   readonly servicePortId: number;
+  readonly kind: FrontendKind | undefined;
+  readonly affinityTimeoutSeconds: number;
+  readonly isRestricted: boolean;
+  readonly inside: RouteView;
+  readonly outside: RouteView;
+}
+
+/** Where a frontend leads clients inside the cluster, or the others. */
+export interface RouteView {
   readonly backends: readonly Backend[];
+  /** What clients meet when there is no backend. */
+  readonly onEmpty: 'refuses' | 'drops';
 }
 
 /**
@@ -22,12 +34,27 @@ export function frontendViews(tables: KernelTables): FrontendView[] {
   const frontends = tables.frontends.entries();
   const slots = tables.slots.read();
   const names = new Map(tables.servicePorts.entries());
-  const views = frontends.flatMap(([key, { servicePortId, backends: run }]) => {
+  const route = ({ first, count }: SlotRun, drops: number): RouteView => ({
+    backends: slots.slice(first, first + count),
+    onEmpty: drops ? 'drops' : 'refuses',
+  });
+  const views = frontends.flatMap(([key, value]): FrontendView[] => {
     const frontend = frontendOf(key);
     if (!frontend) return [];
+    const { servicePortId, flags, affinityTimeoutSeconds } = value;
     const name = names.get(servicePortId);
-    const backends = slots.slice(run.first, run.first + run.count);
-    return [{ frontend, servicePort: name && servicePortOf(name), servicePortId, backends }];
+    return [
+      {
+        frontend,
+        servicePort: name && servicePortOf(name),
+        servicePortId,
+        kind: frontendKindOf(value.kind),
+        affinityTimeoutSeconds,
+        isRestricted: (flags & FrontendFlags.RESTRICTED) !== 0,
+        inside: route(value.inside, flags & FrontendFlags.DROPS_INSIDE),
+        outside: route(value.outside, flags & FrontendFlags.DROPS_OUTSIDE),
+      },
+    ];
   });
   return views
     .map((view) => [sortKey(view), view] as const)
@@ -44,8 +71,10 @@ export function selectService(views: readonly FrontendView[], name?: string): Fr
   });
 }
 
-export function formatFrontend({ address, port }: Frontend): string {
-  return formatEndpoint(address, port);
+/** As clients dial it: `10.96.0.10:53`; `*:30053` on every address of the node. */
+export function formatFrontend({ scope, address, port }: Frontend): string {
+  if (scope === 'otherPorts') return formatEndpoint(address, '*');
+  return scope === 'node' ? `*:${port} (${familyOf(address)})` : formatEndpoint(address, port);
 }
 
 /** NAMESPACE, NAME and PORT cells. */

@@ -2,28 +2,31 @@
 // `signalbox services`: the frontends that the kernel serves now.
 
 import type { Command } from 'commander';
-import { formatFrontend, nameCells } from './kernel-view.ts';
+import { formatFrontend, nameCells, type RouteView } from './kernel-view.ts';
 import { kernelViewCommand } from './kernel-view-command.ts';
 
 export function command(): Command {
   return kernelViewCommand({
     name: 'services',
     description: 'the frontends that the kernel serves now, with their Services',
-    heads: ['NAMESPACE', 'NAME', 'PORT', 'PROTOCOL', 'FRONTEND', 'BACKENDS'],
-    rows: (view) => [
-      [
-        ...nameCells(view),
-        view.frontend.protocol,
-        formatFrontend(view.frontend),
-        view.backends.length ? String(view.backends.length) : '0 (refuses)',
-      ],
-    ],
-    json: ({ frontend, servicePort, servicePortId, backends }) => ({
+    heads: ['NAMESPACE', 'NAME', 'PORT', 'PROTOCOL', 'KIND', 'FRONTEND', 'INSIDE', 'OUTSIDE'],
+    rows: (view) => {
+      // One more for each address, and always the same: `-o json` has them.
+      if (view.kind === 'otherPorts') return [];
+      const { frontend, kind, inside, outside } = view;
+      const cells = [frontend.protocol, kind ?? '?', formatFrontend(frontend)];
+      return [[...nameCells(view), ...cells, countCell(inside), countCell(outside)]];
+    },
+    json: ({ servicePort, inside, outside, ...view }) => ({
       service: servicePort?.service ?? null,
       port: servicePort?.portName ?? null,
-      servicePortId,
-      frontend,
-      backends: backends.length,
+      ...view,
+      inside: { backends: inside.backends.length, onEmpty: inside.onEmpty },
+      outside: { backends: outside.backends.length, onEmpty: outside.onEmpty },
     }),
   });
+}
+
+function countCell({ backends, onEmpty }: RouteView): string {
+  return backends.length ? String(backends.length) : `0 (${onEmpty})`;
 }

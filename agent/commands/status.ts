@@ -56,14 +56,14 @@ function kernelStatus(bpffs: string): KernelStatus | string {
   const pins = new Pins(bpffs);
   try {
     const tables = openTables(pins);
-    const views = frontendViews(tables);
+    const views = frontendViews(tables).filter(({ kind }) => kind !== 'otherPorts');
     const slots = tables.slots.capacity;
     tables.close();
     return {
       programs: attachments(pins),
       frontends: views.length,
-      refusing: views.filter(({ backends }) => !backends.length).length,
-      backends: views.reduce((count, { backends }) => count + backends.length, 0),
+      refusing: views.filter(({ inside }) => !inside.backends.length).length,
+      backends: views.reduce((count, { inside }) => count + inside.backends.length, 0),
       slots,
     };
   } catch (error) {

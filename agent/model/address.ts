@@ -5,18 +5,36 @@
 import ipaddr from 'ipaddr.js';
 
 declare const canonical: unique symbol;
+declare const canonicalPrefix: unique symbol;
 
 /** An address in its one canonical text form (RFC 5952; dotted quad for IPv4): equal addresses are equal strings. */
 export type IpAddress = string & { readonly [canonical]: true };
 
 export type IpFamily = 'IPv4' | 'IPv6';
 
+/** A prefix in its one canonical text form, host bits zero: `10.244.0.0/16`. */
+export type IpPrefix = string & { readonly [canonicalPrefix]: true };
+
 /** Bytes an address takes in a table key or value. */
 export const ADDRESS_SIZE = 16;
 
 /** What the third 32 bits of an IPv4-mapped address are, the first two being zero. */
 const MAPPED_WORD = 0xffff;
+/** Bits of an IPv4-mapped address before the IPv4 address. */
+const MAPPED_BITS = 96;
 const MAPPED_PREFIX = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff] as const;
+
+/** What an address may be for on every host, and so never for a Service (API validation, ValidateNonSpecialIP). */
+const SPECIAL_USES = [
+  ['unspecified', '0.0.0.0/32'],
+  ['unspecified', '::/128'],
+  ['loopback', '127.0.0.0/8'],
+  ['loopback', '::1/128'],
+  ['link-local', '169.254.0.0/16'],
+  ['link-local', 'fe80::/10'],
+  ['multicast', '224.0.0.0/4'],
+  ['multicast', 'ff00::/8'],
+] as const;
 
 /**
  * Reads an address as Kubernetes writes them. Strict: four decimal parts without leading zeros, or
@@ -49,6 +67,11 @@ function withoutDottedTail(text: string): string | undefined {
 /** The family that `address` belongs to. */
 export function familyOf(address: IpAddress): IpFamily {
   return address.includes(':') ? 'IPv6' : 'IPv4';
+}
+
+/** The address of `family` that no host has: it stands for any address. */
+export function unspecifiedAddress(family: IpFamily): IpAddress {
+  return (family === 'IPv6' ? '::' : '0.0.0.0') as IpAddress;
 }
 
 /** Writes the 16-byte form of `address` at `at`. */
@@ -86,8 +109,109 @@ export function readAddress(view: DataView, at: number): IpAddress {
   return new ipaddr.IPv6(bytes).toString() as IpAddress;
 }
 
-/** `address:port` as people write it: IPv6 in brackets. */
-export function formatEndpoint(address: IpAddress, port: number): string {
+/**
+ * Reads a CIDR as Kubernetes does: white space around it, leading zeros in IPv4 parts and host bits are
+ * tolerated (netutils.ParseCIDRSloppy). A prefix of IPv4-mapped addresses is one of IPv4.
+ *
+ * @returns undefined when `text` is not a prefix.
+ */
+export function parsePrefix(text: string): IpPrefix | undefined {
+  const [, ip = '', digits = ''] = text.trim().match(/^([^/]+)\/(\d+)$/) ?? [];
+  const address = parseAddressSloppily(ip);
+  if (address === undefined) return undefined;
+  const isMapped = ip.includes(':') && familyOf(address) === 'IPv4';
+  const length = Number(digits) - (isMapped ? MAPPED_BITS : 0);
+  if (length < 0 || length > bitsOf(familyOf(address))) return undefined;
+  return formatPrefix(address, length);
+}
+
+/** As {@link parseAddress}, but leading zeros in IPv4 parts are decimal zeros (netutils.ParseIPSloppy). */
+export function parseAddressSloppily(text: string): IpAddress | undefined {
+  const at = text.lastIndexOf(':') + 1;
+  const tail = text.slice(at);
+  if (!tail.includes('.')) return parseAddress(text);
+  return parseAddress(text.slice(0, at) + tail.replace(/\b0+(?=\d)/g, ''));
+}
+
+/** The prefix of one address alone. */
+export function prefixOf(address: IpAddress): IpPrefix {
+  return `${address}/${bitsOf(familyOf(address))}` as IpPrefix;
+}
+
+export function prefixFamily(prefix: IpPrefix): IpFamily {
+  return prefix.includes(':') ? 'IPv6' : 'IPv4';
+}
+
+/** Bits, of the family's own address length. */
+export function prefixLength(prefix: IpPrefix): number {
+  return Number(prefix.slice(prefix.indexOf('/') + 1));
+}
+
+/** First address of `prefix`. */
+export function prefixAddress(prefix: IpPrefix): IpAddress {
+  return prefix.slice(0, prefix.indexOf('/')) as IpAddress;
+}
+
+/** Whether `address` lies in `prefix`; never across families. */
+export function prefixContains(prefix: IpPrefix, address: IpAddress): boolean {
+  if (prefixFamily(prefix) !== familyOf(address)) return false;
+  return matchesBits(bytesOf(address), bytesOf(prefixAddress(prefix)), prefixLength(prefix));
+}
+
+/** Whether every address of `inner` lies in `outer`. */
+export function prefixCovers(outer: IpPrefix, inner: IpPrefix): boolean {
+  return prefixLength(outer) <= prefixLength(inner) && prefixContains(outer, prefixAddress(inner));
+}
+
+/** Whether `address` is the host's own by its kind: 127.0.0.0/8 or ::1. */
+export function isLoopback(address: IpAddress): boolean {
+  return address === '::1' || address.startsWith('127.');
+}
+
+/** What `address` is for instead of for one Service in the cluster; undefined when it may be for that. */
+export function specialUseOf(address: IpAddress): (typeof SPECIAL_USES)[number][0] | undefined {
+  const [use] = SPECIAL_USES.find(([, range]) => prefixContains(range as IpPrefix, address)) ?? [];
+  return use;
+}
+
+/** Bits of `prefix` when addresses are 16 bytes: what the kernel's tables hold. */
+export function prefixBits(prefix: IpPrefix): number {
+  return prefixLength(prefix) + (prefixFamily(prefix) === 'IPv4' ? MAPPED_BITS : 0);
+}
+
+/** Inverse of {@link prefixAddress} and {@link prefixBits}. */
+export function prefixFromBits(address: IpAddress, bits: number): IpPrefix {
+  return formatPrefix(address, familyOf(address) === 'IPv4' ? bits - MAPPED_BITS : bits);
+}
+
+function formatPrefix(address: IpAddress, length: number): IpPrefix {
+  const bytes = bytesOf(address).map((byte, i) => byte & byteMask(length - i * 8));
+  const network =
+    familyOf(address) === 'IPv4' ? bytes.join('.') : new ipaddr.IPv6(bytes).toString();
+  return `${network}/${length}` as IpPrefix;
+}
+
+function matchesBits(a: readonly number[], b: readonly number[], bits: number): boolean {
+  return a.every((byte, i) => ((byte ^ (b[i] ?? 0)) & byteMask(bits - i * 8)) === 0);
+}
+
+/** The first `bits` of a byte; any number of bits. */
+function byteMask(bits: number): number {
+  return bits >= 8 ? 0xff : bits <= 0 ? 0 : (0xff << (8 - bits)) & 0xff;
+}
+
+function bytesOf(address: IpAddress): number[] {
+  return familyOf(address) === 'IPv4'
+    ? address.split('.').map(Number)
+    : ipaddr.IPv6.parse(address).toByteArray();
+}
+
+function bitsOf(family: IpFamily): number {
+  return family === 'IPv4' ? 32 : 128;
+}
+
+/** `address:port` as people write it: IPv6 in brackets. `*` is every port. */
+export function formatEndpoint(address: IpAddress, port: number | '*'): string {
   return familyOf(address) === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;
 }
 

@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who gets a frontend that several Services claim: the oldest by creationTimestamp, then by name. The rule
-// depends on the objects alone, so every node and every restart decides alike.
+// Who gets a frontend that several Services claim: one whose clusterIP it is, which the API server gives to
+// one Service alone, before those that only name the address (anybody may name any in externalIPs); then the
+// oldest by creationTimestamp, then by name. The rule depends on the objects alone, so every node and every
+// restart decides alike.
 
 import type { ObjectKey } from './objects.ts';
-import type { FrontendKey } from './service-port.ts';
+import { type Frontend, type FrontendKey, type FrontendKind, frontendKey } from './service-port.ts';
+
+/** What a Service asks for. */
+export interface Claim {
+  readonly frontend: Frontend;
+  readonly kind: FrontendKind;
+}
 
 export interface FrontendConflict {
   readonly frontend: FrontendKey;
@@ -15,6 +23,8 @@ export interface FrontendConflict {
 export class FrontendClaims {
   readonly #frontends = new Map<ObjectKey, readonly FrontendKey[]>();
   readonly #rank = new Map<ObjectKey, string>();
+  /** Claims that only name an address. */
+  readonly #named = new Map<ObjectKey, ReadonlySet<FrontendKey>>();
   /** Owner first. Kept as one key where nobody else claims, which is nearly always. */
   readonly #claimants = new Map<FrontendKey, readonly ObjectKey[]>();
 
@@ -27,13 +37,15 @@ export class FrontendClaims {
   update(
     service: ObjectKey,
     creationTimestamp: string | undefined,
-    frontends: readonly FrontendKey[],
+    claims: readonly Claim[],
   ): Set<ObjectKey> {
+    const frontends = claims.map(({ frontend }) => frontendKey(frontend));
     const touched = new Set([...(this.#frontends.get(service) ?? []), ...frontends]);
     const owners = [...touched].map((frontend) => this.owner(frontend));
     for (const frontend of this.#frontends.get(service) ?? []) this.#withdraw(service, frontend);
     this.#rank.set(service, `${creationTimestamp ?? 'never'} ${service}`);
     this.#frontends.set(service, frontends);
+    this.#setNamed(service, claims);
     for (const frontend of frontends) this.#claim(service, frontend);
     if (!frontends.length) {
       this.#frontends.delete(service);
@@ -53,16 +65,20 @@ export class FrontendClaims {
     return this.#claimants.get(frontend)?.[0];
   }
 
+  /** Without those over the ports that an address does not serve: there nobody loses anything. */
   get conflicts(): FrontendConflict[] {
     return [...this.#claimants].flatMap(([frontend, [owner, ...others]]) =>
-      owner !== undefined && others.length ? [{ frontend, owner, others }] : [],
+      owner !== undefined && others.length && !frontend.endsWith(':*')
+        ? [{ frontend, owner, others }]
+        : [],
     );
   }
 
   #claim(service: ObjectKey, frontend: FrontendKey): void {
     const claimants = [...(this.#claimants.get(frontend) ?? []), service];
-    if (claimants.length > 1)
-      claimants.sort((a, b) => (this.#rankOf(a) < this.#rankOf(b) ? -1 : 1));
+    if (claimants.length > 1) {
+      claimants.sort((a, b) => (this.#rankOf(a, frontend) < this.#rankOf(b, frontend) ? -1 : 1));
+    }
     this.#claimants.set(frontend, claimants);
   }
 
@@ -72,7 +88,14 @@ export class FrontendClaims {
     else this.#claimants.delete(frontend);
   }
 
-  #rankOf(service: ObjectKey): string {
-    return this.#rank.get(service) ?? '';
+  #setNamed(service: ObjectKey, claims: readonly Claim[]): void {
+    const named = claims.filter(({ kind }) => kind === 'externalIP' || kind === 'loadBalancer');
+    if (!named.length) this.#named.delete(service);
+    else this.#named.set(service, new Set(named.map(({ frontend }) => frontendKey(frontend))));
+  }
+
+  #rankOf(service: ObjectKey, frontend: FrontendKey): string {
+    const isNamed = this.#named.get(service)?.has(frontend) ?? false;
+    return `${isNamed ? 1 : 0} ${this.#rank.get(service) ?? ''}`;
   }
 }

@@ -2,7 +2,7 @@
 // The Kubernetes objects that the agent reads, reduced to the fields that decide something
 // (semantics of each field: docs/semantics.md). Immutable values; one copy of each is kept.
 
-import type { IpAddress, IpFamily } from './address.ts';
+import type { IpAddress, IpFamily, IpPrefix } from './address.ts';
 
 export type Protocol = 'TCP' | 'UDP' | 'SCTP';
 
@@ -16,7 +16,12 @@ export function objectKey(object: {
   return `${object.namespace}/${object.name}`;
 }
 
-/** A Service that asks for something to be programmed: never headless, never ExternalName. */
+export type TrafficPolicy = 'Cluster' | 'Local';
+
+/**
+ * A Service that asks for something to be programmed: never headless, never ExternalName. It exists in the
+ * families of its clusterIPs alone: its other addresses of another family count for nothing.
+ */
 export interface ServiceSpec {
   readonly namespace: string;
   readonly name: string;
@@ -24,6 +29,20 @@ export interface ServiceSpec {
   readonly creationTimestamp?: string;
   /** spec.clusterIPs (or spec.clusterIP alone), at most one of each family. */
   readonly clusterIPs: readonly IpAddress[];
+  /** spec.externalIPs, those that are addresses. */
+  readonly externalIPs: readonly IpAddress[];
+  /** status.loadBalancer.ingress[].ip of those that the nodes are to serve: ipMode VIP, or none given. */
+  readonly loadBalancerIPs: readonly IpAddress[];
+  /**
+   * spec.loadBalancerSourceRanges, those that are prefixes. A family of which none is here, or of which a
+   * /0 is among them, is not restricted.
+   */
+  readonly loadBalancerSourceRanges: readonly IpPrefix[];
+  readonly internalTrafficPolicy: TrafficPolicy;
+  /** Local only where it is honoured (semantics 1.3). */
+  readonly externalTrafficPolicy: TrafficPolicy;
+  /** spec.sessionAffinityConfig.clientIP.timeoutSeconds of ClientIP affinity; 0 without affinity. */
+  readonly affinityTimeoutSeconds: number;
   readonly ports: readonly ServicePortSpec[];
 }
 
@@ -32,6 +51,8 @@ export interface ServicePortSpec {
   readonly name: string;
   readonly protocol: Protocol;
   readonly port: number;
+  /** 0 when there is none. */
+  readonly nodePort: number;
 }
 
 export interface EndpointSliceSpec {
@@ -54,8 +75,31 @@ export interface EndpointSpec {
   /** addresses[0]: the only one that counts (KEP-0752). */
   readonly address: IpAddress;
   readonly nodeName?: string;
+  /** Where the endpoint is; nothing is decided by it, hints decide. */
+  readonly zone?: string;
   /** Absent conditions already hold their defaults: ready and serving true, terminating false. */
   readonly ready: boolean;
   readonly serving: boolean;
   readonly terminating: boolean;
+  /** hints.forZones, names; never empty. */
+  readonly zoneHints?: readonly string[];
+  /** hints.forNodes, names; never empty. */
+  readonly nodeHints?: readonly string[];
+}
+
+/** The Node object of this node. */
+export interface NodeSpec {
+  readonly name: string;
+  /** Label topology.kubernetes.io/zone. */
+  readonly zone?: string;
+  /** status.addresses of type InternalIP, then of type ExternalIP, in their order. */
+  readonly addresses: readonly IpAddress[];
+  /** spec.podCIDRs */
+  readonly podCIDRs: readonly IpPrefix[];
+}
+
+/** A ServiceCIDR object (networking.k8s.io/v1). */
+export interface ServiceCidrSpec {
+  readonly name: string;
+  readonly cidrs: readonly IpPrefix[];
 }

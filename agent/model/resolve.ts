@@ -1,88 +1,225 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one function in which Service semantics live: a Service and its EndpointSlices to frontends and the
-// backends that each may use.
+// backends that each may use (semantics 1.3, 1.5, 1.6, 1.8, 1.9).
 
-import { familyOf, formatEndpoint, type IpFamily } from './address.ts';
 import {
-  type EndpointPortSpec,
+  familyOf,
+  type IpAddress,
+  type IpFamily,
+  type IpPrefix,
+  prefixContains,
+  prefixFamily,
+  prefixLength,
+  prefixOf,
+  unspecifiedAddress,
+} from './address.ts';
+import {
+  type Candidate,
+  candidates,
+  type EndpointList,
+  type NodeTraits,
+  type Selection,
+  select,
+} from './endpoint-selection.ts';
+import {
   type EndpointSliceSpec,
-  type EndpointSpec,
   objectKey,
   type ServicePortSpec,
   type ServiceSpec,
+  type TrafficPolicy,
 } from './objects.ts';
-import type { Backend, BackendSet, Frontend, ServicePort } from './service-port.ts';
+import {
+  type Backend,
+  type BackendSet,
+  backendKey,
+  type Frontend,
+  type FrontendKind,
+  frontendKey,
+  type ServicePort,
+} from './service-port.ts';
+
+/** Where a frontend leads one kind of client. */
+export interface Route {
+  readonly list: EndpointList;
+  readonly backends: BackendSet;
+  /** What a client meets when there is no backend; `reject` when there is none on any node either. */
+  readonly onEmpty: 'reject' | 'drop';
+}
 
 export interface ResolvedFrontend {
   readonly frontend: Frontend;
-  readonly servicePort: ServicePort;
-  /** Empty: nothing serves it, clients are refused. */
-  readonly backends: BackendSet;
+  readonly kind: FrontendKind;
+  /** For pods of this node and for the node itself. */
+  readonly inside: Route;
+  /** For everybody else. */
+  readonly outside: Route;
+  /** Whether the service port's source ranges apply. */
+  readonly isRestricted: boolean;
 }
 
-/** An endpoint of one service port: an endpoint of a slice, with the port that the slice names for it. */
-interface Candidate {
+/** What a remembered choice of a backend may go on being used for. */
+export interface Member {
   readonly backend: Backend;
-  readonly endpoint: EndpointSpec;
+  /** New traffic by the cluster list. */
+  readonly isInCluster: boolean;
+  /** New traffic by the local list. */
+  readonly isInLocal: boolean;
 }
 
-/** Every frontend of `service`, in the order of its addresses and ports. Pure. */
+/** All that is programmed for one service port. */
+export interface ResolvedServicePort {
+  readonly servicePort: ServicePort;
+  readonly frontends: readonly ResolvedFrontend[];
+  /** 0: none. */
+  readonly affinityTimeoutSeconds: number;
+  /** Every backend that serves; empty where nothing remembers a choice. */
+  readonly members: readonly Member[];
+  /** Who may use restricted frontends. */
+  readonly sourceRanges: readonly IpPrefix[];
+}
+
+/** Everything that `service` asks for on a node, in the order of its ports. Pure. */
 export function resolve(
   service: ServiceSpec,
   slices: readonly EndpointSliceSpec[],
-): ResolvedFrontend[] {
-  const key = objectKey(service);
-  return service.clusterIPs.flatMap((address) =>
-    service.ports.map((port) => ({
-      frontend: { address, port: port.port, protocol: port.protocol },
-      servicePort: { service: key, portName: port.name, protocol: port.protocol },
-      backends: eligible(candidates(slices, familyOf(address), port)),
-    })),
-  );
+  node: NodeTraits,
+): ResolvedServicePort[] {
+  return service.ports.map((port, index) => {
+    const perFamily = service.clusterIPs.map((clusterIP) => {
+      const family = familyOf(clusterIP);
+      const { found } = candidates(slices, family, port);
+      const selection = select(found, node);
+      const routes = { cluster: routeBy('cluster', selection), local: routeBy('local', selection) };
+      const sourceRanges = sourceRangesOf(service, family, node);
+      const frontends = frontendsOf(service, port, clusterIP, routes, sourceRanges.length > 0);
+      if (index === 0) frontends.push(otherPortsOf(clusterIP));
+      return { found, selection, sourceRanges, frontends };
+    });
+    const isRemembered = port.protocol === 'UDP' || service.affinityTimeoutSeconds > 0;
+    return {
+      servicePort: { service: objectKey(service), portName: port.name, protocol: port.protocol },
+      frontends: perFamily.flatMap(({ frontends }) => frontends),
+      affinityTimeoutSeconds: service.affinityTimeoutSeconds,
+      members: isRemembered
+        ? perFamily.flatMap(({ found, selection }) => membersOf(found, selection))
+        : [],
+      sourceRanges: perFamily.flatMap(({ sourceRanges }) => sourceRanges),
+    };
+  });
+}
+
+/** The traffic policy that decides for clients of a frontend of `kind`. */
+export function policyOf(service: ServiceSpec, kind: FrontendKind): TrafficPolicy {
+  return kind === 'clusterIP' ? service.internalTrafficPolicy : service.externalTrafficPolicy;
 }
 
 /**
- * The union over all slices, each address and port once: a pod network may give an address away while its
- * old pod still terminates, so an entry that does not terminate wins (semantics 1.4). Among the others the
- * more useful one does: which slice came first must not matter.
+ * Who may use load-balancer addresses of `family`; empty: everybody. Where the node itself may, its own
+ * connections may come from such an address when that is on one of its devices (semantics 1.8).
  */
-function candidates(
-  slices: readonly EndpointSliceSpec[],
+export function sourceRangesOf(
+  service: ServiceSpec,
   family: IpFamily,
+  node: NodeTraits,
+): readonly IpPrefix[] {
+  const ranges = service.loadBalancerSourceRanges.filter((range) => prefixFamily(range) === family);
+  if (ranges.some((range) => prefixLength(range) === 0)) return [];
+  const isNodeAllowed = node.nodeIPs.some((ip) =>
+    ranges.some((range) => prefixContains(range, ip)),
+  );
+  if (!isNodeAllowed) return ranges;
+  const own = ofFamily(service.loadBalancerIPs, family).map(prefixOf);
+  return [...new Set([...ranges, ...own])];
+}
+
+function frontendsOf(
+  service: ServiceSpec,
   port: ServicePortSpec,
-): Candidate[] {
-  const found = new Map<string, Candidate>();
-  for (const slice of slices) {
-    if (slice.addressType !== family) continue;
-    for (const endpointPort of slice.ports.filter((candidate) => isSamePort(candidate, port))) {
-      for (const endpoint of slice.endpoints) {
-        const id = formatEndpoint(endpoint.address, endpointPort.port);
-        const known = found.get(id);
-        if (known && standing(known.endpoint) >= standing(endpoint)) continue;
-        found.set(id, {
-          backend: { address: endpoint.address, port: endpointPort.port },
-          endpoint,
-        });
-      }
-    }
+  clusterIP: IpAddress,
+  routes: Routes,
+  isRestricted: boolean,
+): ResolvedFrontend[] {
+  const family = familyOf(clusterIP);
+  const { protocol } = port;
+  const at = (kind: FrontendKind, address: IpAddress): ResolvedFrontend => ({
+    frontend: { scope: 'address', address, port: port.port, protocol },
+    kind,
+    ...routesOf(service, kind, routes),
+    isRestricted: isRestricted && kind === 'loadBalancer',
+  });
+  const frontends = [
+    at('clusterIP', clusterIP),
+    ...ofFamily(service.loadBalancerIPs, family).map((ip) => at('loadBalancer', ip)),
+    ...ofFamily(service.externalIPs, family).map((ip) => at('externalIP', ip)),
+  ];
+  if (port.nodePort !== 0) {
+    frontends.push({
+      frontend: {
+        scope: 'node',
+        address: unspecifiedAddress(family),
+        port: port.nodePort,
+        protocol,
+      },
+      kind: 'nodePort',
+      ...routesOf(service, 'nodePort', routes),
+      isRestricted: false,
+    });
   }
-  return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, candidate]) => candidate);
+  return firstOfEach(frontends);
 }
 
-function standing({ ready, serving, terminating }: EndpointSpec): number {
-  return (terminating ? 0 : 4) + (ready ? 2 : 0) + (serving ? 1 : 0);
+/** One address in two of a Service's lists: what restricts it more, and what is safer, comes first. */
+function firstOfEach(frontends: readonly ResolvedFrontend[]): ResolvedFrontend[] {
+  const seen = new Set<string>();
+  return frontends.filter(({ frontend }) => {
+    const key = frontendKey(frontend);
+    return !seen.has(key) && seen.add(key);
+  });
 }
 
-/** Slices join a service port by name and protocol; the number is the slice's own. */
-function isSamePort(endpointPort: EndpointPortSpec, port: ServicePortSpec): boolean {
-  return endpointPort.name === port.name && endpointPort.protocol === port.protocol;
+/** nftables' answer to what a clusterIP does not serve (semantics 1.18). */
+function otherPortsOf(clusterIP: IpAddress): ResolvedFrontend {
+  const nothing: Route = { list: 'cluster', backends: [], onEmpty: 'reject' };
+  return {
+    frontend: { scope: 'otherPorts', address: clusterIP, port: 0, protocol: 'any' },
+    kind: 'otherPorts',
+    inside: nothing,
+    outside: nothing,
+    isRestricted: false,
+  };
 }
 
-/** Ready ones; when there are none, those that still serve while they terminate (KEP-1669). */
-function eligible(found: readonly Candidate[]): BackendSet {
-  const ready = found.filter(({ endpoint }) => endpoint.ready);
-  const usable = ready.length
-    ? ready
-    : found.filter(({ endpoint }) => endpoint.serving && endpoint.terminating);
-  return usable.map(({ backend }) => backend);
+type Routes = Readonly<Record<EndpointList, Route>>;
+
+/** Clients inside the cluster are never bound by externalTrafficPolicy (the short-circuit of semantics 1.7). */
+function routesOf(
+  service: ServiceSpec,
+  kind: FrontendKind,
+  routes: Routes,
+): { inside: Route; outside: Route } {
+  const byPolicy = policyOf(service, kind) === 'Local' ? routes.local : routes.cluster;
+  return { inside: kind === 'clusterIP' ? byPolicy : routes.cluster, outside: byPolicy };
+}
+
+function routeBy(list: EndpointList, selection: Selection): Route {
+  return {
+    list,
+    backends: selection[list].map(({ backend }) => backend),
+    onEmpty: selection.hasAny ? 'drop' : 'reject',
+  };
+}
+
+function membersOf(found: readonly Candidate[], { cluster, local }: Selection): Member[] {
+  const inCluster = new Set(cluster.map(({ backend }) => backendKey(backend)));
+  const inLocal = new Set(local.map(({ backend }) => backendKey(backend)));
+  return found.flatMap(({ backend, endpoint }) => {
+    const key = backendKey(backend);
+    const isUsed = inCluster.has(key) || inLocal.has(key);
+    if (!isUsed && !endpoint.serving) return [];
+    return [{ backend, isInCluster: inCluster.has(key), isInLocal: inLocal.has(key) }];
+  });
+}
+
+function ofFamily(addresses: readonly IpAddress[], family: IpFamily): IpAddress[] {
+  return addresses.filter((address) => familyOf(address) === family);
 }

@@ -3,6 +3,7 @@
 
 import { formatEndpoint, type IpAddress } from './address.ts';
 import type { ObjectKey, Protocol } from './objects.ts';
+import type { AnyProtocol } from './protocol.ts';
 
 /** What Kubernetes names namespace/name:port. */
 export interface ServicePort {
@@ -30,18 +31,34 @@ export function backendKey({ address, port }: Backend): string {
   return `${address} ${port}`;
 }
 
-/** An address, port and protocol that clients dial. */
+/** What of a Service leads clients to a frontend. `otherPorts` stands for all that its clusterIP does not serve. */
+export type FrontendKind = 'clusterIP' | 'externalIP' | 'loadBalancer' | 'nodePort' | 'otherPorts';
+
+/** Which packets a frontend is for, besides port and protocol. */
+export type FrontendScope =
+  /** Those to its address. */
+  | 'address'
+  /** Those to any address of the node; its own address is that of no host, and tells the family. */
+  | 'node'
+  /** Those to its address for which there is no other frontend; port is 0, protocol `any`. */
+  | 'otherPorts';
+
+/** What clients dial: the identity of an entry in the tables. */
 export interface Frontend {
+  readonly scope: FrontendScope;
   readonly address: IpAddress;
   readonly port: number;
-  readonly protocol: Protocol;
+  readonly protocol: Protocol | AnyProtocol;
 }
 
-/** Identity of a frontend in text: `10.96.0.10:53/UDP`. */
+/** Identity of a frontend in text: `10.96.0.10:53/UDP`, `nodePort 0.0.0.0:30053/UDP`, `10.96.0.10:*`. */
 export type FrontendKey = string & { readonly frontendKey?: never };
 
-export function frontendKey(frontend: Frontend): FrontendKey {
-  return `${formatEndpoint(frontend.address, frontend.port)}/${frontend.protocol}`;
+export function frontendKey({ scope, address, port, protocol }: Frontend): FrontendKey {
+  if (scope === 'otherPorts' && port === 0) return formatEndpoint(address, '*');
+  const text = `${formatEndpoint(address, port)}/${protocol}`;
+  if (scope === 'address') return text;
+  return scope === 'node' ? `nodePort ${text}` : `${scope} ${text}`;
 }
 
 /** The backends that one frontend may use, in a stable order, without duplicates. */

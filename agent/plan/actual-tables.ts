@@ -2,6 +2,7 @@
 // What the kernel's tables hold: only ever what was written or read back, never what was meant. Indexed by
 // Service, so that the work of a change is proportional to the change.
 
+import type { IpPrefix } from '../model/address.ts';
 import type { ObjectKey } from '../model/objects.ts';
 import {
   type Backend,
@@ -14,21 +15,30 @@ import {
   type ServicePortKey,
   servicePortKey,
 } from '../model/service-port.ts';
-import type { MemberState, SlotRun } from '../sys/layout.gen.ts';
+import type { FrontendFlags, FrontendKind, MemberFlags, SlotRun } from '../sys/layout.gen.ts';
 
-/** An entry of `frontends`, with the content of the run it names. */
-export interface FrontendEntry {
-  readonly frontend: Frontend;
-  readonly servicePortId: number;
+/** A run that a frontend names, with its content. */
+export interface NamedRun {
   readonly run: SlotRun;
   /** undefined when the run was found damaged: differs from every set that may be wanted. */
   readonly backendSet: BackendSetKey | undefined;
 }
 
+/** An entry of `frontends`. */
+export interface FrontendEntry {
+  readonly frontend: Frontend;
+  readonly servicePortId: number;
+  readonly kind: FrontendKind;
+  readonly flags: FrontendFlags;
+  readonly affinityTimeoutSeconds: number;
+  readonly inside: NamedRun;
+  readonly outside: NamedRun;
+}
+
 /** An entry of `members`, of a service port. */
-export interface Member {
+export interface MemberEntry {
   readonly backend: Backend;
-  readonly state: MemberState;
+  readonly flags: MemberFlags;
 }
 
 /** An entry of `service_ports`. */
@@ -43,7 +53,8 @@ export class ActualTables {
   readonly #portsById = new Map<number, ServicePortEntry>();
   readonly #portsOfService = new Map<ObjectKey, Set<ServicePortKey>>();
   readonly #frontendsOfPort = new Map<number, Set<FrontendKey>>();
-  readonly #members = new Map<number, Map<string, Member>>();
+  readonly #members = new Map<number, Map<string, MemberEntry>>();
+  readonly #sourceRanges = new Map<number, Set<IpPrefix>>();
   readonly #runUsers = new Map<number, number>();
   #retired = new Map<number, SlotRun>();
   #lastId = 0;
@@ -94,8 +105,18 @@ export class ActualTables {
     return entry && this.#portsById.get(entry.servicePortId)?.servicePort.service;
   }
 
-  membersOf(servicePortId: number): Member[] {
+  membersOf(servicePortId: number): MemberEntry[] {
     return [...(this.#members.get(servicePortId)?.values() ?? [])];
+  }
+
+  get sourceRangeCount(): number {
+    let count = 0;
+    for (const ranges of this.#sourceRanges.values()) count += ranges.size;
+    return count;
+  }
+
+  sourceRangesOf(servicePortId: number): IpPrefix[] {
+    return [...(this.#sourceRanges.get(servicePortId) ?? [])];
   }
 
   /** Whether a published frontend names the run. */
@@ -128,7 +149,7 @@ export class ActualTables {
 
   recordFrontend(entry: FrontendEntry): void {
     const key = frontendKey(entry.frontend);
-    this.#use(entry.run, 1);
+    for (const { run } of [entry.inside, entry.outside]) this.#use(run, 1);
     this.recordFrontendGone(entry.frontend);
     this.#frontends.set(key, entry);
     addTo(this.#frontendsOfPort, entry.servicePortId, key);
@@ -140,12 +161,12 @@ export class ActualTables {
     if (!entry) return;
     this.#frontends.delete(key);
     removeFrom(this.#frontendsOfPort, entry.servicePortId, key);
-    this.#use(entry.run, -1);
+    for (const { run } of [entry.inside, entry.outside]) this.#use(run, -1);
   }
 
-  recordMember(servicePortId: number, backend: Backend, state: MemberState): void {
-    const members = this.#members.get(servicePortId) ?? new Map<string, Member>();
-    members.set(backendKey(backend), { backend, state });
+  recordMember(servicePortId: number, backend: Backend, flags: MemberFlags): void {
+    const members = this.#members.get(servicePortId) ?? new Map<string, MemberEntry>();
+    members.set(backendKey(backend), { backend, flags });
     this.#members.set(servicePortId, members);
     this.#lastId = Math.max(this.#lastId, servicePortId);
   }
@@ -154,6 +175,15 @@ export class ActualTables {
     const members = this.#members.get(servicePortId);
     members?.delete(backendKey(backend));
     if (members?.size === 0) this.#members.delete(servicePortId);
+  }
+
+  recordSourceRange(servicePortId: number, range: IpPrefix): void {
+    addTo(this.#sourceRanges, servicePortId, range);
+    this.#lastId = Math.max(this.#lastId, servicePortId);
+  }
+
+  recordSourceRangeGone(servicePortId: number, range: IpPrefix): void {
+    removeFrom(this.#sourceRanges, servicePortId, range);
   }
 
   #use(run: SlotRun, change: 1 | -1): void {

@@ -5,30 +5,53 @@
 // Any prefix of the steps leaves every look-up valid: names and members exist before a frontend asks for
 // them, slots are written before the one write that publishes them, and what is no longer used goes last.
 
+import type { IpPrefix } from '../model/address.ts';
 import type { ObjectKey } from '../model/objects.ts';
-import type { ResolvedFrontend } from '../model/resolve.ts';
+import type { Member, ResolvedFrontend, ResolvedServicePort, Route } from '../model/resolve.ts';
 import {
   type Backend,
+  type BackendSetKey,
   backendKey,
   backendSetKey,
   type Frontend,
   type FrontendKey,
   frontendKey,
+  type FrontendKind as KindName,
   type ServicePortKey,
   servicePortKey,
 } from '../model/service-port.ts';
-import { MemberState, type SlotRun } from '../sys/layout.gen.ts';
-import type { ActualTables, FrontendEntry, ServicePortEntry } from './actual-tables.ts';
+import { FrontendFlags, FrontendKind, MemberFlags, type SlotRun } from '../sys/layout.gen.ts';
+import type {
+  ActualTables,
+  FrontendEntry,
+  MemberEntry,
+  NamedRun,
+  ServicePortEntry,
+} from './actual-tables.ts';
 import type { SlotAllocator } from './slot-allocator.ts';
+
+interface MemberStep extends MemberEntry {
+  readonly servicePortId: number;
+}
+
+interface SourceRangeStep {
+  readonly servicePortId: number;
+  readonly range: IpPrefix;
+}
 
 /** What each step does to the tables. A step belongs to a Service: when it fails, that Service is retried. */
 interface StepArguments {
   nameServicePort: ServicePortEntry;
-  addMember: { readonly servicePortId: number; readonly backend: Backend };
+  addSourceRange: SourceRangeStep;
+  /** With the flags that it has to have before or after the change. */
+  widenMember: MemberStep;
   writeRun: { readonly run: SlotRun; readonly backends: readonly Backend[] };
   publishFrontend: FrontendEntry;
   deleteFrontend: { readonly frontend: Frontend };
+  /** With the flags that it has to have after the change. */
+  narrowMember: MemberStep;
   removeMember: { readonly servicePortId: number; readonly backend: Backend };
+  removeSourceRange: SourceRangeStep;
   forgetServicePort: ServicePortEntry;
 }
 
@@ -37,11 +60,14 @@ export type StepKind = keyof StepArguments;
 /** Steps of a kind come together, in this order of kinds. */
 export const STEP_ORDER = [
   'nameServicePort',
-  'addMember',
+  'addSourceRange',
+  'widenMember',
   'writeRun',
   'publishFrontend',
   'deleteFrontend',
+  'narrowMember',
   'removeMember',
+  'removeSourceRange',
   'forgetServicePort',
 ] as const satisfies readonly StepKind[];
 
@@ -56,7 +82,7 @@ export interface Plan {
 }
 
 /** What each Service that changed is to have; nothing when it is gone. */
-export type Desired = ReadonlyMap<ObjectKey, readonly ResolvedFrontend[]>;
+export type Desired = ReadonlyMap<ObjectKey, readonly ResolvedServicePort[]>;
 
 export function stepCount(steps: Steps): number {
   return STEP_ORDER.reduce((count, kind) => count + steps[kind].length, 0);
@@ -65,7 +91,7 @@ export function stepCount(steps: Steps): number {
 /** @param slots grows when it must; its capacity then exceeds the kernel's, which apply makes good first. */
 export function plan(desired: Desired, actual: ActualTables, slots: SlotAllocator): Plan {
   const planner = new Planner(actual, slots);
-  for (const [service, frontends] of desired) planner.ensure(service, frontends);
+  for (const [service, servicePorts] of desired) planner.ensure(service, servicePorts);
   for (const service of desired.keys()) planner.remove(service);
   return planner;
 }
@@ -73,11 +99,14 @@ export function plan(desired: Desired, actual: ActualTables, slots: SlotAllocato
 class Planner implements Plan {
   readonly steps: Steps = {
     nameServicePort: [],
-    addMember: [],
+    addSourceRange: [],
+    widenMember: [],
     writeRun: [],
     publishFrontend: [],
     deleteFrontend: [],
+    narrowMember: [],
     removeMember: [],
+    removeSourceRange: [],
     forgetServicePort: [],
   };
   readonly allocated: SlotRun[] = [];
@@ -92,13 +121,16 @@ class Planner implements Plan {
   }
 
   /** Everything that `service` is to have. */
-  ensure(service: ObjectKey, frontends: readonly ResolvedFrontend[]): void {
-    const byPort = Map.groupBy(frontends, ({ servicePort }) => servicePortKey(servicePort));
-    for (const [key, ofPort] of byPort) {
+  ensure(service: ObjectKey, servicePorts: readonly ResolvedServicePort[]): void {
+    for (const wanted of servicePorts) {
+      if (!wanted.frontends.length) continue;
+      const key = servicePortKey(wanted.servicePort);
       this.#wantedPorts.add(key);
-      const id = this.#ensureName(service, key, ofPort);
-      this.#ensureMembers(service, id, ofPort);
-      this.#ensureFrontends(service, id, ofPort);
+      const id = this.#ensureName(service, key, wanted);
+      const isRestricted = wanted.frontends.some((frontend) => frontend.isRestricted);
+      this.#ensureSourceRanges(service, id, isRestricted ? wanted.sourceRanges : []);
+      this.#ensureMembers(service, id, wanted.members);
+      this.#ensureFrontends(service, id, wanted);
     }
   }
 
@@ -110,66 +142,94 @@ class Planner implements Plan {
         this.steps.deleteFrontend.push({ service, frontend });
       }
       if (this.#wantedPorts.has(servicePortKey(entry.servicePort))) continue;
-      for (const { backend } of this.#actual.membersOf(entry.id)) {
-        this.steps.removeMember.push({ service, servicePortId: entry.id, backend });
-      }
+      this.#ensureMembers(service, entry.id, []);
+      this.#ensureSourceRanges(service, entry.id, []);
       this.steps.forgetServicePort.push({ service, ...entry });
     }
   }
 
-  #ensureName(
-    service: ObjectKey,
-    key: ServicePortKey,
-    ofPort: readonly ResolvedFrontend[],
-  ): number {
+  #ensureName(service: ObjectKey, key: ServicePortKey, wanted: ResolvedServicePort): number {
     const known = this.#actual.servicePorts.get(key);
     if (known) return known.id;
     const id = this.#actual.nextServicePortId();
-    const [{ servicePort }] = ofPort as [ResolvedFrontend];
-    this.steps.nameServicePort.push({ service, id, servicePort });
+    this.steps.nameServicePort.push({ service, id, servicePort: wanted.servicePort });
     return id;
   }
 
-  #ensureMembers(
+  /** In between both the old and the new ranges are let in: each client meets its old verdict or its new one. */
+  #ensureSourceRanges(
     service: ObjectKey,
     servicePortId: number,
-    ofPort: readonly ResolvedFrontend[],
+    wanted: readonly IpPrefix[],
   ): void {
-    const wanted = new Map(
-      ofPort
-        .filter(isRemembered)
-        .flatMap(({ backends }) => backends.map((backend) => [backendKey(backend), backend])),
-    );
-    const present = new Set<string>();
-    for (const { backend, state } of this.#actual.membersOf(servicePortId)) {
-      if (!wanted.has(backendKey(backend))) {
-        this.steps.removeMember.push({ service, servicePortId, backend });
-      } else if (state === MemberState.ELIGIBLE) {
-        present.add(backendKey(backend));
+    const present = new Set(this.#actual.sourceRangesOf(servicePortId));
+    for (const range of wanted) {
+      if (!present.delete(range)) {
+        this.steps.addSourceRange.push({ service, servicePortId, range });
       }
     }
-    for (const [id, backend] of wanted) {
-      if (!present.has(id)) this.steps.addMember.push({ service, servicePortId, backend });
+    for (const range of present) {
+      this.steps.removeSourceRange.push({ service, servicePortId, range });
     }
   }
 
-  #ensureFrontends(
-    service: ObjectKey,
-    servicePortId: number,
-    ofPort: readonly ResolvedFrontend[],
-  ): void {
+  #ensureMembers(service: ObjectKey, servicePortId: number, members: readonly Member[]): void {
+    const wanted = new Map(members.map((member) => [backendKey(member.backend), member]));
+    for (const { backend, flags: before } of this.#actual.membersOf(servicePortId)) {
+      const key = backendKey(backend);
+      const member = wanted.get(key);
+      wanted.delete(key);
+      if (!member) {
+        this.steps.removeMember.push({ service, servicePortId, backend });
+        continue;
+      }
+      const flags = memberFlags(member);
+      const wide = before | flags;
+      if (wide !== before) {
+        this.steps.widenMember.push({ service, servicePortId, backend, flags: wide });
+      }
+      if (wide !== flags) this.steps.narrowMember.push({ service, servicePortId, backend, flags });
+    }
+    for (const member of wanted.values()) {
+      const { backend } = member;
+      const flags = memberFlags(member);
+      this.steps.widenMember.push({ service, servicePortId, backend, flags });
+    }
+  }
+
+  #ensureFrontends(service: ObjectKey, servicePortId: number, wanted: ResolvedServicePort): void {
     const runs = new Map(
-      this.#actual.frontendsOf(servicePortId).map((entry) => [entry.backendSet, entry.run]),
+      this.#actual
+        .frontendsOf(servicePortId)
+        .flatMap(({ inside, outside }) => [inside, outside])
+        .map((named) => [named.backendSet, named.run]),
     );
-    for (const { frontend, backends } of ofPort) {
-      const key = frontendKey(frontend);
-      const backendSet = backendSetKey(backends);
-      this.#wantedFrontends.add(key);
-      const before = this.#actual.frontends.get(key);
-      if (before?.servicePortId === servicePortId && before.backendSet === backendSet) continue;
+    const name = ({ backends }: Route, backendSet: BackendSetKey): NamedRun => {
       const run = runs.get(backendSet) ?? this.#writeRun(service, backends);
       runs.set(backendSet, run);
-      this.steps.publishFrontend.push({ service, frontend, servicePortId, run, backendSet });
+      return { run, backendSet };
+    };
+    for (const resolved of wanted.frontends) {
+      const key = frontendKey(resolved.frontend);
+      this.#wantedFrontends.add(key);
+      const settings = {
+        frontend: resolved.frontend,
+        servicePortId,
+        kind: KINDS[resolved.kind],
+        flags: frontendFlags(resolved),
+        affinityTimeoutSeconds: wanted.affinityTimeoutSeconds,
+      };
+      const { inside, outside } = resolved;
+      const insideSet = backendSetKey(inside.backends);
+      const outsideSet = outside === inside ? insideSet : backendSetKey(outside.backends);
+      const before = this.#actual.frontends.get(key);
+      if (before && isPublished(before, settings, insideSet, outsideSet)) continue;
+      this.steps.publishFrontend.push({
+        service,
+        ...settings,
+        inside: name(inside, insideSet),
+        outside: name(outside, outsideSet),
+      });
     }
   }
 
@@ -190,7 +250,48 @@ class Planner implements Plan {
   }
 }
 
-/** Whether clients hold on to a backend beyond one connection: unconnected UDP does. */
-function isRemembered({ servicePort }: ResolvedFrontend): boolean {
-  return servicePort.protocol === 'UDP';
+type Settings = Omit<FrontendEntry, 'inside' | 'outside'>;
+
+/** Whether the tables hold the frontend as it is wanted. */
+function isPublished(
+  before: FrontendEntry,
+  settings: Settings,
+  inside: BackendSetKey,
+  outside: BackendSetKey,
+): boolean {
+  return (
+    before.servicePortId === settings.servicePortId &&
+    before.kind === settings.kind &&
+    before.flags === settings.flags &&
+    before.affinityTimeoutSeconds === settings.affinityTimeoutSeconds &&
+    before.inside.backendSet === inside &&
+    before.outside.backendSet === outside
+  );
+}
+
+/** The word of the model for each number of the tables. */
+export const KINDS: Readonly<Record<KindName, FrontendKind>> = {
+  clusterIP: FrontendKind.CLUSTER_IP,
+  externalIP: FrontendKind.EXTERNAL_IP,
+  loadBalancer: FrontendKind.LOAD_BALANCER,
+  nodePort: FrontendKind.NODE_PORT,
+  otherPorts: FrontendKind.OTHER_PORTS,
+};
+
+function frontendFlags({ inside, outside, isRestricted }: ResolvedFrontend): FrontendFlags {
+  return (
+    (drops(inside) ? FrontendFlags.DROPS_INSIDE : 0) |
+    (drops(outside) ? FrontendFlags.DROPS_OUTSIDE : 0) |
+    (inside.list === 'local' ? FrontendFlags.LOCAL_INSIDE : 0) |
+    (outside.list === 'local' ? FrontendFlags.LOCAL_OUTSIDE : 0) |
+    (isRestricted ? FrontendFlags.RESTRICTED : 0)
+  );
+}
+
+function drops({ backends, onEmpty }: Route): boolean {
+  return backends.length === 0 && onEmpty === 'drop';
+}
+
+function memberFlags({ isInCluster, isInLocal }: Member): MemberFlags {
+  return (isInCluster ? MemberFlags.IN_CLUSTER : 0) | (isInLocal ? MemberFlags.IN_LOCAL : 0);
 }

@@ -9,8 +9,13 @@ import { frontendKey } from '../model/service-port.ts';
 import type { ActualTables } from '../plan/actual-tables.ts';
 import { type Plan, STEP_ORDER, type StepKind, type StepOf } from '../plan/plan.ts';
 import type { RefusedEntry } from '../sys/kernel-map.ts';
-import { MemberState } from '../sys/layout.gen.ts';
-import { frontendEntryKey, servicePortName } from './entries.ts';
+import {
+  frontendEntryKey,
+  frontendEntryValue,
+  PRESENT,
+  servicePortName,
+  sourceRangeKey,
+} from './entries.ts';
 import type { KernelTables } from './kernel-tables.ts';
 
 /** Why a Service is not as it should be. */
@@ -98,16 +103,25 @@ interface StepWriter<K extends StepKind> {
 type StepWriters = { readonly [K in StepKind]: StepWriter<K> };
 
 function stepWriters(tables: KernelTables, actual: ActualTables): StepWriters {
-  const { frontends, members, servicePorts, slots } = tables;
+  const { frontends, members, sourceRanges, servicePorts, slots } = tables;
+  const rangeKey = (step: StepOf<'addSourceRange'>) =>
+    sourceRangeKey(step.servicePortId, step.range);
+  type MemberStep = StepOf<'widenMember' | 'narrowMember'>;
+  const writeMember = {
+    write: (steps: readonly MemberStep[]) =>
+      members.put(steps.map((step) => [step, { flags: step.flags }])),
+    record: (step: MemberStep) => actual.recordMember(step.servicePortId, step.backend, step.flags),
+  };
   return {
     nameServicePort: {
       write: (steps) => servicePorts.put(steps.map((s) => [s.id, servicePortName(s.servicePort)])),
       record: (step) => actual.recordServicePort({ id: step.id, servicePort: step.servicePort }),
     },
-    addMember: {
-      write: (steps) => members.put(steps.map((step) => [step, { state: MemberState.ELIGIBLE }])),
-      record: (step) => actual.recordMember(step.servicePortId, step.backend, MemberState.ELIGIBLE),
+    addSourceRange: {
+      write: (steps) => sourceRanges.put(steps.map((step) => [rangeKey(step), PRESENT])),
+      record: (step) => actual.recordSourceRange(step.servicePortId, step.range),
     },
+    widenMember: writeMember,
     writeRun: {
       write: (steps) => writeRuns(slots, steps),
       record: () => {},
@@ -115,21 +129,22 @@ function stepWriters(tables: KernelTables, actual: ActualTables): StepWriters {
     publishFrontend: {
       write: (steps) =>
         frontends.put(
-          steps.map(({ frontend, servicePortId, run }) => [
-            frontendEntryKey(frontend),
-            { servicePortId, backends: run },
-          ]),
+          steps.map((step) => [frontendEntryKey(step.frontend), frontendEntryValue(step)]),
         ),
-      record: ({ frontend, servicePortId, run, backendSet }) =>
-        actual.recordFrontend({ frontend, servicePortId, run, backendSet }),
+      record: ({ service: _, ...entry }) => actual.recordFrontend(entry),
     },
     deleteFrontend: {
       write: (steps) => frontends.delete(steps.map((step) => frontendEntryKey(step.frontend))),
       record: (step) => actual.recordFrontendGone(step.frontend),
     },
+    narrowMember: writeMember,
     removeMember: {
       write: (steps) => members.delete(steps),
       record: (step) => actual.recordMemberGone(step.servicePortId, step.backend),
+    },
+    removeSourceRange: {
+      write: (steps) => sourceRanges.delete(steps.map(rangeKey)),
+      record: (step) => actual.recordSourceRangeGone(step.servicePortId, step.range),
     },
     forgetServicePort: {
       write: (steps) => servicePorts.delete(steps.map((step) => step.id)),

@@ -7,9 +7,14 @@ import type {
   FrontendKey,
   FrontendValue,
   IpPort,
+  IpPrefix,
   MemberKey,
   MemberValue,
+  Node,
+  NodePortAddress,
+  Presence,
   ServicePortName,
+  SourceRangeKey,
 } from '../sys/layout.gen.ts';
 
 export interface Table<K, V> {
@@ -33,6 +38,11 @@ export interface SlotTable {
 export interface KernelTables {
   readonly frontends: Table<FrontendKey, FrontendValue>;
   readonly members: Table<MemberKey, MemberValue>;
+  readonly sourceRanges: Table<SourceRangeKey, Presence>;
   readonly servicePorts: Table<number, ServicePortName>;
   readonly slots: SlotTable;
+  /** One entry, at 0; an array: it cannot be deleted. */
+  readonly nodes: Pick<Table<number, Node>, 'put' | 'entries'>;
+  readonly nodePortAddresses: Table<NodePortAddress, Presence>;
+  readonly serviceCidrs: Table<IpPrefix, Presence>;
 }

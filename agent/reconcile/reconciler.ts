@@ -5,9 +5,10 @@
 // changes gather for the next. Passes, audits and retries happen one after another, never side by side.
 
 import type { ClusterState } from '../model/cluster-state.ts';
+import type { NodeTraits } from '../model/endpoint-selection.ts';
 import { FrontendClaims, type FrontendConflict } from '../model/frontend-claims.ts';
 import type { ObjectKey } from '../model/objects.ts';
-import { type ResolvedFrontend, resolve } from '../model/resolve.ts';
+import { type ResolvedServicePort, resolve } from '../model/resolve.ts';
 import { frontendKey } from '../model/service-port.ts';
 import type { ActualTables } from '../plan/actual-tables.ts';
 import { type Desired, plan, stepCount } from '../plan/plan.ts';
@@ -15,6 +16,7 @@ import type { SlotAllocator } from '../plan/slot-allocator.ts';
 import { apply, type Failure } from './apply.ts';
 import { CoolingRuns } from './cooling-runs.ts';
 import type { KernelTables } from './kernel-tables.ts';
+import { type NodeState, reconcileNode } from './node-tables.ts';
 import { restore } from './restore.ts';
 import { RetryQueue } from './retry-queue.ts';
 
@@ -26,6 +28,18 @@ export interface PassReport {
   readonly durationMs: number;
   readonly failures: readonly Failure[];
 }
+
+/** The node, as far as tables and decisions depend on it. A new object each time that something changed. */
+export interface NodeView {
+  readonly traits: NodeTraits;
+  /** undefined: not known yet, the tables stay as they are. */
+  readonly state: NodeState | undefined;
+}
+
+const NODE_RETRY_MS = 1000;
+
+/** A node without a name: nothing is local to it. */
+const NOWHERE: NodeView = { traits: { name: '', zone: '', nodeIPs: [] }, state: undefined };
 
 export interface AuditReport {
   /** Table writes that it took to mend what somebody else had changed. */
@@ -44,12 +58,26 @@ export class Reconciler {
   readonly #observer: ReconcilerObserver;
   readonly #claims = new FrontendClaims();
   readonly #retries = new RetryQueue();
+  readonly #node: () => NodeView;
+  #writtenNode: NodeState | undefined;
+  #nodeFailures: readonly string[] = [];
+  #retryNodeAtMs = 0;
   #actual: ActualTables;
   #slots: SlotAllocator;
   readonly #cooling: CoolingRuns;
 
-  /** Reads the tables as an earlier agent left them. */
-  constructor(cluster: ClusterState, tables: KernelTables, observer: ReconcilerObserver) {
+  /**
+   * Reads the tables as an earlier agent left them.
+   *
+   * @param node asked anew in each pass.
+   */
+  constructor(
+    cluster: ClusterState,
+    tables: KernelTables,
+    observer: ReconcilerObserver,
+    node: () => NodeView = () => NOWHERE,
+  ) {
+    this.#node = node;
     this.#cluster = cluster;
     this.#tables = tables;
     this.#observer = observer;
@@ -76,9 +104,17 @@ export class Reconciler {
     return this.#claims.conflicts;
   }
 
+  /** What of the node's own tables could not be written, one line each. */
+  get nodeFailures(): readonly string[] {
+    return this.#nodeFailures;
+  }
+
   /** When something failed: how long until it is worth another pass. */
   get retryInMs(): number | undefined {
-    return this.#retries.nextInMs();
+    const ofServices = this.#retries.nextInMs();
+    if (!this.#nodeFailures.length) return ofServices;
+    const ofNode = Math.max(0, this.#retryNodeAtMs - performance.now());
+    return Math.min(ofNode, ofServices ?? Infinity);
   }
 
   /** The first pass, over all that the cluster and the tables hold. Only once the watches are in sync. */
@@ -93,13 +129,15 @@ export class Reconciler {
 
   /** Reads the kernel back and mends what is not as it was left. */
   async audit(): Promise<AuditReport> {
+    this.#writtenNode = undefined;
+    const ofNode = this.#programNode();
     ({ actual: this.#actual, slots: this.#slots } = restore(this.#tables, this.#cooling.runs));
     const changed = this.#cluster.takeDirty();
     const services = new Set([...this.#cluster.services(), ...this.#actual.services()]);
     const pending = [...changed, ...this.#retries.failures.map(({ service }) => service)];
     for (const service of pending) services.delete(service);
     const { steps } = await this.#pass(services);
-    const report = { repairs: steps };
+    const report = { repairs: steps + ofNode };
     this.#observer.audited(report);
     if (changed.size) await this.#pass(changed);
     return report;
@@ -110,30 +148,40 @@ export class Reconciler {
    * them goes with the first pass of the next agent. Must not run beside a pass.
    */
   async withTemporary(
-    frontends: readonly ResolvedFrontend[],
+    servicePorts: readonly ResolvedServicePort[],
     body: () => Promise<void>,
   ): Promise<void> {
-    const services = new Set(frontends.map(({ servicePort }) => servicePort.service));
-    const all = [...services].map((service) => {
-      return [service, frontends.filter((f) => f.servicePort.service === service)] as const;
-    });
-    const [failure] = (await this.#program(new Map(all))).failures;
+    const all = Map.groupBy(servicePorts, ({ servicePort }) => servicePort.service);
+    const [failure] = (await this.#program(all)).failures;
     try {
       if (failure) throw new Error(failure.message);
       await body();
     } finally {
-      await this.#program(new Map(all.map(([service]) => [service, []])));
+      await this.#program(new Map([...all.keys()].map((service) => [service, []])));
     }
+  }
+
+  /** @returns how many writes it took. */
+  #programNode(): number {
+    const { state } = this.#node();
+    const isDue = this.#nodeFailures.length > 0 && performance.now() >= this.#retryNodeAtMs;
+    if (!state || (state === this.#writtenNode && !isDue)) return 0;
+    const { steps, failures } = reconcileNode(state, this.#tables);
+    this.#writtenNode = state;
+    this.#nodeFailures = failures;
+    if (failures.length) this.#retryNodeAtMs = performance.now() + NODE_RETRY_MS;
+    return steps;
   }
 
   async #pass(dirty: Set<ObjectKey>): Promise<PassReport> {
     const started = performance.now();
+    const nodeSteps = this.#programNode();
     const desired = this.#desired(dirty);
     const { steps, failures } = await this.#program(desired);
     this.#retries.record(desired.keys(), failures);
     const report: PassReport = {
       services: desired.size,
-      steps,
+      steps: nodeSteps + steps,
       durationMs: performance.now() - started,
       failures,
     };
@@ -154,28 +202,36 @@ export class Reconciler {
   }
 
   /** What each dirty Service is to have, and each that a dirty one takes a frontend from or leaves one to. */
-  #desired(dirty: ReadonlySet<ObjectKey>): Map<ObjectKey, readonly ResolvedFrontend[]> {
-    const resolved = new Map<ObjectKey, readonly ResolvedFrontend[]>();
+  #desired(dirty: ReadonlySet<ObjectKey>): Map<ObjectKey, readonly ResolvedServicePort[]> {
+    const resolved = new Map<ObjectKey, readonly ResolvedServicePort[]>();
+    const { traits } = this.#node();
+    const resolveOnce = (key: ObjectKey) => {
+      if (!resolved.has(key)) resolved.set(key, this.#resolve(key, traits));
+    };
     for (const key of dirty) {
-      resolved.set(key, this.#resolve(key));
-      const claims = (resolved.get(key) ?? []).map(({ frontend }) => frontendKey(frontend));
+      resolved.set(key, this.#resolve(key, traits));
+      const claims = (resolved.get(key) ?? []).flatMap(({ frontends }) => frontends);
       const created = this.#cluster.service(key)?.creationTimestamp;
-      for (const other of this.#claims.update(key, created, claims)) {
-        if (!resolved.has(other)) resolved.set(other, this.#resolve(other));
-      }
+      for (const other of this.#claims.update(key, created, claims)) resolveOnce(other);
     }
-    for (const key of resolved.keys()) {
-      for (const heir of this.#heirs(key)) {
-        if (!resolved.has(heir)) resolved.set(heir, this.#resolve(heir));
-      }
+    for (const key of [...resolved.keys()]) {
+      for (const heir of this.#heirs(key)) resolveOnce(heir);
     }
-    for (const [key, frontends] of resolved) {
+    for (const [key, servicePorts] of resolved) {
       resolved.set(
         key,
-        frontends.filter(({ frontend }) => this.#claims.owner(frontendKey(frontend)) === key),
+        servicePorts.map((port) => this.#withoutLost(key, port)),
       );
     }
     return resolved;
+  }
+
+  /** `port` without the frontends that another Service gets. */
+  #withoutLost(service: ObjectKey, port: ResolvedServicePort): ResolvedServicePort {
+    const isOwn = ({ frontend }: ResolvedServicePort['frontends'][number]) =>
+      this.#claims.owner(frontendKey(frontend)) === service;
+    if (port.frontends.every(isOwn)) return port;
+    return { ...port, frontends: port.frontends.filter(isOwn) };
   }
 
   /** Services that own what `service` still has in the tables, because a write was refused: they take it over. */
@@ -187,8 +243,8 @@ export class Reconciler {
       .filter((owner) => owner !== service);
   }
 
-  #resolve(key: ObjectKey): ResolvedFrontend[] {
+  #resolve(key: ObjectKey, traits: NodeTraits): ResolvedServicePort[] {
     const service = this.#cluster.service(key);
-    return service ? resolve(service, this.#cluster.endpointSlices(key)) : [];
+    return service ? resolve(service, this.#cluster.endpointSlices(key), traits) : [];
   }
 }

@@ -10,10 +10,10 @@ import {
   type ServicePort,
   servicePortKey,
 } from '../model/service-port.ts';
-import { ActualTables } from '../plan/actual-tables.ts';
+import { ActualTables, type NamedRun } from '../plan/actual-tables.ts';
 import { SlotAllocator } from '../plan/slot-allocator.ts';
 import type { IpPort, SlotRun } from '../sys/layout.gen.ts';
-import { frontendOf, servicePortOf } from './entries.ts';
+import { frontendOf, servicePortOf, sourceRangeOf } from './entries.ts';
 import type { KernelTables } from './kernel-tables.ts';
 
 export interface Restored {
@@ -33,9 +33,13 @@ export function restore(tables: KernelTables, reserved: readonly SlotRun[]): Res
     if (isFree) actual.recordServicePort({ id, servicePort });
     else nameIfUnknown(actual, id);
   }
-  for (const [{ servicePortId, backend }, { state }] of tables.members.entries()) {
+  for (const [{ servicePortId, backend }, { flags }] of tables.members.entries()) {
     nameIfUnknown(actual, servicePortId);
-    actual.recordMember(servicePortId, backend, state);
+    actual.recordMember(servicePortId, backend, flags);
+  }
+  for (const [key] of tables.sourceRanges.entries()) {
+    nameIfUnknown(actual, key.servicePortId);
+    actual.recordSourceRange(key.servicePortId, sourceRangeOf(key));
   }
   const runs = restoreFrontends(tables, actual, reserved);
   return { actual, slots: new SlotAllocator(tables.slots.capacity, [...runs, ...reserved]) };
@@ -50,22 +54,28 @@ function restoreFrontends(
   const slots = tables.slots.read();
   const entries = tables.frontends.entries();
   const shared = overlapping(
-    entries.map(([, value]) => value.backends),
+    entries.flatMap(([, { inside, outside }]) => [inside, outside]),
     reserved,
   );
   const used: SlotRun[] = [];
-  for (const [key, { servicePortId, backends: run }] of entries) {
+  const named = (run: SlotRun): NamedRun => {
+    if (run.first + run.count <= slots.length) used.push(run);
+    const backendSet = shared.has(run.first) ? undefined : readRun(slots, run);
+    // A damaged run is never given back: its slots may be another's. The next audit finds them free.
+    return { run: backendSet === undefined ? NO_RUN : run, backendSet };
+  };
+  for (const [key, { servicePortId, kind, flags, affinityTimeoutSeconds, ...runs }] of entries) {
     const frontend = frontendOf(key);
     if (!frontend) continue;
     nameIfUnknown(actual, servicePortId);
-    const backendSet = shared.has(run.first) ? undefined : readRun(slots, run);
-    if (run.first + run.count <= slots.length) used.push(run);
-    // A damaged run is never given back: its slots may be another's. The next audit finds them free.
-    const owned = backendSet === undefined ? { first: 0, count: 0 } : run;
-    actual.recordFrontend({ frontend, servicePortId, run: owned, backendSet });
+    const [inside, outside] = [named(runs.inside), named(runs.outside)];
+    const settings = { kind, flags, affinityTimeoutSeconds };
+    actual.recordFrontend({ frontend, servicePortId, ...settings, inside, outside });
   }
   return used;
 }
+
+const NO_RUN: SlotRun = { first: 0, count: 0 };
 
 /** @returns undefined when the run lies outside the slots. */
 function readRun(slots: readonly IpPort[], { first, count }: SlotRun): BackendSetKey | undefined {

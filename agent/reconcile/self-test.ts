@@ -10,7 +10,7 @@ import net from 'node:net';
 import { messageOf } from '../errors.ts';
 import type { IpAddress } from '../model/address.ts';
 import type { Protocol } from '../model/objects.ts';
-import type { ResolvedFrontend } from '../model/resolve.ts';
+import type { ResolvedServicePort, Route } from '../model/resolve.ts';
 import type { Backend } from '../model/service-port.ts';
 
 interface Case {
@@ -28,9 +28,9 @@ const CASES: readonly Case[] = [
 const PORT = 9;
 const TIMEOUT_MS = 2000;
 
-/** Has `frontends` in the tables while `body` runs. */
+/** Has `servicePorts` in the tables while `body` runs. */
 export type WithFrontends = (
-  frontends: readonly ResolvedFrontend[],
+  servicePorts: readonly ResolvedServicePort[],
   body: () => Promise<void>,
 ) => Promise<void>;
 
@@ -56,11 +56,11 @@ async function testCase(one: Case, withFrontends: WithFrontends): Promise<string
     if (!(await listens(tcp, udp, one.loopback))) return undefined;
     const problems: string[] = [];
     const tcpPort = (tcp.address() as net.AddressInfo).port;
-    const frontends = [
-      frontend(one, 'TCP', { address: one.loopback, port: tcpPort }),
-      frontend(one, 'UDP', { address: one.loopback, port: udp.address().port }),
+    const servicePorts = [
+      servicePort(one, 'TCP', { address: one.loopback, port: tcpPort }),
+      servicePort(one, 'UDP', { address: one.loopback, port: udp.address().port }),
     ];
-    await withFrontends(frontends, async () => {
+    await withFrontends(servicePorts, async () => {
       problems.push(
         ...(await attempt(`a TCP connection to ${one.service}`, () => connect(one.service))),
       );
@@ -84,11 +84,22 @@ async function listens(tcp: net.Server, udp: Socket, host: string): Promise<bool
   }
 }
 
-function frontend({ service }: Case, protocol: Protocol, backend: Backend): ResolvedFrontend {
+function servicePort({ service }: Case, protocol: Protocol, backend: Backend): ResolvedServicePort {
+  const route: Route = { list: 'cluster', backends: [backend], onEmpty: 'reject' };
   return {
-    frontend: { address: service, port: PORT, protocol },
     servicePort: { service: `signalbox/self-test-${service}`, portName: '', protocol },
-    backends: [backend],
+    frontends: [
+      {
+        frontend: { scope: 'address', address: service, port: PORT, protocol },
+        kind: 'clusterIP',
+        inside: route,
+        outside: route,
+        isRestricted: false,
+      },
+    ],
+    affinityTimeoutSeconds: 0,
+    members: [{ backend, isInCluster: true, isInLocal: false }],
+    sourceRanges: [],
   };
 }
 

@@ -10,10 +10,15 @@ import { KernelMap } from './kernel-map.ts';
 import {
   type FrontendKey,
   type FrontendValue,
+  type IpPrefix,
   MAPS,
   type MemberKey,
   type MemberValue,
+  type Node,
+  type NodePortAddress,
+  type Presence,
   type ServicePortName,
+  type SourceRangeKey,
 } from './layout.gen.ts';
 import {
   type CgroupHook,
@@ -36,8 +41,12 @@ export const PINNED_MAPS = Object.values(MAPS);
 export interface Tables {
   readonly frontends: KernelMap<FrontendKey, FrontendValue>;
   readonly members: KernelMap<MemberKey, MemberValue>;
+  readonly sourceRanges: KernelMap<SourceRangeKey, Presence>;
   readonly servicePorts: KernelMap<number, ServicePortName>;
   readonly slots: SlotArray;
+  readonly nodes: KernelMap<number, Node>;
+  readonly nodePortAddresses: KernelMap<NodePortAddress, Presence>;
+  readonly serviceCidrs: KernelMap<IpPrefix, Presence>;
   close(): void;
 }
 
@@ -55,8 +64,12 @@ export function openTables(pins: Pins): Tables {
     return {
       frontends: opening(openMap(pins, MAPS.frontends)),
       members: opening(openMap(pins, MAPS.members)),
+      sourceRanges: opening(openMap(pins, MAPS.sourceRanges)),
       servicePorts: opening(openMap(pins, MAPS.servicePorts)),
       slots: opening(SlotArray.open(RawMap.openPin(pins.map(MAPS.slots)))),
+      nodes: opening(openMap(pins, MAPS.nodes)),
+      nodePortAddresses: opening(openMap(pins, MAPS.nodePortAddresses)),
+      serviceCidrs: opening(openMap(pins, MAPS.serviceCidrs)),
       close,
     };
   } catch (error) {

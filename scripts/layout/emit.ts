@@ -46,8 +46,10 @@ function emitType(btf: Btf, id: number, emitted: Map<string, string>): void {
 function emitEnum(type: BtfType): string {
   const prefix = new RegExp(`^${type.name.split('_')[0]}_`, 'i');
   const values = type.values?.map((v) => `  ${v.name.replace(prefix, '')}: ${v.val},`) ?? [];
-  return `export const ${pascal(type.name)} = {\n${values.join('\n')}\n} as const;
-export type ${pascal(type.name)} = (typeof ${pascal(type.name)})[keyof typeof ${pascal(type.name)}];\n`;
+  const name = pascal(type.name);
+  // Flags come together: then a value is none of the constants.
+  const union = type.name.endsWith('_flags') ? 'number' : `(typeof ${name})[keyof typeof ${name}]`;
+  return `export const ${name} = {\n${values.join('\n')}\n} as const;\nexport type ${name} = ${union};\n`;
 }
 
 function emitStruct(btf: Btf, type: BtfType): string {

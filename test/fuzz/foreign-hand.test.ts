@@ -6,11 +6,11 @@ import test from 'ava';
 import fc from 'fast-check';
 import { ClusterState } from '../../agent/model/cluster-state.ts';
 import { Reconciler } from '../../agent/reconcile/reconciler.ts';
-import type { MemberState } from '../../agent/sys/layout.gen.ts';
+import type { FrontendKind, FrontendScope } from '../../agent/sys/layout.gen.ts';
 import { FakeTables } from '../helpers/fake-tables.ts';
 import { address } from '../helpers/objects.ts';
 import { assertNone, assertOldOrNew } from '../helpers/old-or-new.ts';
-import { clusterAfter, expectedRows, histories, tell } from '../helpers/random-cluster.ts';
+import { clusterAfter, freshRows, histories, nodes, tell } from '../helpers/random-cluster.ts';
 import { brokenLookups, frontendRows, leftOvers } from '../helpers/table-view.ts';
 
 const SILENT = { passed() {}, audited() {} };
@@ -24,6 +24,7 @@ const frontendKeys = fc.record({
   address: fc.constantFrom('10.96.0.1', '10.96.0.2', 'fd00::1', '192.0.2.1').map(address),
   port: fc.constantFrom(80, 53),
   protocol: fc.constantFrom(6, 17, 132),
+  scope: fc.constantFrom<FrontendScope[]>(0, 0, 1, 2),
 });
 const backends = fc.record({
   address: fc.constantFrom('10.244.0.1', '10.244.0.2', 'fd01::1', '192.0.2.9').map(address),
@@ -32,6 +33,19 @@ const backends = fc.record({
 const runs = fc
   .tuple(fc.nat(SLOTS - 1), fc.nat(4))
   .map(([first, count]) => ({ first, count: Math.min(count, SLOTS - first) }));
+const frontendValues = fc.record({
+  servicePortId: ids,
+  kind: fc.constantFrom(1, 2, 3, 4, 5, 99).map((kind) => kind as FrontendKind),
+  flags: fc.nat(63),
+  affinityTimeoutSeconds: fc.constantFrom(0, 0, 10),
+  inside: runs,
+  outside: runs,
+});
+const sourceRanges = fc.record({
+  bits: fc.constantFrom(32 + 96 + 8, 32 + 128),
+  servicePortId: ids,
+  address: fc.constantFrom('10.0.0.0', '192.0.0.0').map(address),
+});
 const names = fc.record({
   namespaceName: fc.constantFrom('a', 'b', 'c', ''),
   serviceName: fc.constantFrom('p', 'q', ''),
@@ -40,10 +54,20 @@ const names = fc.record({
 });
 
 const hands: fc.Arbitrary<Hand> = fc.oneof(
-  fc.tuple(frontendKeys, ids, runs).map(
-    ([key, servicePortId, run]): Hand =>
+  fc.tuple(frontendKeys, frontendValues).map(
+    (entry): Hand =>
       (tables) =>
-        tables.frontends.put([[key, { servicePortId, backends: run }]]),
+        tables.frontends.put([entry]),
+  ),
+  sourceRanges.map(
+    (key): Hand =>
+      (tables) =>
+        tables.sourceRanges.put([[key, { present: 1 }]]),
+  ),
+  sourceRanges.map(
+    (key): Hand =>
+      (tables) =>
+        tables.sourceRanges.delete([key]),
   ),
   frontendKeys.map(
     (key): Hand =>
@@ -61,9 +85,9 @@ const hands: fc.Arbitrary<Hand> = fc.oneof(
         tables.servicePorts.delete([id]),
   ),
   fc.tuple(ids, backends, fc.constantFrom(0, 1, 7)).map(
-    ([servicePortId, backend, state]): Hand =>
+    ([servicePortId, backend, flags]): Hand =>
       (tables) =>
-        tables.members.put([[{ servicePortId, backend }, { state: state as MemberState }]]),
+        tables.members.put([[{ servicePortId, backend }, { flags }]]),
   ),
   fc.tuple(ids, backends).map(
     ([servicePortId, backend]): Hand =>
@@ -79,38 +103,50 @@ const hands: fc.Arbitrary<Hand> = fc.oneof(
 
 test('whatever was done to the tables, an audit mends it', async (t) => {
   await fc.assert(
-    fc.asyncProperty(histories, fc.array(hands, { maxLength: 8 }), async (history, all) => {
-      const cluster = new ClusterState();
-      const tables = new FakeTables({ slots: SLOTS });
-      const reconciler = new Reconciler(cluster, tables, SILENT);
-      for (const change of history.flat()) tell(cluster, change);
-      await reconciler.reconcileAll();
-      for (const hand of all) hand(tables);
-      watch(tables, expectedRows(cluster));
-      await reconciler.audit();
-      t.deepEqual(reconciler.failures, []);
-      t.deepEqual(frontendRows(tables), expectedRows(cluster));
-      assertNone([...brokenLookups(tables), ...leftOvers(tables)]);
-      t.deepEqual(await reconciler.audit(), { repairs: 0 });
-    }),
+    fc.asyncProperty(
+      histories,
+      nodes,
+      fc.array(hands, { maxLength: 8 }),
+      async (...[history, node, all]) => {
+        const after = await freshRows(history, node);
+        const cluster = new ClusterState();
+        const tables = new FakeTables({ slots: SLOTS });
+        const reconciler = new Reconciler(cluster, tables, SILENT, node);
+        for (const change of history.flat()) tell(cluster, change);
+        await reconciler.reconcileAll();
+        for (const hand of all) hand(tables);
+        watch(tables, after);
+        await reconciler.audit();
+        t.deepEqual(reconciler.failures, []);
+        t.deepEqual(frontendRows(tables), after);
+        assertNone([...brokenLookups(tables), ...leftOvers(tables)]);
+        t.deepEqual(await reconciler.audit(), { repairs: 0 });
+      },
+    ),
     { numRuns: 300, includeErrorInReport: true },
   );
 });
 
 test('whatever is in the tables, a new agent makes of it what is to be there', async (t) => {
   await fc.assert(
-    fc.asyncProperty(histories, fc.array(hands, { maxLength: 20 }), async (history, all) => {
-      const cluster = clusterAfter(history);
-      const tables = new FakeTables({ slots: SLOTS });
-      for (const hand of all) hand(tables);
-      const reconciler = new Reconciler(cluster, tables, SILENT);
-      watch(tables, expectedRows(cluster));
-      await reconciler.reconcileAll();
-      t.deepEqual(reconciler.failures, []);
-      t.deepEqual(frontendRows(tables), expectedRows(cluster));
-      assertNone([...brokenLookups(tables), ...leftOvers(tables)]);
-      t.deepEqual(await reconciler.audit(), { repairs: 0 });
-    }),
+    fc.asyncProperty(
+      histories,
+      nodes,
+      fc.array(hands, { maxLength: 20 }),
+      async (...[history, node, all]) => {
+        const after = await freshRows(history, node);
+        const cluster = clusterAfter(history);
+        const tables = new FakeTables({ slots: SLOTS });
+        for (const hand of all) hand(tables);
+        const reconciler = new Reconciler(cluster, tables, SILENT, node);
+        watch(tables, after);
+        await reconciler.reconcileAll();
+        t.deepEqual(reconciler.failures, []);
+        t.deepEqual(frontendRows(tables), after);
+        assertNone([...brokenLookups(tables), ...leftOvers(tables)]);
+        t.deepEqual(await reconciler.audit(), { repairs: 0 });
+      },
+    ),
     { numRuns: 300, includeErrorInReport: true },
   );
 });

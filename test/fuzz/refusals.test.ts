@@ -8,7 +8,7 @@ import { ClusterState } from '../../agent/model/cluster-state.ts';
 import { Reconciler } from '../../agent/reconcile/reconciler.ts';
 import { ENOMEM, FakeTables } from '../helpers/fake-tables.ts';
 import { assertNone, assertOldOrNew } from '../helpers/old-or-new.ts';
-import { expectedRows, histories, tell } from '../helpers/random-cluster.ts';
+import { freshRows, histories, nodes, tell } from '../helpers/random-cluster.ts';
 import {
   brokenLookups,
   entryCounts,
@@ -33,18 +33,19 @@ test.serial('refused here and there, the tables stay whole and become right', as
   await fc.assert(
     fc.asyncProperty(
       histories,
+      nodes,
       fc.infiniteStream(fc.nat(9)),
       fc.infiniteStream(fc.boolean()),
-      async (history, dice, waits) => {
+      async (history, node, dice, waits) => {
         const cluster = new ClusterState();
         const tables = new FakeTables();
-        const reconciler = new Reconciler(cluster, tables, SILENT);
+        const reconciler = new Reconciler(cluster, tables, SILENT, node);
         tables.beforeWrite = () => (dice.next().value === 0 ? ENOMEM : undefined);
-        for (const changes of history) {
+        for (const [i, changes] of history.entries()) {
           for (const change of changes) tell(cluster, change);
           if (waits.next().value) aheadMs += LONGEST_RETRY_MS;
           const before = frontendRows(tables);
-          const after = expectedRows(cluster);
+          const after = await freshRows(history.slice(0, i + 1), node);
           tables.afterWrite = () => {
             assertOldOrNew(frontendRows(tables), before, after);
             assertNone(brokenLookups(tables));
@@ -58,7 +59,7 @@ test.serial('refused here and there, the tables stay whole and become right', as
         aheadMs += LONGEST_RETRY_MS;
         await reconciler.reconcileChanges();
         t.deepEqual(reconciler.failures, []);
-        t.deepEqual(frontendRows(tables), expectedRows(cluster));
+        t.deepEqual(frontendRows(tables), await freshRows(history, node));
         assertNone(leftOvers(tables));
         t.deepEqual(await reconciler.audit(), { repairs: 0 });
         cluster.listed('Service', new Set());

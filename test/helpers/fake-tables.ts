@@ -10,10 +10,15 @@ import {
   type FrontendKey,
   type FrontendValue,
   type IpPort,
+  type IpPrefix,
   MAPS,
   type MemberKey,
   type MemberValue,
+  type Node,
+  type NodePortAddress,
+  type Presence,
   type ServicePortName,
+  type SourceRangeKey,
 } from '../../agent/sys/layout.gen.ts';
 import { KernelError } from '../../agent/sys/libbpf/kernel-error.ts';
 
@@ -21,7 +26,15 @@ import { KernelError } from '../../agent/sys/libbpf/kernel-error.ts';
 export const ENOMEM = 12;
 export const E2BIG = 7;
 
-export type TableName = 'frontends' | 'members' | 'servicePorts' | 'slots';
+export type TableName =
+  | 'frontends'
+  | 'members'
+  | 'sourceRanges'
+  | 'servicePorts'
+  | 'slots'
+  | 'nodes'
+  | 'nodePortAddresses'
+  | 'serviceCidrs';
 
 /** One write that is about to happen. */
 export interface Attempt {
@@ -39,6 +52,7 @@ interface Limits {
   readonly frontends?: number;
   readonly members?: number;
   readonly servicePorts?: number;
+  readonly sourceRanges?: number;
 }
 
 export class FakeTables implements KernelTables {
@@ -50,6 +64,10 @@ export class FakeTables implements KernelTables {
   readonly frontends: FakeTable<FrontendKey, FrontendValue>;
   readonly members: FakeTable<MemberKey, MemberValue>;
   readonly servicePorts: FakeTable<number, ServicePortName>;
+  readonly sourceRanges: FakeTable<SourceRangeKey, Presence>;
+  readonly nodes: FakeTable<number, Node>;
+  readonly nodePortAddresses: FakeTable<NodePortAddress, Presence>;
+  readonly serviceCidrs: FakeTable<IpPrefix, Presence>;
   readonly slots: FakeSlots;
 
   constructor(limits: Limits = {}) {
@@ -65,6 +83,15 @@ export class FakeTables implements KernelTables {
       hooks,
       limits.servicePorts,
     );
+    this.sourceRanges = new FakeTable(
+      'sourceRanges',
+      MAPS.sourceRanges,
+      hooks,
+      limits.sourceRanges,
+    );
+    this.nodes = new FakeTable('nodes', MAPS.nodes, hooks);
+    this.nodePortAddresses = new FakeTable('nodePortAddresses', MAPS.nodePortAddresses, hooks);
+    this.serviceCidrs = new FakeTable('serviceCidrs', MAPS.serviceCidrs, hooks);
     this.slots = new FakeSlots(limits.slots ?? 4, hooks);
   }
 }

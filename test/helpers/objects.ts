@@ -11,7 +11,7 @@ import {
   type Protocol,
   type ServiceSpec,
 } from '../../agent/model/objects.ts';
-import type { ResolvedFrontend } from '../../agent/model/resolve.ts';
+import type { ResolvedServicePort, Route } from '../../agent/model/resolve.ts';
 import type { Backend, Frontend } from '../../agent/model/service-port.ts';
 
 /** `http/TCP:80`; `TCP:80` for a port without a name. */
@@ -23,21 +23,36 @@ export function address(text: string): IpAddress {
   return parsed;
 }
 
+/** A plain Service; `more` has what it has besides. A port's nodePort stands behind it: `http/TCP:80 30080`. */
 export function service(
   key: ObjectKey,
   clusterIPs: readonly string[],
   ports: readonly PortText[],
   creationTimestamp?: string,
+  more: Partial<ServiceSpec> = {},
 ): ServiceSpec {
   return {
     ...splitKey(key),
     ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
     clusterIPs: clusterIPs.map(address),
-    ports: ports.map(port),
+    externalIPs: [],
+    loadBalancerIPs: [],
+    loadBalancerSourceRanges: [],
+    internalTrafficPolicy: 'Cluster',
+    externalTrafficPolicy: 'Cluster',
+    affinityTimeoutSeconds: 0,
+    ports: ports.map((text) => {
+      const [portText = '', nodePort = '0'] = text.split(' ');
+      return { ...port(portText as PortText), nodePort: Number(nodePort) };
+    }),
+    ...more,
   };
 }
 
-/** @param endpoints `10.244.1.2`, with what it is besides ready: `10.244.1.2 terminating serving`. */
+/**
+ * @param endpoints `10.244.1.2`, with what it is besides ready: `10.244.1.2 terminating serving`; its node
+ *   `on:node-1`; the zone that it is hinted to `for:zone-a`, or the node `at:node-1`.
+ */
 export function slice(
   key: ObjectKey,
   serviceName: string,
@@ -54,12 +69,20 @@ export function slice(
   };
 }
 
-/** Without words behind the address it is ready, which means serving too; else it is what they say. */
+const CONDITIONS = ['unready', 'ready', 'serving', 'terminating'];
+
+/** Without a condition behind the address it is ready, which means serving too; else it is what they say. */
 function endpoint(text: string): EndpointSpec {
   const [ip = '', ...words] = text.split(' ');
-  const isReady = words.length === 0 || words.includes('ready');
+  const isReady = !words.some((word) => CONDITIONS.includes(word)) || words.includes('ready');
+  const after = (prefix: string) =>
+    words.find((word) => word.startsWith(prefix))?.slice(prefix.length);
+  const [nodeName, zone, node] = [after('on:'), after('for:'), after('at:')];
   return {
     address: address(ip),
+    ...(nodeName === undefined ? {} : { nodeName }),
+    ...(zone === undefined ? {} : { zoneHints: [zone] }),
+    ...(node === undefined ? {} : { nodeHints: [node] }),
     ready: isReady,
     serving: isReady || words.includes('serving'),
     terminating: words.includes('terminating'),
@@ -69,7 +92,7 @@ function endpoint(text: string): EndpointSpec {
 /** `10.96.0.1:80/TCP` or `[fd00::1]:80/TCP`. */
 export function frontend(text: string): Frontend {
   const [, ip = '', digits, protocol] = text.match(/^(.+):(\d+)\/(\w+)$/) ?? [];
-  return { ...addressAndPort(ip, digits), protocol: protocol as Protocol };
+  return { scope: 'address', ...addressAndPort(ip, digits), protocol: protocol as Protocol };
 }
 
 /** `10.244.1.2:8080` */
@@ -78,17 +101,33 @@ export function backend(text: string): Backend {
   return addressAndPort(ip, digits);
 }
 
+/** A service port with one clusterIP frontend, the same for all clients. */
 export function resolved(
   key: ObjectKey,
   portName: string,
   dialled: string,
   backends: readonly string[],
-): ResolvedFrontend {
-  const resolvedFrontend = frontend(dialled);
+): ResolvedServicePort {
+  const { protocol, ...rest } = frontend(dialled) as Frontend & { protocol: Protocol };
+  const set = backends.map(backend);
+  const route: Route = { list: 'cluster', backends: set, onEmpty: 'reject' };
   return {
-    frontend: resolvedFrontend,
-    servicePort: { service: key, portName, protocol: resolvedFrontend.protocol },
-    backends: backends.map(backend),
+    servicePort: { service: key, portName, protocol },
+    frontends: [
+      {
+        frontend: { ...rest, protocol },
+        kind: 'clusterIP',
+        inside: route,
+        outside: route,
+        isRestricted: false,
+      },
+    ],
+    affinityTimeoutSeconds: 0,
+    members:
+      protocol === 'UDP'
+        ? set.map((one) => ({ backend: one, isInCluster: true, isInLocal: false }))
+        : [],
+    sourceRanges: [],
   };
 }
 

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random clusters for properties: few names, addresses and ports, so that everything meets everything. And
-// the oracle: what the tables are to say about a cluster, written down anew and as plainly as possible.
+// Random clusters for properties of the tables: few names, addresses and ports, so that everything meets
+// everything. What is right about a single cluster is the business of scenarios and of test/oracle.
 
 import fc from 'fast-check';
-import { familyOf, formatEndpoint } from '../../agent/model/address.ts';
+import type { IpAddress, IpPrefix } from '../../agent/model/address.ts';
 import { ClusterState } from '../../agent/model/cluster-state.ts';
 import type { EndpointSliceSpec, ObjectKey, ServiceSpec } from '../../agent/model/objects.ts';
+import { type NodeView, Reconciler } from '../../agent/reconcile/reconciler.ts';
+import { FakeTables } from './fake-tables.ts';
 import { keyOf, type PortText, service, slice } from './objects.ts';
+import { frontendRows } from './table-view.ts';
 
 /** One event of a watch. */
 export type Change =
@@ -41,10 +44,34 @@ const services = fc
       .subarray([...PORTS])
       .filter((ports) => !(ports.includes('http/TCP:80') && ports.includes('web/TCP:80'))),
     created: fc.constantFrom(...AGES),
+    nodePort: fc.constantFrom('', '', ' 30080', ' 30081'),
+    more: fc.record({
+      externalIPs: fc.constantFrom<IpAddress[][]>([], [], ips('192.0.2.1'), ips('10.96.0.2')),
+      loadBalancerIPs: fc.constantFrom<IpAddress[][]>([], [], ips('192.0.2.2'), ips('192.0.2.1')),
+      loadBalancerSourceRanges: fc.constantFrom<IpPrefix[][]>(
+        [],
+        prefixes('10.0.0.0/8'),
+        prefixes('10.0.0.0/8', '172.16.0.0/12', 'fd00::/8'),
+        prefixes('172.16.0.0/12'),
+      ),
+      internalTrafficPolicy: fc.constantFrom('Cluster', 'Cluster', 'Local'),
+      externalTrafficPolicy: fc.constantFrom('Cluster', 'Local'),
+      affinityTimeoutSeconds: fc.constantFrom(0, 0, 10, 10800),
+    }),
   })
-  .map(({ key, clusterIPs, ports, created }) => ({
-    service: service(key, clusterIPs, ports, created),
-  }));
+  .map(({ key, clusterIPs, ports, created, nodePort, more }) => {
+    const [first, ...others] = ports.map((port, i) => (i === 0 ? port + nodePort : port));
+    const all = first === undefined ? [] : [first, ...others];
+    return { service: service(key, clusterIPs, all as PortText[], created, more) };
+  });
+
+function ips(...texts: string[]): IpAddress[] {
+  return texts as IpAddress[];
+}
+
+function prefixes(...texts: string[]): IpPrefix[] {
+  return texts as IpPrefix[];
+}
 
 const endpoints = fc.oneof(
   fc.uniqueArray(
@@ -56,7 +83,25 @@ const endpoints = fc.oneof(
     { minLength: 1, maxLength: 2 },
   ),
 );
-const conditions = fc.constantFrom('', '', '', ' unready', ' terminating serving', ' terminating');
+const conditions = fc
+  .tuple(
+    fc.constantFrom('', '', '', ' unready', ' terminating serving', ' terminating'),
+    fc.constantFrom('', ' on:a', ' on:b'),
+    fc.constantFrom('', '', ' for:zone-a', ' for:zone-b'),
+  )
+  .map((words) => words.join(''));
+
+/** The node on which the tables are. Its zone is not always known. */
+export const nodes: fc.Arbitrary<() => NodeView> = fc
+  .record({
+    name: fc.constantFrom('a', 'b', 'c'),
+    zone: fc.constantFrom('', 'zone-a', 'zone-b'),
+    nodeIPs: fc.constantFrom(ips(), ips('10.1.1.1'), ips('172.16.0.1', 'fd00::9')),
+  })
+  .map((traits) => {
+    const view: NodeView = { traits, state: undefined };
+    return () => view;
+  });
 
 const slices = fc
   .record({
@@ -107,43 +152,13 @@ function objectOf(change: Change): string {
   return `EndpointSlice ${change.removedSlice}`;
 }
 
-/** Rows as table-view.ts makes them of the tables, by what is dialled. */
-export function expectedRows(cluster: ClusterState): Map<string, string> {
-  const rows = new Map<string, string>();
-  const byAge = [...cluster.services()]
-    .map((key) => cluster.service(key) as ServiceSpec)
-    .sort((a, b) => (ageOf(a) < ageOf(b) ? -1 : 1));
-  for (const spec of byAge) {
-    for (const ip of spec.clusterIPs) {
-      for (const { name, protocol, port } of spec.ports) {
-        const dialled = `${protocol} ${formatEndpoint(ip, port)}`;
-        if (rows.has(dialled)) continue;
-        const found = cluster
-          .endpointSlices(keyOf(spec))
-          .filter(({ addressType }) => addressType === familyOf(ip))
-          .flatMap((of) =>
-            of.ports
-              .filter((p) => p.name === name && p.protocol === protocol)
-              .flatMap((p) =>
-                of.endpoints.map((e) => ({ ...e, at: formatEndpoint(e.address, p.port) })),
-              ),
-          );
-        const isNew = ({ at, terminating }: (typeof found)[number]) =>
-          !terminating || !found.some((other) => other.at === at && !other.terminating);
-        const live = found.filter(isNew);
-        const ready = live.filter((e) => e.ready);
-        const usable = ready.length ? ready : live.filter((e) => e.serving && e.terminating);
-        const backends = [...new Set(usable.map(({ at }) => at))].sort();
-        rows.set(
-          dialled,
-          `${keyOf(spec)}:${name} ${dialled} -> ${backends.join(' ') || 'refused'}`,
-        );
-      }
-    }
-  }
-  return new Map([...rows].sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-function ageOf(spec: ServiceSpec): string {
-  return `${spec.creationTimestamp ?? '~'} ${keyOf(spec)}`;
+/** The rows of an agent that starts behind `history`, as table-view.ts makes them. */
+export async function freshRows(
+  history: readonly (readonly Change[])[],
+  node: () => NodeView,
+): Promise<Map<string, string>> {
+  const tables = new FakeTables();
+  const silent = { passed() {}, audited() {} };
+  await new Reconciler(clusterAfter(history), tables, silent, node).reconcileAll();
+  return frontendRows(tables);
 }

@@ -2,10 +2,21 @@
 // What the tables say to the programs, as text: the rows that tests compare, and what must hold between
 // the tables at any time and at rest. Reads any KernelTables, the double and the real ones alike.
 
-import { formatEndpoint } from '../../agent/model/address.ts';
+import { familyOf, formatEndpoint } from '../../agent/model/address.ts';
 import { protocolName } from '../../agent/model/protocol.ts';
+import { frontendKindOf, frontendOf, sourceRangeOf } from '../../agent/reconcile/entries.ts';
 import type { KernelTables } from '../../agent/reconcile/kernel-tables.ts';
-import type { FrontendKey, IpPort, ServicePortName } from '../../agent/sys/layout.gen.ts';
+import {
+  FrontendFlags,
+  type FrontendKey,
+  FrontendKind,
+  FrontendScope,
+  type FrontendValue,
+  type IpPort,
+  MemberFlags,
+  type ServicePortName,
+  type SlotRun,
+} from '../../agent/sys/layout.gen.ts';
 
 const UDP = 17;
 
@@ -13,6 +24,7 @@ const UDP = 17;
 export interface View {
   readonly frontends: Pick<KernelTables['frontends'], 'entries'>;
   readonly members: Pick<KernelTables['members'], 'entries'>;
+  readonly sourceRanges: Pick<KernelTables['sourceRanges'], 'entries'>;
   readonly servicePorts: Pick<KernelTables['servicePorts'], 'entries'>;
   readonly slots: Pick<KernelTables['slots'], 'read'>;
 }
@@ -21,37 +33,70 @@ export interface View {
 export type DialledText = string;
 
 /** The tables as one look finds them, for several questions: the real ones take time to read. */
-export function lookAt({ frontends, members, servicePorts, slots }: KernelTables): View {
-  const [frontendEntries, memberEntries, nameEntries] = [
-    frontends.entries(),
-    members.entries(),
-    servicePorts.entries(),
-  ];
-  const slotEntries = slots.read();
+export function lookAt(tables: KernelTables): View {
+  const read = <T>(table: { entries(): T }) => {
+    const entries = table.entries();
+    return { entries: () => entries };
+  };
+  const slotEntries = tables.slots.read();
   return {
-    frontends: { entries: () => frontendEntries },
-    members: { entries: () => memberEntries },
-    servicePorts: { entries: () => nameEntries },
+    frontends: read(tables.frontends),
+    members: read(tables.members),
+    sourceRanges: read(tables.sourceRanges),
+    servicePorts: read(tables.servicePorts),
     slots: { read: () => slotEntries },
   };
 }
 
 /**
  * Every frontend as a look-up finds it, by what is dialled:
- * `default/quote:http TCP 10.96.0.1:80 -> 10.244.1.2:8080 10.244.2.3:8080`.
+ * `default/quote:http TCP 10.96.0.1:80 -> 10.244.1.2:8080 10.244.2.3:8080`. What is not so for a plain
+ * clusterIP stands beside it:
+ * `default/quote:http TCP 192.0.2.7:80 loadBalancer -> 10.244.1.2:8080, outside dropped (local); affinity 10800; only 10.0.0.0/8`.
+ * What a clusterIP does not serve is left out: {@link leftOvers} sees to that.
  */
 export function frontendRows(tables: View): Map<DialledText, string> {
   const names = new Map(tables.servicePorts.entries());
   const slots = tables.slots.read();
-  const rows = tables.frontends.entries().map(([key, value]) => {
-    const { first, count } = value.backends;
+  const ranges = Map.groupBy(tables.sourceRanges.entries(), ([key]) => key.servicePortId);
+  const target = ({ first, count }: SlotRun, drops: number, isLocal: number) => {
     const backends = Array.from({ length: count }, (_, i) => backendText(slots[first + i]));
-    const name = names.get(value.servicePortId);
-    const dialled = dialledText(key);
-    const target = backends.length ? backends.join(' ') : 'refused';
-    return [dialled, `${name ? nameText(name) : '?'} ${dialled} -> ${target}`] as const;
-  });
+    const text = backends.join(' ') || (drops ? 'dropped' : 'refused');
+    return isLocal ? `${text} (local)` : text;
+  };
+  const rows = tables.frontends
+    .entries()
+    .filter(([{ scope }]) => scope !== FrontendScope.AT_OTHER_PORTS)
+    .map(([key, value]) => {
+      const { flags } = value;
+      const inside = target(
+        value.inside,
+        flags & FrontendFlags.DROPS_INSIDE,
+        flags & FrontendFlags.LOCAL_INSIDE,
+      );
+      const outside = target(
+        value.outside,
+        flags & FrontendFlags.DROPS_OUTSIDE,
+        flags & FrontendFlags.LOCAL_OUTSIDE,
+      );
+      const name = names.get(value.servicePortId);
+      const dialled = dialledText(key);
+      const allowed = (ranges.get(value.servicePortId) ?? []).map(([range]) =>
+        sourceRangeOf(range),
+      );
+      const row = [
+        `${name ? nameText(name) : '?'} ${dialled}${kindText(value)} -> ${inside}`,
+        outside === inside ? '' : `, outside ${outside}`,
+        value.affinityTimeoutSeconds ? `; affinity ${value.affinityTimeoutSeconds}` : '',
+        flags & FrontendFlags.RESTRICTED ? `; only ${allowed.sort().join(' ')}` : '',
+      ];
+      return [dialled, row.join('')] as const;
+    });
   return new Map(rows.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function kindText({ kind }: FrontendValue): string {
+  return kind === FrontendKind.CLUSTER_IP ? '' : ` ${frontendKindOf(kind) ?? kind}`;
 }
 
 /** The rows alone, in the order of the alphabet. */
@@ -64,36 +109,48 @@ export function entryCounts(tables: View): Record<string, number> {
   return {
     frontends: tables.frontends.entries().length,
     members: tables.members.entries().length,
+    sourceRanges: tables.sourceRanges.entries().length,
     servicePorts: tables.servicePorts.entries().length,
   };
 }
 
-export const NO_ENTRIES = { frontends: 0, members: 0, servicePorts: 0 };
+export const NO_ENTRIES = { frontends: 0, members: 0, sourceRanges: 0, servicePorts: 0 };
 
 /**
  * What must hold between any two writes: names exist, runs lie within the slots and share none with
- * another run, backends of UDP service ports are members.
+ * another run, backends that may be remembered are members of their list, restricted frontends have ranges.
  *
  * @returns what does not hold, one line each.
  */
 export function brokenLookups(tables: View): string[] {
   const names = new Map(tables.servicePorts.entries());
   const slots = tables.slots.read();
-  const members = memberTexts(tables);
+  const members = memberFlags(tables);
+  const restricted = new Set(tables.sourceRanges.entries().map(([key]) => key.servicePortId));
   const userOf = new Map<number, string>();
-  return tables.frontends.entries().flatMap(([key, { servicePortId, backends: run }]) => {
+  return tables.frontends.entries().flatMap(([key, value]) => {
+    const { servicePortId, flags } = value;
     const dialled = dialledText(key);
     const problems: string[] = [];
     if (!names.has(servicePortId)) problems.push(`${dialled}: id ${servicePortId} has no name`);
-    for (let i = run.first; i < run.first + run.count; i++) {
-      const user = `${run.first} ${run.count} of ${servicePortId}`;
-      const other = userOf.get(i) ?? user;
-      userOf.set(i, user);
-      if (other !== user) problems.push(`${dialled}: slot ${i} is used by ${other} too`);
-      if (i >= slots.length) problems.push(`${dialled}: slot ${i} lies behind the end`);
-      const member = `${servicePortId} ${backendText(slots[i])}`;
-      if (key.protocol === UDP && !members.has(member)) {
-        problems.push(`${dialled}: ${member} is no member`);
+    if (flags & FrontendFlags.RESTRICTED && !restricted.has(servicePortId)) {
+      problems.push(`${dialled}: nobody is let in`);
+    }
+    for (const [run, isLocal] of [
+      [value.inside, flags & FrontendFlags.LOCAL_INSIDE],
+      [value.outside, flags & FrontendFlags.LOCAL_OUTSIDE],
+    ] as const) {
+      for (let i = run.first; i < run.first + run.count; i++) {
+        const user = `${run.first} ${run.count} of ${servicePortId}`;
+        const other = userOf.get(i) ?? user;
+        userOf.set(i, user);
+        if (other !== user) problems.push(`${dialled}: slot ${i} is used by ${other} too`);
+        if (i >= slots.length) problems.push(`${dialled}: slot ${i} lies behind the end`);
+        const member = `${servicePortId} ${backendText(slots[i])}`;
+        const list = isLocal ? MemberFlags.IN_LOCAL : MemberFlags.IN_CLUSTER;
+        if (isRemembered(key, value) && !((members.get(member) ?? 0) & list)) {
+          problems.push(`${dialled}: ${member} is no member of its list`);
+        }
       }
     }
     return problems;
@@ -101,24 +158,24 @@ export function brokenLookups(tables: View): string[] {
 }
 
 /**
- * What must hold, besides, when nothing is pending: nothing is left over.
+ * What must hold, besides, when nothing is pending: nothing is left over, and nothing is forgotten.
  *
  * @returns what does not hold, one line each.
  */
 export function leftOvers(tables: View): string[] {
-  const slots = tables.slots.read();
   const frontends = tables.frontends.entries();
   const used = new Set(frontends.map(([, { servicePortId }]) => servicePortId));
-  const named = new Map<string, number>();
-  const wanted = new Set(
+  const remembered = new Set(
     frontends
-      .filter(([{ protocol }]) => protocol === UDP)
-      .flatMap(([, { servicePortId, backends: run }]) =>
-        slots
-          .slice(run.first, run.first + run.count)
-          .map((backend) => `${servicePortId} ${backendText(backend)}`),
-      ),
+      .filter(([key, value]) => isRemembered(key, value))
+      .map(([, { servicePortId }]) => servicePortId),
   );
+  const restricted = new Set(
+    frontends
+      .filter(([, { flags }]) => flags & FrontendFlags.RESTRICTED)
+      .map(([, { servicePortId }]) => servicePortId),
+  );
+  const named = new Map<string, number>();
   const problems: string[] = [];
   for (const [id, name] of tables.servicePorts.entries()) {
     const text = `${nameText(name)}/${name.protocol}`;
@@ -127,32 +184,59 @@ export function leftOvers(tables: View): string[] {
     if (!used.has(id)) problems.push(`no frontend uses id ${id}, ${text}`);
     if (other !== undefined) problems.push(`ids ${other} and ${id} are both ${text}`);
   }
-  for (const member of memberTexts(tables)) {
-    if (!wanted.has(member)) problems.push(`${member} is a member for nothing`);
+  for (const [{ servicePortId, backend }] of tables.members.entries()) {
+    if (remembered.has(servicePortId)) continue;
+    problems.push(`${servicePortId} ${backendText(backend)} is a member for nothing`);
   }
+  for (const [key] of tables.sourceRanges.entries()) {
+    if (restricted.has(key.servicePortId)) continue;
+    problems.push(`${sourceRangeOf(key)} of ${key.servicePortId} restricts nothing`);
+  }
+  const clusterIPs = frontends.filter(([, { kind }]) => kind === FrontendKind.CLUSTER_IP);
+  const served = new Set(clusterIPs.map(([{ address }]) => address));
+  const closed = new Set(
+    frontends.flatMap(([{ scope, address }]) =>
+      scope === FrontendScope.AT_OTHER_PORTS ? [address] : [],
+    ),
+  );
+  for (const address of served.difference(closed)) problems.push(`${address} leaves ports open`);
   return problems;
+}
+
+/** Whether clients hold on to a backend of the frontend beyond one connection. */
+function isRemembered({ protocol }: FrontendKey, value: FrontendValue): boolean {
+  return protocol === UDP || value.affinityTimeoutSeconds > 0;
 }
 
 /** Distinct slots that published frontends name. */
 export function slotsNeeded(tables: View): number {
   const used = new Set<number>();
-  for (const [, { backends: run }] of tables.frontends.entries()) {
-    for (let i = run.first; i < run.first + run.count; i++) used.add(i);
+  for (const [, { inside, outside }] of tables.frontends.entries()) {
+    for (const { first, count } of [inside, outside]) {
+      for (let i = first; i < first + count; i++) used.add(i);
+    }
   }
   return used.size;
 }
 
-function memberTexts(tables: View): Set<string> {
-  return new Set(
+function memberFlags(tables: View): Map<string, number> {
+  return new Map(
     tables.members
       .entries()
-      .filter(([, { state }]) => state === 1)
-      .map(([{ servicePortId, backend }]) => `${servicePortId} ${backendText(backend)}`),
+      .map(([{ servicePortId, backend }, { flags }]) => [
+        `${servicePortId} ${backendText(backend)}`,
+        flags,
+      ]),
   );
 }
 
-function dialledText({ address, port, protocol }: FrontendKey): DialledText {
-  return `${protocolName(protocol) ?? protocol} ${formatEndpoint(address, port)}`;
+function dialledText(key: FrontendKey): DialledText {
+  const { address, port, protocol } = key;
+  const name = protocolName(protocol) ?? protocol;
+  const scope = frontendOf(key)?.scope;
+  if (scope === 'node') return `${name} *:${port} ${familyOf(address)}`;
+  if (scope === 'otherPorts') return formatEndpoint(address, '*');
+  return `${name} ${formatEndpoint(address, port)}`;
 }
 
 function backendText(backend: IpPort | undefined): string {

@@ -11,7 +11,7 @@ import { until } from '../lab/until.ts';
 import type { TestNode } from './test-node.ts';
 
 export interface KernelFrontend {
-  /** As `10.244.1.1:8080`, in order. */
+  /** For clients inside the cluster, as `10.244.1.1:8080`, in order. */
   readonly backends: readonly string[];
   /** Those that a socket may go on using, in order; empty for TCP. */
   readonly members: readonly string[];
@@ -27,7 +27,7 @@ export function kernelFrontends(node: TestNode): Map<string, KernelFrontend> {
     const slots = tables.slots.read();
     const members = Map.groupBy(tables.members.entries(), ([{ servicePortId }]) => servicePortId);
     return new Map(
-      frontends.map(([key, { servicePortId, backends: run }]) => [
+      frontends.map(([key, { servicePortId, inside: run }]) => [
         frontendKey(frontendOf(key) as Frontend),
         {
           backends: names(slots.slice(run.first, run.first + run.count)),

@@ -165,21 +165,38 @@ for (const [kind, form] of ROWS) {
   test.serial(refused, kind, form, false);
 }
 
+const closedPort = test.macro({
+  async exec(t, kind: AttemptKind, form: Form, blocking: boolean) {
+    if (!canMakeNodes(t)) return;
+    const socket = await open(kind, form, { blocking });
+    // Something listens there, too.
+    const host = form.dialled(1);
+    const call = kind === 'sendto' ? socket.sendTo([host, TARGET_PORT]) : undefined;
+    t.is(await (call ?? socket.connect(host, TARGET_PORT)), 'ECONNREFUSED');
+    await socket.close();
+  },
+  title: (_ = '', kind: AttemptKind, form: Form, blocking: boolean) =>
+    `${NAMES[kind]}, ${form.name}, ${blocking ? '' : 'non-'}blocking: another port of a clusterIP is ECONNREFUSED at once`,
+});
+
+for (const [kind, form] of ROWS) {
+  test.serial(closedPort, kind, form, true);
+  test.serial(closedPort, kind, form, false);
+}
+
 const leftAlone = test.macro({
   async exec(t, kind: AttemptKind, form: Form) {
     if (!canMakeNodes(t)) return;
-    // The port of Service 1 is another one; there is no Service 9.
-    for (const n of [1, 9]) {
-      const socket = await open(kind, form);
-      t.deepEqual(
-        await converse(socket, kind, form.dialled(n), TARGET_PORT),
-        expected(kind, `${form.plain(n)}:${TARGET_PORT}`, `${form.shown(n)}:${TARGET_PORT}`),
-      );
-      await socket.close();
-    }
+    const socket = await open(kind, form);
+    // There is no Service 9.
+    t.deepEqual(
+      await converse(socket, kind, form.dialled(9), TARGET_PORT),
+      expected(kind, `${form.plain(9)}:${TARGET_PORT}`, `${form.shown(9)}:${TARGET_PORT}`),
+    );
+    await socket.close();
   },
   title: (_ = '', kind: AttemptKind, form: Form) =>
-    `${NAMES[kind]}, ${form.name}: another port of a service address and an address of no Service are left alone`,
+    `${NAMES[kind]}, ${form.name}: an address of no Service is left alone`,
 });
 
 for (const [kind, form] of ROWS) test.serial(leftAlone, kind, form);

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// The small tables that say what the programs must know of the node: compared with what they are to hold and
+// mended, each time as a whole. Knows nothing of Services.
+
+import {
+  familyOf,
+  type IpAddress,
+  type IpFamily,
+  type IpPrefix,
+  unspecifiedAddress,
+} from '../model/address.ts';
+import { type Node, NodeFlags } from '../sys/layout.gen.ts';
+import { PRESENT, prefixKey, prefixOfKey } from './entries.ts';
+import type { KernelTables, Table } from './kernel-tables.ts';
+
+/** What the programs are to know of the node. */
+export interface NodeState {
+  /** Of the network namespace that the node's addresses are in. */
+  readonly netnsCookie: bigint;
+  /** The node's first address of each family. */
+  readonly nodeIPs: readonly IpAddress[];
+  /** Where nodePorts are served. */
+  readonly nodePortAddresses: readonly IpAddress[];
+  readonly servesLoopbackNodePorts: boolean;
+  readonly serviceCIDRs: readonly IpPrefix[];
+}
+
+export interface NodeReport {
+  /** Table writes. */
+  readonly steps: number;
+  /** What was refused, one line each. */
+  readonly failures: readonly string[];
+}
+
+export function reconcileNode(wanted: NodeState, tables: KernelTables): NodeReport {
+  const reports = [
+    reconcileEntry(wanted, tables.nodes),
+    reconcileSet(
+      wanted.nodePortAddresses.map((address) => ({ address })),
+      ({ address }) => address,
+      tables.nodePortAddresses,
+    ),
+    reconcileSet(wanted.serviceCIDRs.map(prefixKey), prefixOfKey, tables.serviceCidrs),
+  ];
+  return {
+    steps: reports.reduce((sum, { steps }) => sum + steps, 0),
+    failures: reports.flatMap(({ failures }) => failures),
+  };
+}
+
+function reconcileEntry(wanted: NodeState, table: KernelTables['nodes']): NodeReport {
+  const node: Node = {
+    netnsCookie: wanted.netnsCookie,
+    flags: wanted.servesLoopbackNodePorts ? NodeFlags.LOOPBACK_NODE_PORTS : 0,
+    ipv4: firstOf(wanted.nodeIPs, 'IPv4'),
+    ipv6: firstOf(wanted.nodeIPs, 'IPv6'),
+  };
+  const [[, before] = []] = table.entries();
+  if (before && isEqual(before, node)) return { steps: 0, failures: [] };
+  return { steps: 1, failures: table.put([[0, node]]).map(({ error }) => error.message) };
+}
+
+function isEqual(a: Node, b: Node): boolean {
+  return (
+    a.netnsCookie === b.netnsCookie && a.flags === b.flags && a.ipv4 === b.ipv4 && a.ipv6 === b.ipv6
+  );
+}
+
+/** What comes is written before what goes: an address that changes hands is never missing. */
+function reconcileSet<K>(
+  wanted: readonly K[],
+  idOf: (key: K) => string,
+  table: Table<K, typeof PRESENT>,
+): NodeReport {
+  const present = new Map(table.entries().map(([key]) => [idOf(key), key]));
+  const missing = wanted.filter((key) => !present.has(idOf(key)));
+  for (const key of wanted) present.delete(idOf(key));
+  const refused = [
+    ...table.put(missing.map((key) => [key, PRESENT])),
+    ...table.delete([...present.values()]),
+  ];
+  return {
+    steps: missing.length + present.size,
+    failures: refused.map(({ error }) => error.message),
+  };
+}
+
+function firstOf(addresses: readonly IpAddress[], family: IpFamily): IpAddress {
+  return addresses.find((a) => familyOf(a) === family) ?? unspecifiedAddress(family);
+}
