@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The thin HTTP layer to the API server: GET, whole or as it streams in. Used by the reflectors. Every
-// failure is an ApiError that names the request and what came of it.
+// The thin HTTP layer to the API server: GET, whole or as it streams in, for the reflectors; POST and PATCH
+// for the event recorder. Every failure is an ApiError that names the request and what came of it.
 
 import http, { type ClientRequest, type IncomingMessage } from 'node:http';
 import https from 'node:https';
@@ -18,6 +18,16 @@ export interface ApiRequest {
   readonly signal: AbortSignal;
 }
 
+/** A POST of a new object into the collection at `path`, or a PATCH of the object there (JSON merge patch, RFC 7386). */
+export interface ApiWrite extends ApiRequest {
+  readonly method: 'POST' | 'PATCH';
+  /** Sent as JSON. */
+  readonly body: unknown;
+}
+
+/** Without a method: GET. */
+type AnyRequest = ApiRequest & Partial<Pick<ApiWrite, 'method' | 'body'>>;
+
 export interface ApiClient {
   /** Of the server, for people. */
   readonly server: string;
@@ -30,6 +40,8 @@ export interface ApiClient {
    * @throws ApiError
    */
   stream(request: ApiRequest & { readonly silenceMs: number }): AsyncIterable<Buffer>;
+  /** Once, never again by itself: after a failure the change may or may not have been made. @throws ApiError */
+  write(request: ApiWrite): Promise<void>;
   /** Closes idle connections. */
   close(): void;
 }
@@ -40,6 +52,7 @@ export interface ApiClientOptions {
   readonly answerMs?: number;
 }
 
+const MEDIA_TYPES = { POST: 'application/json', PATCH: 'application/merge-patch+json' } as const;
 const ANSWER_MS = 30_000;
 /** When a peer is silent: first probe, then the system's few more, a second apart. */
 const TCP_KEEPALIVE_MS = 30_000;
@@ -54,7 +67,7 @@ export function createApiClient({ access, answerMs = ANSWER_MS }: ApiClientOptio
     ...(proxyUrl ? { proxyEnv: { HTTP_PROXY: proxyUrl, HTTPS_PROXY: proxyUrl } } : {}),
   });
 
-  async function open({ path, query, signal }: ApiRequest): Promise<Answer> {
+  async function open({ path, query, signal, method, body }: AnyRequest): Promise<Answer> {
     const { headers, tls } = await credentialsInTime(access, answerMs, signal);
     const url = new URL(server);
     url.pathname = server.pathname.replace(/\/$/, '') + path;
@@ -62,18 +75,25 @@ export function createApiClient({ access, answerMs = ANSWER_MS }: ApiClientOptio
     const request = send(url, {
       agent,
       signal,
-      headers: { Accept: 'application/json', 'User-Agent': 'signalbox', ...headers },
+      method,
+      headers: {
+        Accept: 'application/json',
+        'User-Agent': 'signalbox',
+        ...(method && { 'Content-Type': MEDIA_TYPES[method] }),
+        ...headers,
+      },
       ...tls,
     });
     request.once('socket', (socket) => socket.setKeepAlive(true, TCP_KEEPALIVE_MS));
-    const answer = await answerOf(request, answerMs);
-    if (answer.response.statusCode === 200) return answer;
-    if (answer.response.statusCode === 401) access.forget();
+    const answer = await answerOf(request, method && JSON.stringify(body), answerMs);
+    const { statusCode } = answer.response;
+    if (statusCode === 200 || statusCode === 201) return answer;
+    if (statusCode === 401) access.forget();
     throw await refusal(answer.response);
   }
 
-  function named(request: ApiRequest, error: unknown): ApiError {
-    const what = `GET ${server.origin}${request.path}`;
+  function named(request: AnyRequest, error: unknown): ApiError {
+    const what = `${request.method ?? 'GET'} ${server.origin}${request.path}`;
     if (request.signal.aborted) return new ApiError('connection', `${what}: stopped`);
     if (!(error instanceof ApiError)) {
       return new ApiError('connection', `${what}: ${messageOf(error)}`, { cause: error });
@@ -100,6 +120,15 @@ export function createApiClient({ access, answerMs = ANSWER_MS }: ApiClientOptio
         throw named(request, error);
       }
     },
+    async write(request) {
+      try {
+        const { response } = await open(request);
+        // Until it has been read the connection serves no other request.
+        await text(response);
+      } catch (error) {
+        throw named(request, error);
+      }
+    },
     close() {
       agent.destroy();
     },
@@ -113,7 +142,11 @@ interface Answer {
 }
 
 /** Sends the request. Silence for `silenceMs`, before the answer or in it, is an ApiError. */
-function answerOf(request: ClientRequest, silenceMs: number): Promise<Answer> {
+function answerOf(
+  request: ClientRequest,
+  body: string | undefined,
+  silenceMs: number,
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     let limitMs = silenceMs;
     let response: IncomingMessage | undefined;
@@ -131,7 +164,7 @@ function answerOf(request: ClientRequest, silenceMs: number): Promise<Answer> {
       resolve({ response, breakSilenceAfter });
     });
     breakSilenceAfter(silenceMs);
-    request.end();
+    request.end(body);
   });
 }
 

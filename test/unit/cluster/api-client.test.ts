@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The HTTP layer against a real server: what is sent, and what each way of failing is called.
 
+import { text } from 'node:stream/consumers';
 import test, { type ExecutionContext } from 'ava';
 import type { ApiAccess } from '../../../agent/cluster/api-access.ts';
 import { type ApiClient, createApiClient } from '../../../agent/cluster/api-client.ts';
@@ -35,6 +36,48 @@ test('path, query and headers', async (t) => {
     query,
     headers: { accept: 'application/json', authorization: 'Bearer x' },
   });
+});
+
+const POST = { ...REQUEST, method: 'POST', body: { name: 'é' } } as const;
+
+test('a write sends its body, as the media type of its method', async (t) => {
+  const sent: unknown[] = [];
+  const record =
+    (status: number): Step =>
+    async (response, request) => {
+      const { method, headers } = request;
+      sent.push([method, headers['content-type'], headers.authorization, await text(request)]);
+      response.writeHead(status).end('{}');
+    };
+  const server = await startScript(t, [record(201), record(200)]);
+  const client = clientOf(t, {
+    server: server.url,
+    credentials: async () => ({ headers: { Authorization: 'Bearer x' }, tls: {} }),
+  });
+  await client.write(POST);
+  await client.write({ ...POST, method: 'PATCH' });
+  t.deepEqual(sent, [
+    ['POST', 'application/json', 'Bearer x', '{"name":"é"}'],
+    ['PATCH', 'application/merge-patch+json', 'Bearer x', '{"name":"é"}'],
+  ]);
+  t.is(server.connections.size, 1);
+});
+
+test('a write that is refused says what was attempted', async (t) => {
+  const server = await startScript(t, [refusal(409, 'already exists')]);
+  const error = await t.throwsAsync(clientOf(t, { server: server.url }).write(POST), {
+    instanceOf: ApiError,
+  });
+  t.regex(error?.message ?? '', /^POST http:.*\/services: 409 Conflict: already exists$/);
+  t.is(error?.status, 409);
+});
+
+test('a write that is not answered ends', async (t) => {
+  const server = await startScript(t, []);
+  const error = await t.throwsAsync(clientOf(t, { server: server.url }).write(POST), {
+    instanceOf: ApiError,
+  });
+  t.is(error?.kind, 'timeout');
 });
 
 test('one connection serves request after request', async (t) => {
