@@ -206,7 +206,7 @@ export class ApiServer {
 
   #deleteAll(route: Route, query: URLSearchParams): object {
     const body = { mediaType: '', text: '' };
-    for (const { metadata } of this.#lists.select(route, parseSelectors(query))) {
+    for (const { metadata } of this.#lists.select(route, parseSelectors(route.resource, query))) {
       const { namespace = '', name } = metadata;
       this.#objects.delete({ ...route, namespace, name }, query, body);
     }

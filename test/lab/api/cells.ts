@@ -38,9 +38,19 @@ export interface EventView {
   readonly type?: string;
   readonly reason?: string;
   readonly message?: string;
+  readonly firstTimestamp?: string;
   readonly lastTimestamp?: string;
   readonly eventTime?: string;
-  readonly involvedObject?: { readonly kind?: string; readonly name?: string };
+  readonly count?: number;
+  readonly series?: { readonly count?: number; readonly lastObservedTime?: string };
+  readonly involvedObject?: {
+    readonly kind?: string;
+    readonly name?: string;
+    readonly fieldPath?: string;
+  };
+  readonly source?: { readonly component?: string; readonly host?: string };
+  readonly reportingComponent?: string;
+  readonly reportingInstance?: string;
 }
 interface ReplicasView {
   readonly spec?: { readonly replicas?: number };
@@ -142,14 +152,31 @@ export function nodeAddress(object: KubeObject, type: string): string {
   return addresses.find((address) => address.type === type)?.address ?? NONE;
 }
 
-export function eventTime(object: KubeObject): string | undefined {
-  const { lastTimestamp, eventTime } = object as EventView;
-  return lastTimestamp ?? eventTime ?? object.metadata.creationTimestamp;
+export function firstSeen(object: KubeObject): string | undefined {
+  const { firstTimestamp, eventTime } = object as EventView;
+  return firstTimestamp ?? eventTime;
+}
+
+export function lastSeen(object: KubeObject): string | undefined {
+  const { series, lastTimestamp } = object as EventView;
+  return series?.lastObservedTime ?? lastTimestamp ?? firstSeen(object);
+}
+
+export function eventCount(object: KubeObject): number {
+  const { series, count } = object as EventView;
+  return series?.count ?? (count || 1);
 }
 
 export function eventObject(object: KubeObject): string {
-  const { kind = '', name: involved = '' } = (object as EventView).involvedObject ?? {};
-  return `${kind.toLowerCase()}/${involved}`;
+  const { kind = '', name: involved } = (object as EventView).involvedObject ?? {};
+  return [kind.toLowerCase(), ...(involved ? [involved] : [])].join('/');
+}
+
+export function eventSource(object: KubeObject): string {
+  const { source, reportingComponent, reportingInstance } = object as EventView;
+  const component = source?.component || reportingComponent || '';
+  const host = source?.host || reportingInstance;
+  return [component, ...(host ? [host] : [])].join(', ');
 }
 
 export function wantedReplicas(object: KubeObject): number {

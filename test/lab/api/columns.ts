@@ -5,11 +5,14 @@ import type { KubeObject } from '../kube-object.ts';
 import { serviceSpec } from '../service-spec.ts';
 import {
   type EventView,
+  eventCount,
   eventObject,
-  eventTime,
+  eventSource,
   externalAddresses,
   firstPodIp,
+  firstSeen,
   labels,
+  lastSeen,
   NONE,
   nodeAddress,
   nodeInfo,
@@ -105,11 +108,24 @@ const COLUMNS: Readonly<Record<string, readonly Column[]>> = {
     age,
   ],
   Event: [
-    { name: 'Last Seen', cell: (object, nowMs) => shortAge(eventTime(object), nowMs) },
+    { name: 'Last Seen', cell: (object, nowMs) => shortAge(lastSeen(object), nowMs) },
     { name: 'Type', cell: (object) => (object as EventView).type ?? '' },
     { name: 'Reason', cell: (object) => (object as EventView).reason ?? '' },
     { name: 'Object', cell: eventObject },
+    {
+      name: 'Subobject',
+      isWide: true,
+      cell: (object) => (object as EventView).involvedObject?.fieldPath ?? '',
+    },
+    { name: 'Source', isWide: true, cell: eventSource },
     { name: 'Message', cell: (object) => (object as EventView).message ?? '' },
+    {
+      name: 'First Seen',
+      isWide: true,
+      cell: (object, nowMs) => shortAge(firstSeen(object), nowMs),
+    },
+    { name: 'Count', isWide: true, cell: eventCount },
+    { ...name, isWide: true },
   ],
   Deployment: [
     name,

@@ -34,7 +34,7 @@ export class Lists {
     if (token) return this.#continue(token, limit);
     this.#checkVersion(query);
     const snapshot: Snapshot = {
-      objects: this.select(route, parseSelectors(query)),
+      objects: this.select(route, parseSelectors(route.resource, query)),
       resourceVersion: this.#store.resourceVersion,
     };
     return this.#cut(snapshot, 0, limit);

@@ -6,7 +6,8 @@ import { parse as parseYaml } from 'yaml';
 import { ApiError, notFound } from '../api-error.ts';
 import type { KubeObject } from '../kube-object.ts';
 import type { ObjectStore } from '../object-store.ts';
-import { canonicalEvent } from './events.ts';
+import { checkEvent } from './event-validation.ts';
+import { inStoredVersion, inVersion, isGroupedEvent } from './events.ts';
 import { applyPatch, strategicMerge } from './patch.ts';
 import { apiVersionOf, isNamespaced, RESOURCES, type Resource } from './resources.ts';
 import type { Route } from './route.ts';
@@ -45,7 +46,7 @@ export class Objects {
   create(route: Route, body: Body): KubeObject {
     const object = parseObject(body);
     checkType(route.resource, object);
-    return this.#store.create(placed(route, object));
+    return this.#store.create(admitted(route, object));
   }
 
   replace(route: ObjectRoute, body: Body): KubeObject {
@@ -57,10 +58,11 @@ export class Objects {
     const { resource, namespace, name, subresource } = route;
     const present = this.#store.get(resource.kind, namespace, name);
     if (body.mediaType === APPLY && !subresource) {
-      const applied = placed(route, parseObject(body));
-      return { object: this.#store.apply(applied), isNew: !present };
+      const object = parseObject(body);
+      checkType(resource, object);
+      return { object: this.#store.apply(admitted(route, object, present)), isNew: !present };
     }
-    const current = withoutVersion(this.get(route));
+    const current = asSeen(resource, withoutVersion(this.get(route)));
     const patch = body.mediaType === APPLY ? parseYaml(body.text) : parseJson(body.text);
     const patched =
       body.mediaType === APPLY
@@ -123,9 +125,8 @@ export class Objects {
     // A write to the object itself leaves its status alone, where status has its own door.
     const keepsStatus =
       route.resource.subresources.includes('status') && current.status !== undefined;
-    return this.#store.update(
-      placed(route, keepsStatus ? { ...object, status: current.status } : object),
-    );
+    const written = keepsStatus ? { ...object, status: current.status } : object;
+    return this.#store.update(admitted(route, written, current));
   }
 
   #current({ resource, namespace, name }: ObjectRoute): KubeObject {
@@ -145,6 +146,24 @@ function groupResource({ plural, group }: Resource): string {
   return group === '' ? plural : `${plural}.${group}`;
 }
 
+/**
+ * What is to be stored of what a client wrote.
+ *
+ * @param previous the object as it is, if it is there.
+ * @throws ApiError 400, 422.
+ */
+function admitted(route: Route, object: KubeObject, previous?: KubeObject): KubeObject {
+  const { resource } = route;
+  const stored = inStoredVersion(resource, placed(route, object));
+  if (resource.kind === 'Event') checkEvent(stored, isGroupedEvent(resource), previous);
+  return stored;
+}
+
+/** `object` as clients of `resource` know it: patches are made for that. A Scale is nothing else anywhere. */
+function asSeen(resource: Resource, object: KubeObject): KubeObject {
+  return object.kind === resource.kind ? inVersion(object, apiVersionOf(resource)) : object;
+}
+
 function placed(route: Route, object: KubeObject): KubeObject {
   const { namespace, name = object.metadata?.name } = route;
   const given = object.metadata?.namespace;
@@ -160,8 +179,7 @@ function placed(route: Route, object: KubeObject): KubeObject {
     name,
     ...(isNamespaced(kind) && namespace && { namespace }),
   };
-  const result = { ...object, kind, metadata };
-  return kind === 'Event' ? canonicalEvent(result) : result;
+  return { ...object, kind, metadata };
 }
 
 function checkType(resource: Resource, { kind, apiVersion }: KubeObject): void {

@@ -5,6 +5,7 @@
 import { ApiError } from '../api-error.ts';
 import { jsonText, type KubeObject } from '../kube-object.ts';
 import { columnsOf } from './columns.ts';
+import { inVersion } from './events.ts';
 import { apiVersionOf, type Resource } from './resources.ts';
 
 export interface Page {
@@ -63,9 +64,8 @@ export function bookmark(
 
 function asObjects(resource: Resource): Representation {
   const apiVersion = apiVersionOf(resource);
-  // Events live under two groups and are stored once.
   const one = (object: KubeObject) =>
-    object.apiVersion === apiVersion ? jsonText(object) : JSON.stringify({ ...object, apiVersion });
+    object.apiVersion === apiVersion ? jsonText(object) : jsonText(inVersion(object, apiVersion));
   return {
     one,
     hasBookmarks: true,
@@ -89,7 +89,7 @@ function asTable(resource: Resource, version: string, includeObject: string): Re
   const apiVersion = `meta.k8s.io/${version}`;
   const partOf = (object: KubeObject) => {
     if (includeObject === 'None') return null;
-    if (includeObject === 'Object') return object;
+    if (includeObject === 'Object') return inVersion(object, apiVersionOf(resource));
     return { kind: 'PartialObjectMetadata', apiVersion, metadata: object.metadata };
   };
   const table = (objects: readonly KubeObject[], metadata: object) => {

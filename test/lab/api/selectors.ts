@@ -3,17 +3,22 @@
 
 import { ApiError } from '../api-error.ts';
 import type { KubeObject } from '../kube-object.ts';
+import { storedField } from './events.ts';
+import type { Resource } from './resources.ts';
 
 export type Predicate = (object: KubeObject) => boolean;
 
 const SET_REQUIREMENT = /^(\S+)\s+(in|notin)\s*\(([^)]*)\)$/;
 const EQUALITY = /^([^=!\s]+)\s*(==|=|!=)\s*(.*)$/;
 
-/** @returns a predicate for both selectors together; undefined when neither says anything. */
-export function parseSelectors(query: URLSearchParams): Predicate | undefined {
+/**
+ * @param resource whose names for fields the selectors use.
+ * @returns a predicate for both selectors together; undefined when neither says anything.
+ */
+export function parseSelectors(resource: Resource, query: URLSearchParams): Predicate | undefined {
   const predicates = [
     ...requirements(query.get('labelSelector')).map(labelRequirement),
-    ...requirements(query.get('fieldSelector')).map(fieldRequirement),
+    ...requirements(query.get('fieldSelector')).map((text) => fieldRequirement(resource, text)),
   ];
   if (predicates.length === 0) return undefined;
   return (object) => predicates.every((predicate) => predicate(object));
@@ -51,11 +56,11 @@ function labelRequirement(text: string): Predicate {
 }
 
 /** Any scalar field can be selected by; a field that is not there is the empty string. */
-function fieldRequirement(text: string): Predicate {
+function fieldRequirement(resource: Resource, text: string): Predicate {
   const equality = EQUALITY.exec(text);
   if (!equality) throw new ApiError(400, `invalid field selector: ${text}`);
   const [, field = '', operator, wanted] = equality;
-  const path = field.split('.');
+  const path = storedField(resource, field).split('.');
   return (object) => (fieldText(object, path) === wanted) === (operator !== '!=');
 }
 

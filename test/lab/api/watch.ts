@@ -38,7 +38,7 @@ const PIECE = 500;
  */
 export function serveWatch(request: WatchRequest): void {
   const { store, lists, route, query, representation, response } = request;
-  const predicate = parseSelectors(query);
+  const predicate = parseSelectors(route.resource, query);
   const start = startOf(query);
   if (start.resumeFrom !== undefined && start.resumeFrom > store.resourceVersion) {
     throw tooLarge(start.resumeFrom, store.resourceVersion);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the API server's tests share: a server that goes away with the test, and a watch read by lines.
+// What the API server's tests share: a server that goes away with the test, requests, a watch read by lines.
 
 import { Readable } from 'node:stream';
 import type { ExecutionContext } from 'ava';
@@ -43,6 +43,21 @@ export function service(
     metadata: { ...metadata, name },
     spec: { selector: { app: 'web' }, ports: [{ port: 80 }], ...spec },
   };
+}
+
+/** @returns the status and the body of a request. */
+export async function send(
+  method: string,
+  url: string,
+  body?: unknown,
+  mediaType = 'application/json',
+): Promise<{ status: number; body: KubeObject & Record<string, unknown> }> {
+  const text = typeof body === 'string' ? body : JSON.stringify(body);
+  const response = await fetch(url, {
+    method,
+    ...(body !== undefined && { body: text, headers: { 'content-type': mediaType } }),
+  });
+  return { status: response.status, body: (await response.json()) as KubeObject };
 }
 
 export async function list(url: string): Promise<ObjectList> {

@@ -2,25 +2,9 @@
 // Changes through the lab's API server: create, replace, the kinds of patches, status, scale, delete.
 
 import test from 'ava';
-import type { KubeObject } from '../../lab/object-store.ts';
-import { serve, service } from './api-client.ts';
+import { send, serve, service } from './api-client.ts';
 
 const SERVICES = '/api/v1/namespaces/default/services';
-
-/** @returns the status and the body of a request. */
-async function send(
-  method: string,
-  url: string,
-  body?: unknown,
-  mediaType = 'application/json',
-): Promise<{ status: number; body: KubeObject & Record<string, unknown> }> {
-  const text = typeof body === 'string' ? body : JSON.stringify(body);
-  const response = await fetch(url, {
-    method,
-    ...(body !== undefined && { body: text, headers: { 'content-type': mediaType } }),
-  });
-  return { status: response.status, body: (await response.json()) as KubeObject };
-}
 
 test('create answers 201 with what the server set; twice is 409', async (t) => {
   const { url } = await serve(t);
@@ -242,20 +226,4 @@ test('a Pod on a node is only marked, where somebody plays the kubelet', async (
   t.truthy(store.get('Pod', 'default', 'p')?.metadata.deletionTimestamp);
   await send('DELETE', path, { gracePeriodSeconds: 0 });
   t.is(store.get('Pod', 'default', 'p'), undefined);
-});
-
-test('an Event is found under both groups', async (t) => {
-  const { url } = await serve(t);
-  await send('POST', `${url}/apis/events.k8s.io/v1/namespaces/default/events`, {
-    apiVersion: 'events.k8s.io/v1',
-    kind: 'Event',
-    metadata: { name: 'e' },
-    note: 'hello',
-    regarding: { kind: 'Node', name: 'n1' },
-  });
-  const query = '?fieldSelector=involvedObject.name%3Dn1';
-  const core = await send('GET', `${url}/api/v1/events${query}`);
-  t.like(core.body, { items: { 0: { apiVersion: 'v1', message: 'hello' } } });
-  const grouped = await send('GET', `${url}/apis/events.k8s.io/v1/events`);
-  t.like(grouped.body, { items: { 0: { apiVersion: 'events.k8s.io/v1', note: 'hello' } } });
 });
