@@ -45,6 +45,8 @@ export type EndpointList = 'cluster' | 'local';
 
 export interface Selection {
   readonly topology: TopologyMode;
+  /** What could serve on some node or other: the ready ones, else those that still serve while they terminate. */
+  readonly usable: readonly Candidate[];
   /** For traffic policy Cluster. */
   readonly cluster: readonly Candidate[];
   /** For traffic policy Local. */
@@ -91,7 +93,7 @@ export function candidates(
           endpoint,
         };
         const known = found.get(id);
-        const isBetter = !known || rank(known.endpoint) < rank(endpoint);
+        const isBetter = !known || isPreferred(endpoint, known.endpoint);
         if (known) duplicates.push(isBetter ? known : candidate);
         if (isBetter) found.set(id, candidate);
       }
@@ -106,16 +108,17 @@ export function select(found: readonly Candidate[], node: NodeTraits): Selection
   const ready = found.filter(({ endpoint }) => endpoint.ready);
   const topology = topologyMode(ready, node);
   const lastResort = found.filter(({ endpoint }) => isLastResort(endpoint));
+  const usable = ready.length ? ready : lastResort;
   const localReady = ready.filter((candidate) => isLocal(candidate, node));
   return {
     topology,
-    cluster: ready.length
-      ? ready.filter((candidate) => isHinted(candidate, topology, node))
-      : lastResort,
+    usable,
+    // Without a ready endpoint there is no topology, and nothing is narrowed.
+    cluster: usable.filter((candidate) => isHinted(candidate, topology, node)),
     local: localReady.length
       ? localReady
       : lastResort.filter((candidate) => isLocal(candidate, node)),
-    hasAny: ready.length + lastResort.length > 0,
+    hasAny: usable.length > 0,
   };
 }
 
@@ -178,6 +181,15 @@ function isHinted({ endpoint }: Candidate, mode: TopologyMode, node: NodeTraits)
 
 function hintsOf(endpoint: EndpointSpec, mode: 'node' | 'zone'): readonly string[] | undefined {
   return mode === 'node' ? endpoint.nodeHints : endpoint.zoneHints;
+}
+
+/** Of two that are as useful, either will do, but always the same. */
+function isPreferred(a: EndpointSpec, b: EndpointSpec): boolean {
+  return rank(a) === rank(b) ? placeText(a) < placeText(b) : rank(a) > rank(b);
+}
+
+function placeText({ nodeName, zone, nodeHints, zoneHints }: EndpointSpec): string {
+  return JSON.stringify([nodeName, zone, nodeHints, zoneHints]);
 }
 
 function rank({ ready, serving, terminating }: EndpointSpec): number {
