@@ -12,16 +12,17 @@ import { AddressRange } from './address-range.ts';
 import { invalid } from './api-error.ts';
 import { Claims } from './claims.ts';
 import { type KubeObject, keyOf } from './kube-object.ts';
+import { NodePorts } from './node-ports.ts';
+import { withDefaults } from './service-defaults.ts';
+import { isHeadless, type ServiceSpecObject, serviceSpec } from './service-spec.ts';
 import {
-  isHeadless,
-  type ServicePort,
-  type ServiceSpecObject,
-  serviceProblem,
-  serviceSpec,
-  wantsHealthCheckNodePort,
-  wantsNodePorts,
-  withDefaults,
-} from './service-spec.ts';
+  type ServiceStatus,
+  statusProblem,
+  withoutLoadBalancer,
+  withStatusDefaults,
+} from './service-status.ts';
+import { asUpdate } from './service-update.ts';
+import { serviceProblem } from './service-validation.ts';
 
 export interface ServiceRanges {
   /** One block per family; the first is the default family. */
@@ -32,7 +33,6 @@ export interface ServiceRanges {
 
 /** Addresses below this offset are left to those who ask for a fixed one, as in Kubernetes. */
 const DYNAMIC_OFFSET = 256;
-const DYNAMIC_NODE_PORT = 86;
 
 /** An ExternalName Service is only a name: what it had as another type goes. */
 const NO_FAMILIES: object = { ipFamilies: undefined, ipFamilyPolicy: undefined };
@@ -42,9 +42,8 @@ type Refuse = (problem: string) => never;
 
 export class ServiceAdmission {
   readonly #ranges: readonly AddressRange[];
-  readonly #nodePortRange: readonly [number, number];
   readonly #addresses = new Claims<IpAddress>();
-  readonly #nodePorts = new Claims<string>();
+  readonly #nodePorts: NodePorts;
   /** Where the search for a free address goes on, per range: keeps ten thousand allocations linear. */
   readonly #nextOffset = new Map<AddressRange, number>();
 
@@ -53,7 +52,7 @@ export class ServiceAdmission {
     nodePorts = [30_000, 32_767],
   }: Partial<ServiceRanges>) {
     this.#ranges = serviceCidrs.map((cidr) => new AddressRange(cidr));
-    this.#nodePortRange = nodePorts;
+    this.#nodePorts = new NodePorts(nodePorts);
   }
 
   /**
@@ -65,20 +64,20 @@ export class ServiceAdmission {
       throw invalid('Service', service.metadata.name, problem);
     };
     const before = previous && serviceSpec(previous);
-    const spec = withDefaults(
-      before ? keepAllocated(serviceSpec(service), before) : serviceSpec(service),
-    );
-    const problem = serviceProblem(spec);
+    const given = withDefaults(dropUndefined(serviceSpec(service)));
+    const spec = before ? asUpdate(given, before) : given;
+    const status = admittedStatus(service, spec.type, before?.type);
+    const problem = serviceProblem(spec, before) ?? statusProblem(status, spec.type);
     if (problem) refuse(problem);
     const owner = keyOf(service);
     try {
       const families = this.#familyFields(spec, refuse);
       const addresses = this.#addressFields(owner, { ...spec, ...families }, refuse);
       if (before) refuseMovedAddress(before, addresses.clusterIPs, refuse);
-      const ports = this.#portFields(owner, spec, refuse);
+      const ports = this.#portFields(owner, spec, !before, refuse);
       const admitted = { ...spec, ...addresses, ...families, ...ports };
       this.#settle(owner, admitted);
-      return { ...service, spec: admitted, status: service.status ?? { loadBalancer: {} } };
+      return { ...service, spec: admitted, status };
     } catch (error) {
       this.#settle(owner, before);
       throw error;
@@ -92,11 +91,7 @@ export class ServiceAdmission {
   #settle(owner: string, spec: ServiceSpecObject | undefined): void {
     const addresses = spec ? addressesOf(spec) : [];
     this.#addresses.keepOnly(owner, addresses);
-    const nodePorts = (spec?.ports ?? []).flatMap((port) =>
-      port.nodePort ? [nodePortClaim(port.protocol, port.nodePort)] : [],
-    );
-    if (spec?.healthCheckNodePort) nodePorts.push(nodePortClaim('TCP', spec.healthCheckNodePort));
-    this.#nodePorts.keepOnly(owner, nodePorts);
+    this.#nodePorts.settle(owner, spec);
   }
 
   #familyFields(spec: ServiceSpecObject, refuse: Refuse): Partial<ServiceSpecObject> {
@@ -162,69 +157,31 @@ export class ServiceAdmission {
     return refuse(`spec.clusterIPs: Internal error: range ${range.cidr} is full`);
   }
 
-  #portFields(owner: string, spec: ServiceSpecObject, refuse: Refuse): Partial<ServiceSpecObject> {
-    const onNodes = wantsNodePorts(spec);
-    const ports = spec.ports?.map(({ nodePort, ...port }) => {
-      if (!onNodes && !(nodePort && spec.type === 'LoadBalancer')) return port;
-      if (!nodePort) return { ...port, nodePort: this.#freeNodePort(owner, refuse) };
-      if (!this.#nodePorts.claim(owner, nodePortClaim(port.protocol, nodePort))) {
-        refuse(
-          `spec.ports[0].nodePort: Invalid value: ${nodePort}: provided port is already allocated`,
-        );
-      }
-      return { ...port, nodePort };
-    });
-    const given = spec.healthCheckNodePort;
-    const healthCheckNodePort = wantsHealthCheckNodePort(spec)
-      ? (given ?? this.#freeNodePort(owner, refuse))
-      : undefined;
+  #portFields(
+    owner: string,
+    spec: ServiceSpecObject,
+    isNew: boolean,
+    refuse: Refuse,
+  ): Partial<ServiceSpecObject> {
+    const ports = this.#nodePorts.assign(owner, spec, isNew, refuse);
+    const healthCheckNodePort = this.#nodePorts.assignHealthCheck(owner, spec, refuse);
     return { ...(ports && { ports }), healthCheckNodePort } as Partial<ServiceSpecObject>;
-  }
-
-  /** A port that is free under every protocol. */
-  #freeNodePort(owner: string, refuse: Refuse): number {
-    const [first, last] = this.#nodePortRange;
-    const size = last - first + 1;
-    const start = DYNAMIC_NODE_PORT < size ? DYNAMIC_NODE_PORT : 0;
-    for (let tried = 0; tried < size; tried++) {
-      const port = first + ((start + tried) % size);
-      const claims = ['TCP', 'UDP', 'SCTP'].map((protocol) => nodePortClaim(protocol, port));
-      if (!claims.every((claim) => this.#nodePorts.isFree(claim))) continue;
-      for (const claim of claims) this.#nodePorts.claim(owner, claim);
-      return port;
-    }
-    return refuse(`spec.ports[0].nodePort: Internal error: range ${first}-${last} is full`);
   }
 }
 
-function nodePortClaim(protocol: string, port: number): string {
-  return `${protocol}/${port}`;
+function admittedStatus(
+  service: KubeObject,
+  type: string,
+  previousType: string | undefined,
+): ServiceStatus {
+  const status = (service.status ?? {}) as ServiceStatus;
+  const wasLoadBalancer = previousType === 'LoadBalancer' && type !== 'LoadBalancer';
+  return withStatusDefaults(wasLoadBalancer ? withoutLoadBalancer(status) : status);
 }
 
 function addressesOf(spec: ServiceSpecObject): IpAddress[] {
   const given = spec.clusterIPs?.length ? spec.clusterIPs : [spec.clusterIP];
   return given.flatMap((text) => (text && text !== 'None' ? (parseAddress(text) ?? []) : []));
-}
-
-/** An update that leaves out what was allocated keeps it; a type that has no addresses loses them. */
-function keepAllocated(spec: ServiceSpecObject, before: ServiceSpecObject): ServiceSpecObject {
-  const keepsAddresses = (spec.type ?? 'ClusterIP') !== 'ExternalName' && !spec.clusterIP;
-  const { clusterIP, clusterIPs, ipFamilies, ipFamilyPolicy } = before;
-  const addresses = { clusterIP, clusterIPs, ipFamilies, ipFamilyPolicy };
-  const ports = spec.ports?.map((port): ServicePort => {
-    const same = before.ports?.find(
-      (old) => old.port === port.port && old.protocol === (port.protocol ?? 'TCP'),
-    );
-    return port.nodePort || !same?.nodePort ? port : { ...port, nodePort: same.nodePort };
-  });
-  const { healthCheckNodePort } = before;
-  return {
-    ...(healthCheckNodePort && { healthCheckNodePort }),
-    ...(keepsAddresses && addresses),
-    ...dropUndefined(spec),
-    ...(keepsAddresses && !spec.clusterIPs && { clusterIP, clusterIPs }),
-    ...(ports && { ports }),
-  } as ServiceSpecObject;
 }
 
 function refuseMovedAddress(

@@ -154,7 +154,10 @@ function groupResource({ plural, group }: Resource): string {
  */
 function admitted(route: Route, object: KubeObject, previous?: KubeObject): KubeObject {
   const { resource } = route;
-  const stored = inStoredVersion(resource, placed(route, object));
+  const { status, ...withoutStatus } = inStoredVersion(resource, placed(route, object));
+  // Whoever creates a Service cannot know its load balancer yet: status has its own door.
+  const isEarly = resource.kind === 'Service' && !previous;
+  const stored = isEarly || status === undefined ? withoutStatus : { ...withoutStatus, status };
   if (resource.kind === 'Event') checkEvent(stored, isGroupedEvent(resource), previous);
   return stored;
 }

@@ -52,14 +52,15 @@ test('a protobuf body is refused as such', async (t) => {
 
 test('replace keeps the status; the status subresource changes nothing else', async (t) => {
   const { store, url } = await serve(t);
-  store.create(service('web'));
-  const ingress = { loadBalancer: { ingress: [{ ip: '192.0.2.1' }] } };
+  const spec = { type: 'LoadBalancer' };
+  store.create(service('web', {}, spec));
+  const ingress = { loadBalancer: { ingress: [{ ip: '192.0.2.1', ipMode: 'VIP' }] } };
   await send('PUT', `${url}${SERVICES}/web/status`, {
-    ...service('web', { labels: { ignored: 'yes' } }),
+    ...service('web', { labels: { ignored: 'yes' } }, spec),
     status: ingress,
   });
   const after = await send('PUT', `${url}${SERVICES}/web`, {
-    ...service('web', { labels: { app: 'web' } }),
+    ...service('web', { labels: { app: 'web' } }, spec),
     status: {},
   });
   t.deepEqual(after.body.status, ingress);
