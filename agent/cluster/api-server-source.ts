@@ -3,29 +3,37 @@
 
 import type { Logger } from '../telemetry/log.ts';
 import { type ApiAccess, parseServerUrl } from './api-access.ts';
-import { createApiClient } from './api-client.ts';
+import { type ApiClient, createApiClient } from './api-client.ts';
 import { loadInCluster } from './in-cluster.ts';
 import { loadKubeconfig } from './kubeconfig.ts';
 import type { ObjectSource } from './object-source.ts';
 import { createReflector } from './reflector.ts';
-import { WATCHED_RESOURCES } from './watched-resources.ts';
+import { watchedResources } from './watched-resources.ts';
 
 export interface ApiServerSourceOptions {
   /** Path of a kubeconfig; without it, and without `master`, the pod's service account. */
   readonly kubeconfig?: string;
   /** URL of the API server, in place of the one in the kubeconfig. */
   readonly master?: string;
+  /** metadata.name of the Node object of this node. */
+  readonly nodeName: string;
   readonly log: Logger;
 }
 
+/** Its client serves also whoever has to write. */
+export interface ApiServerSource extends ObjectSource {
+  readonly client: ApiClient;
+}
+
 /** @throws EnvironmentError when there is no usable way to the API server. Nothing is sent yet. */
-export function createApiServerSource(options: ApiServerSourceOptions): ObjectSource {
-  const { log } = options;
+export function createApiServerSource(options: ApiServerSourceOptions): ApiServerSource {
+  const { nodeName, log } = options;
   const client = createApiClient({ access: loadAccess(options) });
-  const reflectors = WATCHED_RESOURCES.map((resource) =>
+  const reflectors = watchedResources(nodeName).map((resource) =>
     createReflector({ resource, client, log }),
   );
   return {
+    client,
     description: `API server ${client.server}`,
     get watches() {
       return reflectors.map(({ state }) => state);

@@ -45,6 +45,17 @@ export function within<T>(field: string, read: () => T): T {
   }
 }
 
+/** What `read` returns; undefined when what it reads makes no sense: `onError` takes that, and all else goes on. */
+export function attempt<T>(read: () => T, onError: (error: FieldError) => void): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof FieldError)) throw error;
+    onError(error);
+    return undefined;
+  }
+}
+
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
@@ -68,32 +79,67 @@ export function listField(object: JsonObject, field: string): readonly unknown[]
   throw new FieldError(field, value, 'a list');
 }
 
+/** Stands for every list without entries: thousands of objects have some. */
+export const NO_ENTRIES: readonly never[] = Object.freeze([]);
+
 /**
- * `read` for each object in the list `object[field]`; what it returns undefined for is left out.
+ * `read` for each entry of the list `object[field]`; what it returns undefined for is left out.
  *
- * @param onError takes the error of one item, so that the others are read; without it, one error costs the list.
+ * @param read is told where the entry stands, for its own errors: `[3]`.
+ * @param onError takes the error of one entry, so that the others are read; without it, one error costs the list.
  */
-export function each<T>(
+export function eachEntry<T>(
   object: JsonObject,
   field: string,
-  read: (item: JsonObject) => T | undefined,
+  read: (entry: unknown, at: string) => T | undefined,
   onError?: (error: FieldError) => void,
 ): readonly T[] {
   const results: T[] = [];
-  for (const [i, item] of listField(object, field).entries()) {
-    try {
-      if (!isObject(item)) throw new FieldError(`[${i}]`, item, 'an object');
-      const result = within(`[${i}]`, () => read(item));
-      if (result !== undefined) results.push(result);
-    } catch (error) {
-      if (!(error instanceof FieldError)) throw error;
-      error.putInside(field);
-      if (!onError) throw error;
-      onError(error);
-    }
+  const inField = (error: FieldError) => {
+    error.putInside(field);
+    if (!onError) throw error;
+    onError(error);
+  };
+  for (const [i, entry] of listField(object, field).entries()) {
+    const result = attempt(() => read(entry, `[${i}]`), inField);
+    if (result !== undefined) results.push(result);
   }
   // A list that grew by push keeps room for 16 more: a copy is half the agent's memory at 10,000 services.
-  return results.slice();
+  return results.length === 0 ? NO_ENTRIES : results.slice();
+}
+
+/** Like {@link eachEntry}, for a list of objects. */
+export function each<T>(
+  object: JsonObject,
+  field: string,
+  read: (item: JsonObject, at: string) => T | undefined,
+  onError?: (error: FieldError) => void,
+): readonly T[] {
+  const readObject = (entry: unknown, at: string) => {
+    if (!isObject(entry)) throw new FieldError(at, entry, 'an object');
+    return within(at, () => read(entry, at));
+  };
+  return eachEntry(object, field, readObject, onError);
+}
+
+/** Like {@link eachEntry}, for a list of texts. Blank ones are left out; what is read twice is there once. */
+export function eachText<T extends string>(
+  object: JsonObject,
+  field: string,
+  read: (text: string, at: string) => T,
+  onError?: (error: FieldError) => void,
+): readonly T[] {
+  const readText = (entry: unknown, at: string) => {
+    if (typeof entry !== 'string') throw new FieldError(at, entry, 'a text');
+    return entry.trim() === '' ? undefined : read(entry, at);
+  };
+  return withoutRepeats(eachEntry(object, field, readText, onError));
+}
+
+/** `list` itself when nothing in it is there twice. */
+export function withoutRepeats<T extends string>(list: readonly T[]): readonly T[] {
+  const different = new Set(list);
+  return different.size === list.length ? list : [...different];
 }
 
 /** @throws FieldError unless `object[field]` is a text, absent, or null (both are undefined). */
@@ -112,7 +158,8 @@ export function optionalBoolean(object: JsonObject, field: string): boolean | un
   throw new FieldError(field, value, 'true or false');
 }
 
-function shown(value: unknown): string {
+/** `value` as a message quotes it: never long. */
+export function shown(value: unknown): string {
   // Aliases in YAML can make an object contain itself, which JSON cannot write.
   const text = typeof value === 'string' ? JSON.stringify(value) : inspect(value, SHOWN);
   return text.length > SHOWN_CHARS ? `${text.slice(0, SHOWN_CHARS)}…` : text;

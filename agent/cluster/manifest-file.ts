@@ -5,14 +5,14 @@
 import { parseAllDocuments } from 'yaml';
 import { messageOf } from '../errors.ts';
 import type { WatchedKind } from '../model/cluster-state.ts';
-import type { ObjectKey } from '../model/objects.ts';
 import { isObject, type JsonObject } from './json-fields.ts';
 import { parseKey } from './object-metadata.ts';
-import { type Deliver, ENDPOINT_SLICES, WATCHED_RESOURCES } from './watched-resources.ts';
+import { type Deliver, ENDPOINT_SLICES, MANIFEST_RESOURCES } from './watched-resources.ts';
 
 export interface ManifestObject {
   readonly kind: WatchedKind;
-  readonly key: ObjectKey;
+  /** Unique within its kind. */
+  readonly key: string;
   readonly deliver: Deliver;
 }
 
@@ -49,12 +49,12 @@ export function parseManifest(text: string, format: 'yaml' | 'json'): Manifest {
 /** @returns undefined for other kinds, a problem for an object without a usable name. */
 function readObject(json: unknown): ManifestObject | string | undefined {
   if (!isObject(json)) return 'an item of a List is not an object';
-  const resource = WATCHED_RESOURCES.find(
+  const resource = MANIFEST_RESOURCES.find(
     ({ kind, apiVersion }) => json.kind === kind && json.apiVersion === apiVersion,
   );
   if (!resource) return undefined;
   const { kind } = resource;
-  const identity = parseKey(json);
+  const identity = parseKey(json, resource.scope);
   if ('invalid' in identity) return `${kind} left out: ${identity.invalid}`;
   const complete = resource === ENDPOINT_SLICES ? withPortNames(json) : json;
   return { kind, key: identity.key, deliver: resource.parse(complete) };
@@ -85,10 +85,21 @@ function yamlDocuments(text: string): Documents {
   }
 }
 
-/** The object itself, or what is in it when it is a List as `kubectl get -o yaml` writes it. */
+/**
+ * The object itself, or what is in it: when it is a List as `kubectl get -o yaml` writes it, or a ServiceList as
+ * the API server does, whose items do not say what they are.
+ */
 function items(document: JsonObject): readonly unknown[] {
-  const { kind, items } = document;
-  return kind === 'List' && Array.isArray(items) ? items : [document];
+  const { kind, apiVersion, items } = document;
+  if (!Array.isArray(items)) return [document];
+  if (kind === 'List') return items;
+  const resource = MANIFEST_RESOURCES.find(
+    (resource) => kind === `${resource.kind}List` && apiVersion === resource.apiVersion,
+  );
+  if (!resource) return [document];
+  return items.map((item: unknown) =>
+    isObject(item) ? { ...item, kind: resource.kind, apiVersion } : item,
+  );
 }
 
 /** The API server names an unnamed EndpointSlice port ''; a manifest has not been there. */

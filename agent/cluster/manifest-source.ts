@@ -4,7 +4,7 @@
 
 import { statSync } from 'node:fs';
 import { EnvironmentError, messageOf } from '../errors.ts';
-import type { ObjectSink } from '../model/cluster-state.ts';
+import { type ObjectSink, WATCHED_KINDS } from '../model/cluster-state.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { createFolderWatch } from './folder-watch.ts';
 import type { ManifestObject } from './manifest-file.ts';
@@ -15,6 +15,8 @@ import { pause } from './pause.ts';
 
 export interface ManifestSourceOptions {
   readonly dir: string;
+  /** metadata.name of the one Node that counts. */
+  readonly nodeName: string;
   readonly log: Logger;
   /** The folder is read this often even when nothing seems to have changed. */
   readonly rescanMs?: number;
@@ -42,7 +44,7 @@ export function createManifestSource(options: ManifestSourceOptions): ObjectSour
   async function run(sink: ObjectSink, signal: AbortSignal): Promise<void> {
     let change = new AbortController();
     const watch = createFolderWatch(dir, () => change.abort(), log);
-    const deliver = createDelivery(sink, log);
+    const deliver = createDelivery(sink, options);
     while (!signal.aborted) {
       change = new AbortController();
       watch.follow();
@@ -79,7 +81,10 @@ export function createManifestSource(options: ManifestSourceOptions): ObjectSour
 }
 
 /** Hands the difference from one reading to the next to the sink. */
-function createDelivery(sink: ObjectSink, log: Logger): (files: readonly ManifestFile[]) => void {
+function createDelivery(
+  sink: ObjectSink,
+  { nodeName, log }: ManifestSourceOptions,
+): (files: readonly ManifestFile[]) => void {
   let before: readonly ManifestFile[] | undefined;
   let delivered: ReadonlySet<ManifestObject> = new Set();
   let reported: ReadonlyMap<string, string> = new Map();
@@ -87,7 +92,7 @@ function createDelivery(sink: ObjectSink, log: Logger): (files: readonly Manifes
   return (files) => {
     if (before?.length === files.length && files.every((file, i) => file === before?.[i])) return;
     before = files;
-    const { objects, keys, problems } = mergeManifests(files);
+    const { objects, keys, problems } = mergeManifests(files, nodeName);
     for (const path of reported.keys()) {
       if (problems.has(path)) continue;
       log.info({ path }, 'manifest is in order again');
@@ -101,8 +106,7 @@ function createDelivery(sink: ObjectSink, log: Logger): (files: readonly Manifes
     for (const object of objects) {
       if (!delivered.has(object)) object.deliver(sink, object.key);
     }
-    sink.listed('Service', keys.Service);
-    sink.listed('EndpointSlice', keys.EndpointSlice);
+    for (const kind of WATCHED_KINDS) sink.listed(kind, keys[kind]);
     reported = problems;
     delivered = objects;
   };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every Kubernetes object has: a namespace, a name, labels. Used by the parsers and by the
-// sources, which must know an object's key also when the rest of it makes no sense.
+// What every Kubernetes object has: a name, labels and, in most kinds, a namespace. Used by the parsers and by
+// the sources, which must know an object's key also when the rest of it makes no sense.
 
-import { type ObjectKey, objectKey } from '../model/objects.ts';
+import { objectKey } from '../model/objects.ts';
 import { intern } from './intern.ts';
 import {
   FieldError,
@@ -14,22 +14,40 @@ import {
   within,
 } from './json-fields.ts';
 
-interface ObjectName {
-  readonly namespace: string;
+/** Whether objects of a kind belong to a namespace, or to the whole cluster. */
+export type Scope = 'Namespaced' | 'Cluster';
+
+export interface ObjectMetadata {
   readonly name: string;
+  readonly labels: JsonObject;
 }
 
-export interface ObjectMetadata extends ObjectName {
-  readonly labels: JsonObject;
+export interface NamespacedMetadata extends ObjectMetadata {
+  readonly namespace: string;
   readonly creationTimestamp: string | undefined;
 }
 
-/** @throws FieldError when there is no name, or a field has the wrong type. */
-export function readMetadata(object: JsonObject): ObjectMetadata {
+/**
+ * Of an object that belongs to the whole cluster.
+ *
+ * @throws FieldError when there is no name, or a field has the wrong type.
+ */
+export function readClusterMetadata(object: JsonObject): ObjectMetadata {
   const metadata = objectField(object, 'metadata');
   return within('metadata', () => ({
-    ...readName(metadata),
+    name: readName(metadata),
     labels: optionalObjectField(metadata, 'labels'),
+  }));
+}
+
+/** Of an object in a namespace. @throws FieldError as {@link readClusterMetadata} does. */
+export function readMetadata(object: JsonObject): NamespacedMetadata {
+  const metadata = objectField(object, 'metadata');
+  const { name, labels } = readClusterMetadata(object);
+  return within('metadata', () => ({
+    namespace: readNamespace(metadata),
+    name,
+    labels,
     creationTimestamp: optionalText(metadata, 'creationTimestamp'),
   }));
 }
@@ -39,24 +57,46 @@ export function hasLabel(metadata: ObjectMetadata, label: string): boolean {
   return Object.hasOwn(metadata.labels, label);
 }
 
-/** The key of an object; `invalid` says why it has none. Never throws. */
+/** The value of a label; undefined when it is not there. @throws FieldError when it is no text. */
+export function labelText(metadata: ObjectMetadata, label: string): string | undefined {
+  return within('metadata', () =>
+    within('labels', () =>
+      hasLabel(metadata, label) ? optionalText(metadata.labels, label) : undefined,
+    ),
+  );
+}
+
+/**
+ * What an object is held under, unique within its kind: namespace/name, or the name alone of what belongs to
+ * the whole cluster. `invalid` says why it has none. Never throws.
+ */
 export function parseKey(
   json: unknown,
-): { readonly key: ObjectKey } | { readonly invalid: string } {
+  scope: Scope,
+): { readonly key: string } | { readonly invalid: string } {
   if (!isObject(json)) return { invalid: 'the object is not a JSON object' };
   try {
     const metadata = objectField(json, 'metadata');
-    return { key: objectKey(within('metadata', () => readName(metadata))) };
+    return { key: within('metadata', () => keyOf(metadata, scope)) };
   } catch (error) {
     if (error instanceof FieldError) return { invalid: error.message };
     throw error;
   }
 }
 
-function readName(metadata: JsonObject): ObjectName {
+function keyOf(metadata: JsonObject, scope: Scope): string {
+  const name = readName(metadata);
+  return scope === 'Cluster' ? name : objectKey({ namespace: readNamespace(metadata), name });
+}
+
+function readName(metadata: JsonObject): string {
   const name = pathSegment(metadata, 'name');
   if (name === undefined) throw new FieldError('name', undefined, 'a text');
-  return { namespace: intern(pathSegment(metadata, 'namespace') ?? 'default'), name };
+  return name;
+}
+
+function readNamespace(metadata: JsonObject): string {
+  return intern(pathSegment(metadata, 'namespace') ?? 'default');
 }
 
 /** A slash would make two objects share one key; '' is absent, as Kubernetes has it. */

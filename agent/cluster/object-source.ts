@@ -19,8 +19,12 @@ export interface ObjectSource {
 /** How one watch is doing: shown by `status`, exported as metrics. */
 export interface WatchState {
   readonly kind: SkippedObject['kind'];
-  /** listing: reading everything; watching: following changes; waiting: until the next attempt after a failure. */
-  readonly phase: 'listing' | 'watching' | 'waiting';
+  /**
+   * listing: reading everything; watching: following changes; waiting: until the next attempt after a failure;
+   * unavailable: the server does not know this kind, or does not show it, and the agent does without; `lastError`
+   * is its answer. It is asked again every few minutes.
+   */
+  readonly phase: 'listing' | 'watching' | 'waiting' | 'unavailable';
   /** The latest failure, kept after recovery. */
   readonly lastError?: string;
   readonly lastErrorAt?: Date;

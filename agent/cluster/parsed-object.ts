@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The frame of every parser: any JSON in, a Parsed out, never an exception.
+// The frame of every parser: any JSON in, a Parsed out, never an exception. What is of the wrong JSON type
+// costs the object, or the entry of a list that it stands in; a value that makes no sense costs itself alone.
 
 import type { Parsed } from '../model/cluster-state.ts';
 import { FieldError, isObject, type JsonObject } from './json-fields.ts';
@@ -16,4 +17,15 @@ export function parseObject<Spec>(
     if (error instanceof FieldError) return { invalid: error.message };
     throw error;
   }
+}
+
+/** How many parts that are left out are named one by one. */
+const NAMED = 3;
+
+/** `spec`, which lacks what `errors` name. */
+export function parsedWithout<Spec>(spec: Spec, errors: readonly FieldError[]): Parsed<Spec> {
+  if (errors.length === 0) return { spec };
+  const named = errors.slice(0, NAMED).map(({ message }) => message);
+  const others = errors.length - named.length;
+  return { spec, leftOut: named.join('; ') + (others > 0 ? `; and ${others} more` : '') };
 }

@@ -4,7 +4,6 @@
 // Nothing is ever cleared: what a new list lacks is removed when the list is complete.
 
 import type { ObjectSink } from '../model/cluster-state.ts';
-import type { ObjectKey } from '../model/objects.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { ApiClient } from './api-client.ts';
 import { ApiError } from './api-error.ts';
@@ -46,14 +45,19 @@ const PAGE_SIZE = 250;
 /** A watch is opened anew every 5 to 10 minutes, as kube-proxy does: no connection lives for ever. */
 const WATCH_SECONDS = 300;
 
+/** A kind that the server does not have or show is asked for again after 5 to 10 minutes. */
+const UNAVAILABLE_RETRY_MS = 300_000;
+
 const REAL_TIMING: Timing = { random: Math.random, pause, graceMs: 30_000, shortWatchMs: 1_000 };
 
 export function createReflector(options: ReflectorOptions): Reflector {
   const { resource, client, log, timing = REAL_TIMING } = options;
-  const { kind, path, selectors } = resource;
+  const { kind, path, scope, selectors } = resource;
   const backoff = createBackoff(timing.random);
   let state: WatchState = { kind, phase: 'listing', relists: 0 };
   let listedBefore = false;
+  /** The server's answer for as long as it does not have or show this kind, which is optional. */
+  let refusal: string | undefined;
   /** Where the watch goes on; undefined: only a list can tell. */
   let position: string | undefined;
 
@@ -61,8 +65,8 @@ export function createReflector(options: ReflectorOptions): Reflector {
     state = { ...state, ...change };
   };
 
-  function deliver(sink: ObjectSink, object: unknown): ObjectKey | undefined {
-    const identity = parseKey(object);
+  function deliver(sink: ObjectSink, object: unknown): string | undefined {
+    const identity = parseKey(object, scope);
     if ('key' in identity) {
       resource.parse(object)(sink, identity.key);
       return identity.key;
@@ -73,7 +77,7 @@ export function createReflector(options: ReflectorOptions): Reflector {
 
   async function list(sink: ObjectSink, signal: AbortSignal): Promise<void> {
     note({ phase: 'listing' });
-    const present = new Set<ObjectKey>();
+    const present = new Set<string>();
     let page: ListPage | undefined;
     do {
       const query: Record<string, string> = { ...selectors, limit: String(PAGE_SIZE) };
@@ -88,6 +92,7 @@ export function createReflector(options: ReflectorOptions): Reflector {
     } while (page.continueAt);
     sink.listed(kind, present);
     position = page.resourceVersion;
+    refusal = undefined;
     if (listedBefore) note({ relists: state.relists + 1 });
     listedBefore = true;
     log.info({ kind, objects: present.size }, 'listed');
@@ -112,7 +117,7 @@ export function createReflector(options: ReflectorOptions): Reflector {
       const event = parseWatchEvent(line);
       const object = event.object;
       if (event.type === 'DELETED') {
-        const identity = parseKey(object);
+        const identity = parseKey(object, scope);
         if ('key' in identity) sink.remove(kind, identity.key);
       } else if (event.type !== 'BOOKMARK') {
         deliver(sink, object);
@@ -129,6 +134,24 @@ export function createReflector(options: ReflectorOptions): Reflector {
     backoff.reset();
   }
 
+  /** @returns how long to leave the server alone. */
+  function failed({ message, retryAfterMs = 0 }: ApiError): number {
+    const retryMs = Math.round(Math.max(backoff.next(), retryAfterMs));
+    log.warn({ kind, error: message, retryMs }, 'watch failed');
+    note({ phase: 'waiting', lastError: message, lastErrorAt: new Date() });
+    return retryMs;
+  }
+
+  /** Nobody waits for this kind; what had been listed of it stays in force. @returns as {@link failed}. */
+  function refused(sink: ObjectSink, { message }: ApiError): number {
+    const retryMs = Math.round(UNAVAILABLE_RETRY_MS * (1 + timing.random()));
+    if (message !== refusal) log.info({ kind, error: message, retryMs }, 'not available');
+    if (!listedBefore && refusal === undefined) sink.listed(kind, new Set());
+    refusal = message;
+    note({ phase: 'unavailable', lastError: message, lastErrorAt: new Date() });
+    return retryMs;
+  }
+
   return {
     get state() {
       return state;
@@ -141,10 +164,9 @@ export function createReflector(options: ReflectorOptions): Reflector {
         } catch (error) {
           if (signal.aborted) return;
           if (!(error instanceof ApiError)) throw error;
-          if (mustListAgain(error)) position = undefined;
-          const retryMs = Math.round(Math.max(backoff.next(), error.retryAfterMs ?? 0));
-          log.warn({ kind, error: error.message, retryMs }, 'watch failed');
-          note({ phase: 'waiting', lastError: error.message, lastErrorAt: new Date() });
+          const isRefused = resource.isOptional && isRefusal(error);
+          if (isRefused || mustListAgain(error)) position = undefined;
+          const retryMs = isRefused ? refused(sink, error) : failed(error);
           await timing.pause(retryMs, signal);
         }
       }
@@ -155,4 +177,9 @@ export function createReflector(options: ReflectorOptions): Reflector {
 /** The server no longer knows the position, or what came from it cannot be relied on. */
 function mustListAgain({ kind, status }: ApiError): boolean {
   return status === 410 || kind === 'answer';
+}
+
+/** The server does not know the kind, or does not show it to this user: which of the two depends on its version. */
+function isRefusal({ status }: ApiError): boolean {
+  return status === 403 || status === 404;
 }

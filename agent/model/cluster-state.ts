@@ -4,16 +4,25 @@
 // callback does no I/O, it marks dirty).
 
 import { isDeepStrictEqual } from 'node:util';
-import { type EndpointSliceSpec, type ObjectKey, objectKey, type ServiceSpec } from './objects.ts';
+import {
+  type EndpointSliceSpec,
+  type NodeSpec,
+  type ObjectKey,
+  objectKey,
+  type ServiceCidrSpec,
+  type ServiceSpec,
+} from './objects.ts';
 
 /** The kinds that must be complete before the first kernel write. */
-export const WATCHED_KINDS = ['Service', 'EndpointSlice'] as const;
+export const REQUIRED_KINDS = ['Service', 'EndpointSlice'] as const;
+/** All kinds. Of Nodes there is only the agent's own. */
+export const WATCHED_KINDS = [...REQUIRED_KINDS, 'Node', 'ServiceCIDR'] as const;
 export type WatchedKind = (typeof WATCHED_KINDS)[number];
 
 /** What was left out, wholly or in part, and why: shown by `status`, counted by a metric. */
 export interface SkippedObject {
   readonly kind: WatchedKind | 'Manifest';
-  /** namespace/name of an object; the path of a manifest. */
+  /** namespace/name of an object, or its name alone where it has no namespace; the path of a manifest. */
   readonly key: string;
   readonly reason: string;
 }
@@ -27,16 +36,22 @@ export type Parsed<Spec> =
   /** Makes no sense: skipped by name. The object's last good form, if there was one, stays in force. */
   | { readonly invalid: string };
 
-/** Where a source puts objects. Calls are synchronous, cheap, and may come in any order of kinds. */
+/**
+ * Where a source puts objects. Calls are synchronous, cheap, and may come in any order of kinds. A key is
+ * unique within its kind: namespace/name, or the name alone of what has no namespace.
+ */
 export interface ObjectSink {
   upsertService(key: ObjectKey, parsed: Parsed<ServiceSpec>): void;
   upsertEndpointSlice(key: ObjectKey, parsed: Parsed<EndpointSliceSpec>): void;
-  remove(kind: WatchedKind, key: ObjectKey): void;
+  /** The agent's own Node; no other. */
+  upsertNode(name: string, parsed: Parsed<NodeSpec>): void;
+  upsertServiceCidr(name: string, parsed: Parsed<ServiceCidrSpec>): void;
+  remove(kind: WatchedKind, key: string): void;
   /**
    * A complete list of `kind` has been delivered through upserts: whatever the sink holds of that kind
    * and is not in `present` is gone. The first call for a kind makes it synced.
    */
-  listed(kind: WatchedKind, present: ReadonlySet<ObjectKey>): void;
+  listed(kind: WatchedKind, present: ReadonlySet<string>): void;
   /** A manifest, by its path, cannot be taken as it stands, and why; without a reason: it can again. */
   noteManifest(path: string, reason?: string): void;
 }
@@ -45,6 +60,9 @@ export class ClusterState implements ObjectSink {
   readonly #services = new Map<ObjectKey, ServiceSpec>();
   readonly #slices = new Map<ObjectKey, EndpointSliceSpec>();
   readonly #slicesOfService = new Map<ObjectKey, Map<ObjectKey, EndpointSliceSpec>>();
+  #node: NodeSpec | undefined;
+  readonly #serviceCidrs = new Map<string, ServiceCidrSpec>();
+  #nodeRevision = 0;
   readonly #skipped = new Map<string, SkippedObject>();
   readonly #listed = new Set<WatchedKind>();
   readonly #dirty = new Set<ObjectKey>();
@@ -55,8 +73,28 @@ export class ClusterState implements ObjectSink {
     this.#onDirty = onDirty;
   }
 
+  /** Whether all that must be known before the first kernel write is known. */
   get synced(): boolean {
+    return REQUIRED_KINDS.every((kind) => this.#listed.has(kind));
+  }
+
+  /** Whether everything is known, or known not to be had: what comes from now on is a change. */
+  get settled(): boolean {
     return WATCHED_KINDS.every((kind) => this.#listed.has(kind));
+  }
+
+  get node(): NodeSpec | undefined {
+    return this.#node;
+  }
+
+  /** In no order. */
+  get serviceCidrs(): readonly ServiceCidrSpec[] {
+    return [...this.#serviceCidrs.values()];
+  }
+
+  /** Grows with every change of `node` or `serviceCidrs`: tells a reader whether to look at them again. */
+  get nodeRevision(): number {
+    return this.#nodeRevision;
   }
 
   get skipped(): readonly SkippedObject[] {
@@ -111,20 +149,45 @@ export class ClusterState implements ObjectSink {
     if (after) this.#link(key, after);
   }
 
-  remove(kind: WatchedKind, key: ObjectKey): void {
-    this.#skipped.delete(skippedId(kind, key));
-    if (kind === 'Service') {
-      if (this.#services.delete(key)) this.#markDirty(key);
-      return;
-    }
-    const slice = this.#slices.get(key);
-    if (slice) this.#unlink(key, slice);
+  upsertNode(name: string, parsed: Parsed<NodeSpec>): void {
+    this.#note('Node', name, parsed);
+    if ('spec' in parsed) this.#setNode(parsed.spec);
+    else if ('ignored' in parsed) this.#forgetNode(name);
   }
 
-  listed(kind: WatchedKind, present: ReadonlySet<ObjectKey>): void {
-    const held = kind === 'Service' ? this.#services : this.#slices;
+  upsertServiceCidr(name: string, parsed: Parsed<ServiceCidrSpec>): void {
+    this.#note('ServiceCIDR', name, parsed);
+    if ('invalid' in parsed) return;
+    const before = this.#serviceCidrs.get(name);
+    const after = 'spec' in parsed ? parsed.spec : undefined;
+    if (isDeepStrictEqual(before, after)) return;
+    if (after) this.#serviceCidrs.set(name, after);
+    else this.#serviceCidrs.delete(name);
+    this.#nodeChanged();
+  }
+
+  remove(kind: WatchedKind, key: string): void {
+    this.#skipped.delete(skippedId(kind, key));
+    switch (kind) {
+      case 'Service':
+        if (this.#services.delete(key as ObjectKey)) this.#markDirty(key as ObjectKey);
+        break;
+      case 'EndpointSlice': {
+        const slice = this.#slices.get(key as ObjectKey);
+        if (slice) this.#unlink(key as ObjectKey, slice);
+        break;
+      }
+      case 'Node':
+        this.#forgetNode(key);
+        break;
+      case 'ServiceCIDR':
+        if (this.#serviceCidrs.delete(key)) this.#nodeChanged();
+    }
+  }
+
+  listed(kind: WatchedKind, present: ReadonlySet<string>): void {
     const skipped = [...this.#skipped.values()].filter((object) => object.kind === kind);
-    for (const key of [...held.keys(), ...skipped.map((object) => object.key as ObjectKey)]) {
+    for (const key of [...this.#keysOf(kind), ...skipped.map((object) => object.key)]) {
       if (!present.has(key)) this.remove(kind, key);
     }
     this.#listed.add(kind);
@@ -155,7 +218,42 @@ export class ClusterState implements ObjectSink {
     this.#markDirty(service);
   }
 
-  #note(kind: WatchedKind, key: ObjectKey, parsed: Parsed<unknown>): void {
+  #setNode(after: NodeSpec | undefined): void {
+    const before = this.#node;
+    if (isDeepStrictEqual(before, after)) return;
+    this.#node = after;
+    // What a Service comes to on this node depends on these alone.
+    const isSameToServices =
+      before?.name === after?.name &&
+      before?.zone === after?.zone &&
+      isDeepStrictEqual(before?.addresses, after?.addresses);
+    if (!isSameToServices) for (const key of this.#services.keys()) this.#dirty.add(key);
+    this.#nodeChanged();
+  }
+
+  #forgetNode(name: string): void {
+    if (this.#node?.name === name) this.#setNode(undefined);
+  }
+
+  #nodeChanged(): void {
+    this.#nodeRevision += 1;
+    this.#onDirty();
+  }
+
+  #keysOf(kind: WatchedKind): Iterable<string> {
+    switch (kind) {
+      case 'Service':
+        return this.#services.keys();
+      case 'EndpointSlice':
+        return this.#slices.keys();
+      case 'Node':
+        return this.#node ? [this.#node.name] : [];
+      case 'ServiceCIDR':
+        return this.#serviceCidrs.keys();
+    }
+  }
+
+  #note(kind: WatchedKind, key: string, parsed: Parsed<unknown>): void {
     const reason =
       'invalid' in parsed ? parsed.invalid : 'spec' in parsed ? parsed.leftOut : undefined;
     if (reason === undefined) this.#skipped.delete(skippedId(kind, key));

@@ -6,10 +6,10 @@ import { createApiClient } from '../../../agent/cluster/api-client.ts';
 import { loadKubeconfig } from '../../../agent/cluster/kubeconfig.ts';
 import { createReflector } from '../../../agent/cluster/reflector.ts';
 import type { WatchedResource } from '../../../agent/cluster/watched-resources.ts';
-import type { ObjectSink, WatchedKind } from '../../../agent/model/cluster-state.ts';
+import type { ObjectSink } from '../../../agent/model/cluster-state.ts';
 import type { Logger } from '../../../agent/telemetry/log.ts';
 import type { KubeObject } from '../kube-object.ts';
-import type { ClusterRecords } from './cluster-records.ts';
+import type { ClusterRecords, RecordKind } from './cluster-records.ts';
 
 export interface WatchRecordsOptions {
   readonly records: ClusterRecords;
@@ -39,16 +39,18 @@ export function watchRecords({
     ),
   ];
   return new Promise((resolve) => {
-    const unlisted = new Set<WatchedKind>(resources.map(({ kind }) => kind));
+    const unlisted = new Set<string>(resources.map(({ kind }) => kind));
     const sink: ObjectSink = {
       // Objects go into the records as they are, in `parse`.
       upsertService() {},
       upsertEndpointSlice() {},
+      upsertNode() {},
+      upsertServiceCidr() {},
       noteManifest() {},
-      remove: (kind, key) => records.remove(kind, key),
+      remove: (kind, key) => records.remove(kind as RecordKind, key),
       listed(kind, present) {
-        for (const key of records.keys(kind)) {
-          if (!(present as ReadonlySet<string>).has(key)) records.remove(kind, key);
+        for (const key of records.keys(kind as RecordKind)) {
+          if (!present.has(key)) records.remove(kind as RecordKind, key);
         }
         unlisted.delete(kind);
         if (unlisted.size === 0) resolve();
@@ -61,7 +63,7 @@ export function watchRecords({
 }
 
 function resourceOf(
-  kind: WatchedKind,
+  kind: RecordKind,
   apiVersion: string,
   path: string,
   records: ClusterRecords,
@@ -69,8 +71,10 @@ function resourceOf(
   return {
     kind,
     apiVersion,
+    scope: 'Namespaced',
     path,
     selectors: {},
+    isOptional: false,
     // Items of a list need not say their kind.
     parse: (json) => () => records.set({ ...(json as KubeObject), kind, apiVersion }),
   };

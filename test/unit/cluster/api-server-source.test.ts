@@ -11,7 +11,7 @@ import { EnvironmentError } from '../../../agent/errors.ts';
 import { ClusterState } from '../../../agent/model/cluster-state.ts';
 import { eventually } from './eventually.ts';
 import { recordLog } from './recorded-log.ts';
-import { page, startScript, watch } from './scripted-server.ts';
+import { page, refusal, startScript, watch } from './scripted-server.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 const SERVICE = {
@@ -29,16 +29,21 @@ const SLICE = {
   endpoints: [{ addresses: ['10.244.0.5'] }],
 };
 
-/** Answers lists and watches of both kinds. */
+const NODE = {
+  metadata: { name: 'node-1', labels: { 'topology.kubernetes.io/zone': 'zone-a' } },
+};
+
+/** Answers lists and watches of every kind but ServiceCIDR, which old clusters do not have. */
 function answer(response: ServerResponse, request: IncomingMessage) {
   const url = request.url ?? '';
-  const items = url.startsWith('/api/v1/services?') ? [SERVICE] : [SLICE];
+  if (url.includes('/servicecidrs?')) return refusal(404, 'not found')(response, request);
+  const items = url.includes('/services?') ? [SERVICE] : url.includes('/nodes?') ? [NODE] : [SLICE];
   const step = url.includes('watch=1') ? watch([], 'open') : page(items, { resourceVersion: '1' });
   return step(response, request);
 }
 
-test('Services and EndpointSlices from the server of a kubeconfig, until the signal', async (t) => {
-  const server = await startScript(t, Array(4).fill(answer));
+test('every kind from the server of a kubeconfig, until the signal', async (t) => {
+  const server = await startScript(t, Array(7).fill(answer));
   const kubeconfig = join(temporaryFolder(t), 'config');
   writeFileSync(
     kubeconfig,
@@ -48,13 +53,19 @@ clusters: [{ name: c, cluster: { server: '${server.url}' } }]
 users: [{ name: u, user: { token: abc } }]
 `,
   );
-  const source = createApiServerSource({ kubeconfig, log: recordLog().log });
+  const source = createApiServerSource({
+    kubeconfig,
+    nodeName: 'node-1',
+    log: recordLog().log,
+  });
   t.is(source.description, `API server ${server.url}`);
   t.deepEqual(
     source.watches.map(({ kind, phase }) => [kind, phase]),
     [
       ['Service', 'listing'],
       ['EndpointSlice', 'listing'],
+      ['Node', 'listing'],
+      ['ServiceCIDR', 'listing'],
     ],
   );
   t.is(server.requests.length, 0);
@@ -62,18 +73,24 @@ users: [{ name: u, user: { token: abc } }]
   const controller = new AbortController();
   t.teardown(() => controller.abort());
   source.start(state, controller.signal);
-  await eventually(t, 'both lists', () => state.synced);
+  await eventually(t, 'every list, or refusal', () => state.settled);
   t.truthy(state.service('kiada/quiz'));
+  t.is(state.node?.zone, 'zone-a');
   t.is(state.endpointSlices('kiada/quiz')[0]?.endpoints[0]?.address, '10.244.0.5' as never);
-  await eventually(t, 'both watches', () => server.requests.length === 4);
+  await eventually(t, 'three watches', () => server.requests.length === 7);
+  t.like(source.watches[3], { kind: 'ServiceCIDR', phase: 'unavailable' });
   t.true(server.requests.every(({ headers }) => headers.authorization === 'Bearer abc'));
   controller.abort();
   await eventually(t, 'no connection is left', () => server.connections.size === 0);
 });
 
 test('--master takes the place of the server in the kubeconfig, and may stand alone', async (t) => {
-  const server = await startScript(t, Array(4).fill(answer));
-  const source = createApiServerSource({ master: server.url.href, log: recordLog().log });
+  const server = await startScript(t, Array(7).fill(answer));
+  const source = createApiServerSource({
+    master: server.url.href,
+    nodeName: 'node-1',
+    log: recordLog().log,
+  });
   const state = new ClusterState();
   const controller = new AbortController();
   t.teardown(() => controller.abort());
@@ -88,13 +105,18 @@ clusters: [{ name: c, cluster: { server: 'https://192.0.2.1' } }]
 `,
   );
   const { log } = recordLog();
-  const both = createApiServerSource({ kubeconfig, master: 'https://192.0.2.2:6443', log });
+  const both = createApiServerSource({
+    kubeconfig,
+    master: 'https://192.0.2.2:6443',
+    nodeName: 'node-1',
+    log,
+  });
   t.is(both.description, 'API server https://192.0.2.2:6443/');
 });
 
 test('--master that is no URL is an error', (t) => {
   const { log } = recordLog();
-  t.throws(() => createApiServerSource({ master: '192.0.2.2:6443', log }), {
+  t.throws(() => createApiServerSource({ master: '192.0.2.2:6443', nodeName: 'node-1', log }), {
     instanceOf: EnvironmentError,
     message: '--master: "192.0.2.2:6443" is not the URL of an API server',
   });

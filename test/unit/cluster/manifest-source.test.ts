@@ -31,13 +31,13 @@ async function setup(
   const save = (name: string, text: string) => writeFileSync(join(dir, name), text);
   for (const [name, text] of Object.entries(files)) save(name, text);
   const recorded = recordLog();
-  const source = createManifestSource({ dir, log: recorded.log, rescanMs });
+  const source = createManifestSource({ dir, nodeName: 'node-1', log: recorded.log, rescanMs });
   const state = new ClusterState();
   const controller = new AbortController();
   const stop = () => controller.abort();
   t.teardown(stop);
   source.start(state, controller.signal);
-  await eventually(t, 'the first complete reading', () => state.synced);
+  await eventually(t, 'the first complete reading', () => state.settled);
   return { ...recorded, dir, state, source, stop, save };
 }
 
@@ -66,9 +66,12 @@ const clusterIP = (state: ClusterState, name: string) =>
 
 test('a folder that does not exist is an error that says what to do', (t) => {
   const dir = join(temporaryFolder(t), 'nowhere');
-  const error = t.throws(() => createManifestSource({ dir, log: recordLog().log }), {
-    instanceOf: EnvironmentError,
-  });
+  const error = t.throws(
+    () => createManifestSource({ dir, nodeName: 'node-1', log: recordLog().log }),
+    {
+      instanceOf: EnvironmentError,
+    },
+  );
   t.true(error?.message.includes(dir));
   t.truthy(error?.hint);
 });
@@ -109,6 +112,91 @@ test('YAML of several documents, JSON, Lists; other kinds and other files are ig
   // An unnamed port is named '' by the API server; a manifest must join its Service all the same.
   t.deepEqual(state.endpointSlices('default/quiz')[0]?.ports, [
     { name: '', protocol: 'TCP', port: 8080 },
+  ]);
+});
+
+const SERVICE_CIDR = `apiVersion: networking.k8s.io/v1
+kind: ServiceCIDR
+metadata: { name: kubernetes }
+spec: { cidrs: [10.96.0.0/16] }
+`;
+
+function node(name: string, zone: string): string {
+  return `apiVersion: v1
+kind: Node
+metadata:
+  name: ${name}
+  labels: { topology.kubernetes.io/zone: ${zone} }
+`;
+}
+
+test('ServiceCIDRs, and of the Nodes only our own: others may be wrong, or there twice', async (t) => {
+  const { state, save, dir } = await setup(t, {
+    files: {
+      'a.yaml': `${node('node-2', 'zone-b')}---\n${node('node-1', 'zone-a')}---\n${SERVICE_CIDR}`,
+      'b.yaml': `${node('node-2', 'zone-c')}---\n${node('node-3', '{}')}`,
+    },
+  });
+  t.is(state.node?.name, 'node-1');
+  t.is(state.node?.zone, 'zone-a');
+  t.deepEqual(state.serviceCidrs, [{ name: 'kubernetes', cidrs: ['10.96.0.0/16'] }] as never);
+  t.deepEqual(state.skipped, []);
+  save('a.yaml', node('node-1', 'zone-d'));
+  await eventually(t, 'a changed Node', () => state.node?.zone === 'zone-d');
+  t.deepEqual(state.serviceCidrs, []);
+  save('b.yaml', node('node-1', 'zone-e'));
+  const [skipped] = await eventually(t, 'the report', () => state.skipped[0] && state.skipped);
+  t.is(skipped?.reason, `Node node-1 left out: ${join(dir, 'a.yaml')} has it already`);
+  unlinkSync(join(dir, 'a.yaml'));
+  await eventually(t, 'the second file takes over', () => state.node?.zone === 'zone-e');
+  unlinkSync(join(dir, 'b.yaml'));
+  await eventually(t, 'a deleted Node', () => state.node === undefined);
+});
+
+test('lists as the API server writes them: their items do not say what they are', async (t) => {
+  const list = (kind: string, apiVersion: string, items: unknown) =>
+    JSON.stringify({ kind, apiVersion, metadata: { resourceVersion: '7' }, items });
+  const metadata = { name: 'quiz', namespace: 'kiada' };
+  const labels = { 'kubernetes.io/service-name': 'quiz' };
+  const { state, dir } = await setup(t, {
+    files: {
+      'services.json': list('ServiceList', 'v1', [
+        { metadata, spec: { clusterIP: '10.96.0.1', ports: [{ port: 80 }] } },
+        'x',
+      ]),
+      'slices.json': list('EndpointSliceList', 'discovery.k8s.io/v1', [
+        {
+          metadata: { ...metadata, labels },
+          addressType: 'IPv4',
+          ports: [{ port: 8080 }],
+          endpoints: [{ addresses: ['10.244.0.5'] }],
+        },
+      ]),
+      'nodes.json': list('NodeList', 'v1', [
+        { metadata: { name: 'node-2' } },
+        { metadata: { name: 'node-1' } },
+      ]),
+      'ranges.json': list('ServiceCIDRList', 'networking.k8s.io/v1', [
+        { metadata: { name: 'kubernetes' }, spec: { cidrs: ['10.96.0.0/16'] } },
+      ]),
+      'none.json': list('ServiceList', 'v1', null),
+      'others.json': list('ServiceList', 'serving.knative.dev/v1', [{ metadata }, 'x']),
+      'more.json': list('PodList', 'v1', [{ metadata }, 'x']),
+    },
+  });
+  t.truthy(state.service('kiada/quiz'));
+  t.deepEqual(state.endpointSlices('kiada/quiz')[0]?.ports, [
+    { name: '', protocol: 'TCP', port: 8080 },
+  ]);
+  t.is(state.node?.name, 'node-1');
+  t.is(state.serviceCidrs.length, 1);
+  t.is(state.serviceCount, 1);
+  t.deepEqual(state.skipped, [
+    {
+      kind: 'Manifest',
+      key: join(dir, 'services.json'),
+      reason: 'an item of a List is not an object',
+    },
   ]);
 });
 
@@ -299,9 +387,15 @@ test('nothing is delivered when the signal comes during the first reading', asyn
   const going = new ClusterState();
   const controllers = [new AbortController(), new AbortController()] as const;
   t.teardown(() => controllers[1].abort());
-  createManifestSource({ dir, log: recordLog().log }).start(stopped, controllers[0].signal);
+  createManifestSource({ dir, nodeName: 'node-1', log: recordLog().log }).start(
+    stopped,
+    controllers[0].signal,
+  );
   controllers[0].abort();
-  createManifestSource({ dir, log: recordLog().log }).start(going, controllers[1].signal);
+  createManifestSource({ dir, nodeName: 'node-1', log: recordLog().log }).start(
+    going,
+    controllers[1].signal,
+  );
   await eventually(t, 'a source that was not stopped', () => going.synced);
   t.is(stopped.serviceCount, 0);
   t.false(stopped.synced);
@@ -324,7 +418,10 @@ test('nothing is delivered after the signal', async (t) => {
   // A second source on the same folder shows that there was something to deliver, and time for it.
   const second = new ClusterState();
   const controller = new AbortController();
-  createManifestSource({ dir, log: recordLog().log }).start(second, controller.signal);
+  createManifestSource({ dir, nodeName: 'node-1', log: recordLog().log }).start(
+    second,
+    controller.signal,
+  );
   await eventually(t, 'the second source', () => second.serviceCount === 1);
   controller.abort();
   t.is(state.serviceCount, 0);

@@ -5,7 +5,13 @@
 import test, { type ExecutionContext } from 'ava';
 import { createApiClient } from '../../../agent/cluster/api-client.ts';
 import { createReflector, type Reflector } from '../../../agent/cluster/reflector.ts';
-import { ENDPOINT_SLICES, SERVICES } from '../../../agent/cluster/watched-resources.ts';
+import {
+  ENDPOINT_SLICES,
+  SERVICE_CIDRS,
+  SERVICES,
+  type WatchedResource,
+  watchedResources,
+} from '../../../agent/cluster/watched-resources.ts';
 import { ClusterState } from '../../../agent/model/cluster-state.ts';
 import { eventually } from './eventually.ts';
 import { type RecordedLog, recordLog } from './recorded-log.ts';
@@ -102,6 +108,24 @@ test('asks only for what may matter (semantics 1.1)', async (t) => {
     limit: '250',
   });
   t.is(slices.requests[0]?.path, '/apis/discovery.k8s.io/v1/endpointslices');
+});
+
+test('asks for the Node of this name alone, and for all ServiceCIDRs', async (t) => {
+  const resources = watchedResources('node-1');
+  t.deepEqual(
+    resources.map(({ kind }) => kind),
+    ['Service', 'EndpointSlice', 'Node', 'ServiceCIDR'],
+  );
+  const [node, serviceCidrs] = await Promise.all(
+    resources.slice(2).map((resource) => setup(t, [], { resource })),
+  );
+  t.deepEqual(await nthQuery(t, node as Setup, 1), {
+    fieldSelector: 'metadata.name=node-1',
+    limit: '250',
+  });
+  t.is(node?.requests[0]?.path, '/api/v1/nodes');
+  t.deepEqual(await nthQuery(t, serviceCidrs as Setup, 1), { limit: '250' });
+  t.is(serviceCidrs?.requests[0]?.path, '/apis/networking.k8s.io/v1/servicecidrs');
 });
 
 test('a list in pages, then a watch from where the list was', async (t) => {
@@ -365,4 +389,150 @@ test('the signal ends a list that is not answered', async (t) => {
   await nthQuery(t, it, 1);
   await it.stop();
   t.is(it.requests.length, 1);
+});
+
+const NODE = watchedResources('node-1')[2] as WatchedResource;
+const nodeObject = (name: string, resourceVersion: string, zone: string) => ({
+  metadata: { name, resourceVersion, labels: { 'topology.kubernetes.io/zone': zone } },
+});
+
+test("the node's own Node, and no other that a server may send all the same", async (t) => {
+  const it = await setup(
+    t,
+    [
+      page([nodeObject('node-2', '1', 'b'), nodeObject('node-1', '1', 'a')], {
+        resourceVersion: '1',
+      }),
+      watch(
+        [
+          event('MODIFIED', nodeObject('node-2', '2', 'c')),
+          event('DELETED', nodeObject('node-2', '3', 'c')),
+          event('MODIFIED', nodeObject('node-1', '4', 'd')),
+        ],
+        'open',
+      ),
+    ],
+    { resource: NODE },
+  );
+  await eventually(t, 'the last event', () => it.state.node?.zone === 'd');
+  t.is(it.state.node?.name, 'node-1');
+  t.deepEqual(it.state.skipped, []);
+});
+
+test('a Node that is deleted is gone', async (t) => {
+  const it = await setup(
+    t,
+    [
+      page([nodeObject('node-1', '1', 'a')], { resourceVersion: '1' }),
+      watch([event('DELETED', nodeObject('node-1', '2', 'a'))], 'open'),
+    ],
+    { resource: NODE },
+  );
+  await eventually(t, 'the deletion', () => it.state.nodeRevision === 2);
+  t.is(it.state.node, undefined);
+});
+
+const range = (name: string, cidr: string, resourceVersion = '1') => ({
+  metadata: { name, resourceVersion },
+  spec: { cidrs: [cidr] },
+});
+
+const unavailable = test.macro({
+  async exec(t, answer: Step, reason: RegExp) {
+    const it = await setup(
+      t,
+      [
+        answer,
+        answer,
+        page([range('kubernetes', '10.96.0.0/16')], { resourceVersion: '1' }),
+        watch([event('ADDED', range('more', 'fd00::/108', '2'))], 'open'),
+      ],
+      { resource: SERVICE_CIDRS },
+    );
+    const listed: unknown[] = [];
+    const { listed: original } = it.state;
+    it.state.listed = (...call) => {
+      listed.push([call[0], [...call[1]], it.reflector.state.phase]);
+      original.apply(it.state, call);
+    };
+    const phases: unknown[] = [];
+    it.pauses.push = (ms) => phases.push([it.reflector.state.phase, ms]);
+    await eventually(t, 'the kind is there in the end', () => it.state.serviceCidrs.length === 2);
+    t.deepEqual(phases, [
+      ['unavailable', 300_000],
+      ['unavailable', 300_000],
+    ]);
+    t.deepEqual(listed, [
+      ['ServiceCIDR', [], 'listing'],
+      ['ServiceCIDR', ['kubernetes'], 'listing'],
+    ]);
+    t.like(it.reflector.state, { phase: 'watching', relists: 0 });
+    t.regex(it.reflector.state.lastError ?? '', reason);
+    t.true(it.reflector.state.lastErrorAt instanceof Date);
+    const said = it.lines.filter(({ msg }) => msg === 'not available');
+    t.is(said.length, 1, 'said once');
+    t.is(it.lines.filter(({ msg }) => msg === 'watch failed').length, 0);
+  },
+  title: (what) => `an optional kind that the server does not have: ${what}`,
+});
+test(
+  'a cluster before 1.33',
+  unavailable,
+  refusal(404, 'the server could not find the requested resource'),
+  /servicecidrs: 404 .*could not find/,
+);
+test(
+  'a role that does not show it',
+  unavailable,
+  refusal(403, 'servicecidrs is forbidden'),
+  /servicecidrs: 403 .*forbidden/,
+);
+
+test('an optional kind that is refused later keeps what there was, and is listed each time', async (t) => {
+  const it = await setup(
+    t,
+    [
+      page([range('kubernetes', '10.96.0.0/16')], { resourceVersion: '1' }),
+      refusal(403, 'servicecidrs is forbidden: cannot watch'),
+      refusal(403, 'servicecidrs is forbidden: cannot list'),
+      page([range('more', '10.97.0.0/16')], { resourceVersion: '2' }),
+    ],
+    { resource: SERVICE_CIDRS },
+  );
+  await nthQuery(t, it, 3);
+  t.deepEqual(
+    it.state.serviceCidrs.map(({ name }) => name),
+    ['kubernetes'],
+  );
+  await nthQuery(t, it, 5);
+  t.deepEqual(
+    it.state.serviceCidrs.map(({ name }) => name),
+    ['more'],
+  );
+  t.deepEqual(it.pauses, [300_000, 300_000]);
+  t.is(it.reflector.state.relists, 1);
+});
+
+test('other failures of an optional kind are failures like any other', async (t) => {
+  const it = await setup(t, [refusal(500, 'etcd is away'), refusal(401, 'who are you?')], {
+    resource: SERVICE_CIDRS,
+  });
+  const phases: unknown[] = [];
+  it.pauses.push = (ms) => phases.push([it.reflector.state.phase, ms]);
+  await nthQuery(t, it, 3);
+  t.deepEqual(phases, [
+    ['waiting', 100],
+    ['waiting', 200],
+  ]);
+});
+
+test('a kind that is not optional is waited for, also when the server does not know it', async (t) => {
+  const it = await setup(t, [refusal(404, 'not found'), refusal(404, 'not found')], {
+    resource: ENDPOINT_SLICES,
+  });
+  const listed: string[] = [];
+  it.state.listed = (kind) => listed.push(kind);
+  await nthQuery(t, it, 3);
+  t.deepEqual(it.pauses, [100, 200]);
+  t.deepEqual(listed, []);
 });

@@ -1,10 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// The state of the cluster: what is held, what is dirty, what is reported, and when it is complete.
+// The state of the cluster: what is held, what is dirty, what is reported, and when it is complete. What is said
+// of the node makes Services dirty only as far as it decides something about them.
 
 import test from 'ava';
-import type { IpAddress } from '../../../agent/model/address.ts';
-import { ClusterState, type ObjectSink } from '../../../agent/model/cluster-state.ts';
-import type { EndpointSliceSpec, ObjectKey, ServiceSpec } from '../../../agent/model/objects.ts';
+import type { IpAddress, IpPrefix } from '../../../agent/model/address.ts';
+import {
+  ClusterState,
+  type ObjectSink,
+  WATCHED_KINDS,
+} from '../../../agent/model/cluster-state.ts';
+import type {
+  EndpointSliceSpec,
+  NodeSpec,
+  ObjectKey,
+  ServiceCidrSpec,
+  ServiceSpec,
+} from '../../../agent/model/objects.ts';
 
 const QUIZ: ObjectKey = 'kiada/quiz';
 
@@ -13,7 +24,13 @@ function service(clusterIP = '10.96.0.1'): ServiceSpec {
     namespace: 'kiada',
     name: 'quiz',
     clusterIPs: [clusterIP as IpAddress],
-    ports: [{ name: '', protocol: 'TCP', port: 80 }],
+    externalIPs: [],
+    loadBalancerIPs: [],
+    loadBalancerSourceRanges: [],
+    internalTrafficPolicy: 'Cluster',
+    externalTrafficPolicy: 'Cluster',
+    affinityTimeoutSeconds: 0,
+    ports: [{ name: '', protocol: 'TCP', port: 80, nodePort: 0 }],
   };
 }
 
@@ -29,12 +46,28 @@ function slice(name: string, address: string, serviceName = 'quiz'): EndpointSli
   };
 }
 
+function node(fields: Partial<NodeSpec> = {}): NodeSpec {
+  return {
+    name: 'node-1',
+    zone: 'zone-a',
+    addresses: ['192.0.2.1' as IpAddress],
+    podCIDRs: ['10.244.1.0/24' as IpPrefix],
+    ...fields,
+  };
+}
+
+function serviceCidr(name: string, cidr: string): ServiceCidrSpec {
+  return { name, cidrs: [cidr as IpPrefix] };
+}
+
 const addresses = (state: ClusterState, key: ObjectKey = QUIZ) =>
   state.endpointSlices(key).map(({ endpoints }) => endpoints[0]?.address as string);
 
-/** A state in which one Service with one slice is already dealt with. */
+/** A state in which one Service with one slice, the node, and a range of Services are already dealt with. */
 function settled(): ClusterState {
   const state = new ClusterState();
+  state.upsertNode('node-1', { spec: node() });
+  state.upsertServiceCidr('kubernetes', { spec: serviceCidr('kubernetes', '10.96.0.0/16') });
   state.upsertService(QUIZ, { spec: service() });
   state.upsertEndpointSlice('kiada/quiz-1', { spec: slice('quiz-1', '10.244.0.1') });
   state.takeDirty();
@@ -95,6 +128,122 @@ test(
   (s) => s.upsertEndpointSlice('kiada/x', { ignored: 'headless' }),
   [],
 );
+
+const ZONE_B: NodeSpec = node({ zone: 'zone-b' });
+for (const [what, spec] of [
+  ['a zone', ZONE_B],
+  ['no zone', { name: 'node-1', addresses: node().addresses, podCIDRs: node().podCIDRs }],
+  ['an address', node({ addresses: ['192.0.2.2' as IpAddress] })],
+  ['no addresses', node({ addresses: [] })],
+  ['a name', node({ name: 'node-2' })],
+] as const) {
+  test(`the node: ${what}`, dirties, (s) => s.upsertNode(spec.name, { spec }), [QUIZ]);
+}
+test('the node that is gone', dirties, (s) => s.remove('Node', 'node-1'), [QUIZ]);
+test('the node that is ignored', dirties, (s) => s.upsertNode('node-1', { ignored: 'x' }), [QUIZ]);
+test('the node that is no longer listed', dirties, (s) => s.listed('Node', new Set()), [QUIZ]);
+test('the node that is the same', dirties, (s) => s.upsertNode('node-1', { spec: node() }), []);
+test('the node that is invalid', dirties, (s) => s.upsertNode('node-1', { invalid: 'x' }), []);
+test('another node that is gone', dirties, (s) => s.remove('Node', 'node-2'), []);
+test('another node ignored', dirties, (s) => s.upsertNode('node-2', { ignored: 'x' }), []);
+test(
+  "the node's podCIDRs",
+  dirties,
+  (s) => s.upsertNode('node-1', { spec: node({ podCIDRs: [] }) }),
+  [],
+);
+test(
+  'the ranges of Services',
+  dirties,
+  (s) => s.upsertServiceCidr('kubernetes', { spec: serviceCidr('kubernetes', '10.97.0.0/16') }),
+  [],
+);
+
+test('every Service is dirty when the node changes, and those that come later are as ever', (t) => {
+  const state = settled();
+  state.upsertService('kiada/quote', { spec: { ...service('10.96.0.2'), name: 'quote' } });
+  state.takeDirty();
+  state.upsertNode('node-1', { spec: ZONE_B });
+  t.deepEqual(state.node, ZONE_B);
+  t.deepEqual([...state.takeDirty()], [QUIZ, 'kiada/quote']);
+});
+
+const revises = test.macro({
+  exec(t, act: (sink: ObjectSink) => void, expected: boolean) {
+    let rings = 0;
+    const state = new ClusterState(() => rings++);
+    state.upsertNode('node-1', { spec: node() });
+    state.upsertServiceCidr('kubernetes', { spec: serviceCidr('kubernetes', '10.96.0.0/16') });
+    const revision = state.nodeRevision;
+    rings = 0;
+    act(state);
+    t.is(state.nodeRevision > revision, expected);
+    t.is(rings > 0, expected);
+  },
+  title: (what, _, expected) => `the node's revision ${expected ? 'grows' : 'stays'}: ${what}`,
+});
+const range = (cidr: string) => ({ spec: serviceCidr('kubernetes', cidr) });
+test('a zone', revises, (s) => s.upsertNode('node-1', { spec: ZONE_B }), true);
+test('podCIDRs', revises, (s) => s.upsertNode('node-1', { spec: node({ podCIDRs: [] }) }), true);
+test('the node is gone', revises, (s) => s.remove('Node', 'node-1'), true);
+test('the same node', revises, (s) => s.upsertNode('node-1', { spec: node() }), false);
+test('an invalid node', revises, (s) => s.upsertNode('node-1', { invalid: 'x' }), false);
+test('another node is gone', revises, (s) => s.remove('Node', 'node-2'), false);
+test('a range', revises, (s) => s.upsertServiceCidr('kubernetes', range('fd00::/108')), true);
+test('one more range', revises, (s) => s.upsertServiceCidr('more', range('fd00::/108')), true);
+test('a range is gone', revises, (s) => s.remove('ServiceCIDR', 'kubernetes'), true);
+test(
+  'a range is ignored',
+  revises,
+  (s) => s.upsertServiceCidr('kubernetes', { ignored: '' }),
+  true,
+);
+test(
+  'the same range',
+  revises,
+  (s) => s.upsertServiceCidr('kubernetes', range('10.96.0.0/16')),
+  false,
+);
+test(
+  'an invalid range',
+  revises,
+  (s) => s.upsertServiceCidr('kubernetes', { invalid: 'x' }),
+  false,
+);
+test('an unknown range is gone', revises, (s) => s.remove('ServiceCIDR', 'more'), false);
+
+test('the node and the ranges of Services, as they are now', (t) => {
+  const state = settled();
+  t.deepEqual(state.node, node());
+  state.upsertServiceCidr('more', { spec: serviceCidr('more', 'fd00::/108') });
+  t.deepEqual(state.serviceCidrs, [
+    serviceCidr('kubernetes', '10.96.0.0/16'),
+    serviceCidr('more', 'fd00::/108'),
+  ]);
+  state.listed('ServiceCIDR', new Set(['more']));
+  t.deepEqual(state.serviceCidrs, [serviceCidr('more', 'fd00::/108')]);
+  state.listed('Node', new Set());
+  t.is(state.node, undefined);
+});
+
+test('a Node and a ServiceCIDR that make no sense are reported by their name alone', (t) => {
+  const state = settled();
+  state.upsertNode('node-1', { invalid: 'x' });
+  state.upsertServiceCidr('kubernetes', {
+    spec: serviceCidr('kubernetes', '10.96.0.0/16'),
+    leftOut: 'y',
+  });
+  t.deepEqual(state.skipped, [
+    { kind: 'Node', key: 'node-1', reason: 'x' },
+    { kind: 'ServiceCIDR', key: 'kubernetes', reason: 'y' },
+  ]);
+  t.deepEqual(state.node, node());
+  state.listed('Node', new Set(['node-1']));
+  state.listed('ServiceCIDR', new Set());
+  t.deepEqual(state.skipped, [{ kind: 'Node', key: 'node-1', reason: 'x' }]);
+  state.remove('Node', 'node-1');
+  t.deepEqual(state.skipped, []);
+});
 
 test('slices and Services may come in any order, and are counted apart', (t) => {
   const state = new ClusterState();
@@ -187,6 +336,17 @@ test('in sync once every kind has been listed, however empty', (t) => {
   t.false(state.synced);
   state.listed('EndpointSlice', new Set());
   t.true(state.synced);
+});
+
+test('settled once all kinds have been listed; in sync without those that are optional', (t) => {
+  for (const last of WATCHED_KINDS) {
+    const state = new ClusterState();
+    for (const kind of WATCHED_KINDS) if (kind !== last) state.listed(kind, new Set());
+    t.false(state.settled, last);
+    t.is(state.synced, last === 'Node' || last === 'ServiceCIDR');
+    state.listed(last, new Set());
+    t.true(state.settled && state.synced);
+  }
 });
 
 test('onDirty is called for changes and for lists, and not for what changes nothing', (t) => {
