@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The two fields that the ports of Services and of EndpointSlices have in common. Used by both parsers.
+// The fields of ports: of Services, and of EndpointSlices, which have all but the nodePort. Used by both parsers.
 
 import type { Protocol } from '../model/objects.ts';
 import { FieldError, type JsonObject, optionalText } from './json-fields.ts';
@@ -16,9 +16,19 @@ export function protocolField(object: JsonObject): Protocol {
 
 /** `port`, 1 to 65535. @throws FieldError */
 export function portField(object: JsonObject): number {
-  const { port } = object;
+  return portNumber(object, 'port');
+}
+
+/** `nodePort`, 1 to 65535; absent and 0 are 0, which is none. @throws FieldError */
+export function nodePortField(object: JsonObject): number {
+  const { nodePort = 0 } = object;
+  return nodePort === 0 || nodePort === null ? 0 : portNumber(object, 'nodePort');
+}
+
+function portNumber(object: JsonObject, field: string): number {
+  const port = object[field];
   if (typeof port === 'number' && Number.isInteger(port) && port >= 1 && port <= MAX_PORT) {
     return port;
   }
-  throw new FieldError('port', port, `a port number from 1 to ${MAX_PORT}`);
+  throw new FieldError(field, port, `a port number from 1 to ${MAX_PORT}`);
 }

@@ -4,6 +4,8 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { parseEndpointSlice } from '../../../agent/cluster/endpoint-slice.ts';
+import { parseAddress } from '../../../agent/model/address.ts';
+import type { EndpointSpec } from '../../../agent/model/objects.ts';
 import { hostileJson } from './hostile-json.ts';
 
 const LABELS = { 'kubernetes.io/service-name': 'quiz' };
@@ -155,7 +157,8 @@ test(
   'several',
   leavesOut,
   [{ addresses: ['x'] }, { addresses: [5] }, null],
-  `endpoints[0].addresses[0]: "x" ${bad} (and 2 more like it)`,
+  `endpoints[0].addresses[0]: "x" ${bad}; endpoints[1].addresses[0]: 5 ${bad}; ` +
+    'endpoints[2]: is missing, must be an object',
 );
 test(
   'addresses that are no list',
@@ -181,6 +184,87 @@ test(
   ['10.244.0.6'],
   'endpoints[0]: "10.244.0.6" is not an object',
 );
+
+/** What is read of one endpoint with these fields, and what is left out of it. */
+const endpoint = test.macro({
+  exec(t, fields: object, expected: object, leftOut?: string) {
+    const endpoints = [{ addresses: ['10.244.0.4'] }, { addresses: ['10.244.0.5'], ...fields }];
+    t.deepEqual(parseEndpointSlice(slice({ endpoints })), {
+      spec: {
+        ...QUIZ,
+        endpoints: [
+          { address: '10.244.0.4', ...READY },
+          { address: '10.244.0.5', ...READY, ...expected },
+        ],
+      },
+      ...(leftOut === undefined ? {} : { leftOut }),
+    } as never);
+  },
+  title: (what) => `an endpoint's zone and hints: ${what}`,
+});
+const named = (...names: string[]) => names.map((name) => ({ name }));
+test('a zone', endpoint, { zone: 'zone-a' }, { zone: 'zone-a' });
+test('no zone, in either way of saying so', endpoint, { zone: '', hints: null }, {});
+test('a zone that is a number', endpoint, { zone: 7 }, {}, 'endpoints[1].zone: 7 is not a text');
+test(
+  'hints for zones and nodes',
+  endpoint,
+  { hints: { forZones: named('zone-a', 'zone-b'), forNodes: named('node-1') } },
+  { zoneHints: ['zone-a', 'zone-b'], nodeHints: ['node-1'] },
+);
+test('hints for nodes alone', endpoint, { hints: { forNodes: named('n') } }, { nodeHints: ['n'] });
+test('empty hints are none', endpoint, { hints: { forZones: [], forNodes: null } }, {});
+test('no hints are none', endpoint, { hints: {} }, {});
+test(
+  'hints that are a text',
+  endpoint,
+  { hints: 'zone-a' },
+  {},
+  'endpoints[1].hints: "zone-a" is not an object',
+);
+test(
+  'a list of hints that is none costs that list',
+  endpoint,
+  { hints: { forZones: { name: 'zone-a' }, forNodes: named('node-1') } },
+  { nodeHints: ['node-1'] },
+  "endpoints[1].hints.forZones: { name: 'zone-a' } is not a list",
+);
+test(
+  'hints that make no sense cost only themselves',
+  endpoint,
+  {
+    hints: {
+      forZones: [{ name: 7 }, ...named('zone-a'), 'zone-b', {}],
+      forNodes: [{ name: true }],
+    },
+  },
+  { zoneHints: ['zone-a'] },
+  'endpoints[1].hints.forZones[0].name: 7 is not a text; ' +
+    'endpoints[1].hints.forZones[2]: "zone-b" is not an object; ' +
+    'endpoints[1].hints.forZones[3].name: is missing, must be a text; and 1 more',
+);
+
+test('5,000 endpoints, one in ten of them bad', (t) => {
+  const endpoints = Array.from({ length: 5000 }, (_, i) => ({
+    addresses: [i % 10 === 0 ? 'x' : `10.244.${i >> 8}.${i & 255}`],
+  }));
+  const parsed = parseEndpointSlice(slice({ endpoints }));
+  t.is('spec' in parsed && parsed.spec.endpoints.length, 4500);
+  t.regex('spec' in parsed ? (parsed.leftOut ?? '') : '', /endpoints\[20\].*; and 497 more$/);
+});
+
+test('endpoints with the same hints share one list', (t) => {
+  const hints = { forZones: named('zone-a'), forNodes: named('node-1', 'node-2') };
+  const endpoints = ['10.244.0.5', '10.244.0.6'].map((ip) => ({ addresses: [ip], hints }));
+  // As from the server: not one text in it is the same object as another.
+  const json = JSON.parse(JSON.stringify(slice({ endpoints })));
+  const parsed = parseEndpointSlice(json);
+  const [a, b] = 'spec' in parsed ? parsed.spec.endpoints : [];
+  t.deepEqual(a?.nodeHints, ['node-1', 'node-2']);
+  t.is(a?.nodeHints, b?.nodeHints);
+  t.is(a?.zoneHints, b?.zoneHints);
+  t.true(Object.isFrozen(a?.zoneHints));
+});
 
 test('FQDN', ignores, slice({ addressType: 'FQDN', endpoints: [{ addresses: ['a.example'] }] }));
 test('no Service', ignores, slice({}, { labels: undefined }));
@@ -229,13 +313,39 @@ test(
   'endpoints: {} is not a list',
 );
 
-test('any JSON gives a spec, a reason to ignore, or a reason to refuse; never an exception', (t) => {
+const FULL = slice({
+  endpoints: [
+    {
+      addresses: ['10.244.0.5'],
+      nodeName: 'a',
+      zone: 'zone-a',
+      conditions: { ready: true, serving: true, terminating: false },
+      hints: { forZones: [{ name: 'zone-a' }], forNodes: [{ name: 'a' }] },
+    },
+  ],
+});
+
+test('any JSON gives a spec that is one, a reason to ignore, or a reason to refuse; never an exception', (t) => {
   fc.assert(
-    fc.property(hostileJson(slice()), (json) => {
+    fc.property(hostileJson(FULL), (json) => {
       const parsed = parseEndpointSlice(json);
-      return 'spec' in parsed || 'ignored' in parsed || parsed.invalid !== '';
+      if ('spec' in parsed) return parsed.spec.endpoints.every(isSound) && parsed.leftOut !== '';
+      return 'ignored' in parsed || parsed.invalid !== '';
     }),
-    { numRuns: 1000 },
+    { numRuns: 3000 },
   );
   t.pass();
 });
+
+/** Whether everything in an endpoint is of the kind that its type promises. */
+function isSound(read: EndpointSpec): boolean {
+  const { address, nodeName, zone, ready, serving, terminating, zoneHints, nodeHints } = read;
+  return (
+    parseAddress(address) === address &&
+    [nodeName, zone].every((text) => text === undefined || (typeof text === 'string' && text)) &&
+    [ready, serving, terminating].every((condition) => typeof condition === 'boolean') &&
+    [zoneHints, nodeHints].every(
+      (hints) => !hints || (hints.length > 0 && hints.every((name) => typeof name === 'string')),
+    )
+  );
+}

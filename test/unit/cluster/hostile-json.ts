@@ -10,7 +10,8 @@ type Path = readonly (string | number)[];
 export function hostileJson(good: unknown): fc.Arbitrary<unknown> {
   const awkward = fc.oneof(
     fc.jsonValue(),
-    fc.constantFrom<unknown>(null, 0, -1, 65536, 1e300, '', 'None', [], {}, [null], true),
+    fc.constantFrom<unknown>(null, 0, -1, 1.5, 65536, 1e300, true, [], {}, [null], [{}], ['']),
+    fc.constantFrom('', ' ', 'None', 'Local', 'ClientIP', '::', '127.0.0.1', '10.0.0.0/33', '/'),
   );
   const replaced = fc
     .tuple(fc.constantFrom(...paths(good)), awkward)

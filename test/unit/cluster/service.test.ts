@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which Services are read, ignored, and refused (semantics 1.1, 1.3).
+// Which Services are read, ignored, and refused, and what costs only itself (semantics 1.1, 1.3, 1.8-1.10).
 
 import test from 'ava';
 import fc from 'fast-check';
 import { parseService } from '../../../agent/cluster/service.ts';
+import { parseAddress, parsePrefix } from '../../../agent/model/address.ts';
 import type { Parsed } from '../../../agent/model/cluster-state.ts';
 import type { ServiceSpec } from '../../../agent/model/objects.ts';
 import { hostileJson } from './hostile-json.ts';
@@ -20,14 +21,33 @@ const QUIZ = {
   namespace: 'kiada',
   name: 'quiz',
   clusterIPs: ['10.96.0.1'],
-  ports: [{ name: '', protocol: 'TCP', port: 80 }],
+  externalIPs: [],
+  loadBalancerIPs: [],
+  loadBalancerSourceRanges: [],
+  internalTrafficPolicy: 'Cluster',
+  externalTrafficPolicy: 'Cluster',
+  affinityTimeoutSeconds: 0,
+  ports: [{ name: '', protocol: 'TCP', port: 80, nodePort: 0 }],
 };
+
+/** A Service in order, with a load balancer's answer. */
+function balanced(ingress: unknown): unknown {
+  return { ...(service() as object), status: { loadBalancer: { ingress } } };
+}
 
 const reads = test.macro({
   exec(t, json: unknown, expected: object) {
     t.deepEqual(parseService(json), { spec: { ...QUIZ, ...expected } } as never);
   },
   title: (what) => `a Service is read: ${what}`,
+});
+
+/** The Service is in force but for what is named. */
+const leavesOut = test.macro({
+  exec(t, json: unknown, expected: object, leftOut: string) {
+    t.deepEqual(parseService(json), { spec: { ...QUIZ, ...expected }, leftOut } as never);
+  },
+  title: (what) => `a part of a Service is left out by name: ${what}`,
 });
 
 const ignores = test.macro({
@@ -78,18 +98,294 @@ test(
   }),
   {
     ports: [
-      { name: 'dns', protocol: 'UDP', port: 53 },
-      { name: 'dns', protocol: 'TCP', port: 53 },
-      { name: 'sctp', protocol: 'SCTP', port: 65535 },
-      { name: 'one', protocol: 'TCP', port: 1 },
+      { name: 'dns', protocol: 'UDP', port: 53, nodePort: 30053 },
+      { name: 'dns', protocol: 'TCP', port: 53, nodePort: 0 },
+      { name: 'sctp', protocol: 'SCTP', port: 65535, nodePort: 0 },
+      { name: 'one', protocol: 'TCP', port: 1, nodePort: 0 },
     ],
   },
 );
 test(
-  'a type of NodePort or LoadBalancer does not matter',
+  'a type of NodePort or LoadBalancer does not matter by itself',
   reads,
   service({ type: 'NodePort' }),
   {},
+);
+
+test(
+  'families that agree with the addresses',
+  reads,
+  service({ clusterIPs: ['10.96.0.1', 'fd00::1'], ipFamilies: ['IPv4', 'IPv6'] }),
+  { clusterIPs: ['10.96.0.1', 'fd00::1'] },
+);
+test(
+  'a family without an address is one in which the Service does not exist',
+  reads,
+  service({ ipFamilies: ['IPv4', 'IPv6'] }),
+  {},
+);
+test('no families are no statement', reads, service({ ipFamilies: [] }), {});
+
+test(
+  'external addresses of both families, leading zeros too, each once; blanks are nothing',
+  reads,
+  service({
+    externalIPs: ['192.0.2.1', '', 'FD00::0001', '192.000.002.01', ' \t', '::ffff:192.0.2.1'],
+  }),
+  { externalIPs: ['192.0.2.1', 'fd00::1'] },
+);
+test(
+  'addresses of a load balancer: the mode VIP or none; names and the mode Proxy are nothing',
+  reads,
+  balanced([
+    { ip: '203.0.113.1' },
+    { ip: '203.0.113.2', ipMode: 'VIP', hostname: 'x.example' },
+    { ip: '203.0.113.3', ipMode: 'Proxy' },
+    { ip: 'nonsense', ipMode: 'Proxy' },
+    { hostname: 'y.example' },
+    { ip: '', hostname: 'z.example' },
+    { ip: ' ' },
+    { ip: null, ipMode: null },
+    { ip: '203.000.113.001', ipMode: null, ports: [{ port: 80 }] },
+    { ip: '2001:DB8::1' },
+  ]),
+  { loadBalancerIPs: ['203.0.113.1', '203.0.113.2', '2001:db8::1'] },
+);
+for (const status of [undefined, null, {}, { loadBalancer: null }, { loadBalancer: {} }]) {
+  test(
+    `no load balancer: ${JSON.stringify(status)}`,
+    reads,
+    { ...(service() as object), status },
+    {},
+  );
+}
+test(
+  'source ranges with white space, host bits and leading zeros, each once',
+  reads,
+  service({
+    loadBalancerSourceRanges: [
+      ' 10.1.2.3/8\n',
+      '010.0.0.0/08',
+      '',
+      '  ',
+      '0.0.0.0/0',
+      'FD00::1/64',
+      '::ffff:192.168.0.0/112',
+    ],
+  }),
+  { loadBalancerSourceRanges: ['10.0.0.0/8', '0.0.0.0/0', 'fd00::/64', '192.168.0.0/16'] },
+);
+
+const LOCAL = { externalTrafficPolicy: 'Local' };
+test('externalTrafficPolicy of a NodePort', reads, service({ ...LOCAL, type: 'NodePort' }), LOCAL);
+test(
+  'externalTrafficPolicy of a LoadBalancer',
+  reads,
+  service({ ...LOCAL, type: 'LoadBalancer' }),
+  LOCAL,
+);
+test(
+  'externalTrafficPolicy of a ClusterIP with external addresses',
+  reads,
+  service({ ...LOCAL, type: 'ClusterIP', externalIPs: ['192.0.2.1'] }),
+  { ...LOCAL, externalIPs: ['192.0.2.1'] },
+);
+test(
+  'externalTrafficPolicy of no type with external addresses',
+  reads,
+  service({ ...LOCAL, externalIPs: ['192.0.2.1'] }),
+  { ...LOCAL, externalIPs: ['192.0.2.1'] },
+);
+test(
+  'externalTrafficPolicy is not honoured for a ClusterIP alone, nodePort or not',
+  reads,
+  service({ ...LOCAL, type: 'ClusterIP', ports: [{ port: 80, nodePort: 30080 }] }),
+  { ports: [{ name: '', protocol: 'TCP', port: 80, nodePort: 30080 }] },
+);
+test('externalTrafficPolicy is not honoured without a type', reads, service(LOCAL), {});
+test(
+  'internalTrafficPolicy of any type',
+  reads,
+  service({ internalTrafficPolicy: 'Local', type: 'ClusterIP' }),
+  { internalTrafficPolicy: 'Local' },
+);
+test(
+  'policies that are null or empty',
+  reads,
+  service({ internalTrafficPolicy: null, externalTrafficPolicy: '', sessionAffinity: '' }),
+  {},
+);
+
+const affinity = (timeoutSeconds: unknown) => ({
+  sessionAffinity: 'ClientIP',
+  sessionAffinityConfig: { clientIP: { timeoutSeconds } },
+});
+for (const [config, affinityTimeoutSeconds] of [
+  [{ sessionAffinity: 'ClientIP' }, 10_800],
+  [{ sessionAffinity: 'ClientIP', sessionAffinityConfig: null }, 10_800],
+  [{ sessionAffinity: 'ClientIP', sessionAffinityConfig: {} }, 10_800],
+  [{ sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: null } }, 10_800],
+  [affinity(null), 10_800],
+  [affinity(1), 1],
+  [affinity(86_400), 86_400],
+  [{ ...affinity(60), sessionAffinity: 'None' }, 0],
+  [{ ...affinity('x'), sessionAffinity: undefined }, 0],
+] as const) {
+  test(`affinity of ${JSON.stringify(config)}`, reads, service(config), { affinityTimeoutSeconds });
+}
+
+test(
+  'nodePorts: absent, null and 0 are none; one number under two protocols',
+  reads,
+  service({
+    ports: [
+      { name: 'a', port: 1, nodePort: 0 },
+      { name: 'b', port: 2, nodePort: null },
+      { name: 'c', port: 3, nodePort: 1 },
+      { name: 'd', port: 4, nodePort: 65535 },
+      { name: 'e', port: 5, nodePort: 65535, protocol: 'UDP' },
+    ],
+  }),
+  {
+    ports: [
+      { name: 'a', protocol: 'TCP', port: 1, nodePort: 0 },
+      { name: 'b', protocol: 'TCP', port: 2, nodePort: 0 },
+      { name: 'c', protocol: 'TCP', port: 3, nodePort: 1 },
+      { name: 'd', protocol: 'TCP', port: 4, nodePort: 65535 },
+      { name: 'e', protocol: 'UDP', port: 5, nodePort: 65535 },
+    ],
+  },
+);
+const many = Array.from({ length: 400 }, (_, i) => ({ name: `p${i}`, port: i + 1 }));
+test('400 ports', reads, service({ ports: many }), {
+  ports: many.map((port) => ({ ...port, protocol: 'TCP', nodePort: 0 })),
+});
+
+test(
+  'external addresses that are none',
+  leavesOut,
+  service({ externalIPs: ['192.0.2.1', 'x', 7, '192.0.2.2'] }),
+  { externalIPs: ['192.0.2.1', '192.0.2.2'] },
+  'spec.externalIPs[1]: "x" is not an IP address; spec.externalIPs[2]: 7 is not a text',
+);
+test(
+  'more than are named',
+  leavesOut,
+  service({ externalIPs: ['a', 'b', 'c', 'd', ' 192.0.2.1'] }),
+  {},
+  'spec.externalIPs[0]: "a" is not an IP address; spec.externalIPs[1]: "b" is not an IP address; ' +
+    'spec.externalIPs[2]: "c" is not an IP address; and 2 more',
+);
+for (const [text, use] of [
+  ['0.0.0.0', 'unspecified'],
+  ['::', 'unspecified'],
+  ['127.1.2.3', 'loopback'],
+  ['::1', 'loopback'],
+  ['::ffff:127.0.0.1', 'loopback'],
+  ['169.254.169.254', 'link-local'],
+  ['fe80::1', 'link-local'],
+  ['224.0.0.1', 'multicast'],
+  ['239.255.255.255', 'multicast'],
+  ['ff02::1', 'multicast'],
+]) {
+  const complaint = `"${text}" is not an address for a Service: it is ${use}`;
+  test(
+    `the external address ${text}`,
+    leavesOut,
+    service({ externalIPs: [text] }),
+    {},
+    `spec.externalIPs[0]: ${complaint}`,
+  );
+  test(
+    `the load-balancer address ${text}`,
+    leavesOut,
+    balanced([{ ip: text }]),
+    {},
+    `status.loadBalancer.ingress[0].ip: ${complaint}`,
+  );
+}
+test(
+  'entries of a load balancer that make no sense',
+  leavesOut,
+  balanced([{ ip: '203.0.113.1', ipMode: 'vip' }, '203.0.113.2', { ip: '203.0.113.3' }, { ip: 4 }]),
+  { loadBalancerIPs: ['203.0.113.3'] },
+  'status.loadBalancer.ingress[0].ipMode: "vip" is not VIP or Proxy; ' +
+    'status.loadBalancer.ingress[1]: "203.0.113.2" is not an object; ' +
+    'status.loadBalancer.ingress[3].ip: 4 is not a text',
+);
+test(
+  'source ranges that are none',
+  leavesOut,
+  service({ loadBalancerSourceRanges: ['10.0.0.0/33', '10.0.0.0/8', '10.0.0.1', null] }),
+  { loadBalancerSourceRanges: ['10.0.0.0/8'] },
+  'spec.loadBalancerSourceRanges[0]: "10.0.0.0/33" is not a CIDR such as 10.0.0.0/8; ' +
+    'spec.loadBalancerSourceRanges[2]: "10.0.0.1" is not a CIDR such as 10.0.0.0/8; ' +
+    'spec.loadBalancerSourceRanges[3]: is missing, must be a text',
+);
+test(
+  'no source range that is one: no restriction',
+  leavesOut,
+  service({ loadBalancerSourceRanges: ['x'] }),
+  {},
+  'spec.loadBalancerSourceRanges[0]: "x" is not a CIDR such as 10.0.0.0/8',
+);
+test(
+  'an unknown external policy',
+  leavesOut,
+  service({ externalTrafficPolicy: 'local', type: 'NodePort' }),
+  {},
+  'spec.externalTrafficPolicy: "local" is not Cluster or Local; Cluster is in force',
+);
+test(
+  'an unknown internal policy',
+  leavesOut,
+  service({ internalTrafficPolicy: 'PreferLocal' }),
+  {},
+  'spec.internalTrafficPolicy: "PreferLocal" is not Cluster or Local; Cluster is in force',
+);
+test(
+  'an unknown affinity',
+  leavesOut,
+  service({ sessionAffinity: 'clientip' }),
+  {},
+  'spec.sessionAffinity: "clientip" is not ClientIP or None; None is in force',
+);
+for (const [seconds, shown] of [
+  [0, '0'],
+  [-1, '-1'],
+  [1.5, '1.5'],
+  [86_401, '86401'],
+  ['60', '"60"'],
+  [true, 'true'],
+  [[60], '[ 60 ]'],
+]) {
+  test(
+    `the affinity time-out ${shown}`,
+    leavesOut,
+    service(affinity(seconds)),
+    { affinityTimeoutSeconds: 10_800 },
+    `spec.sessionAffinityConfig.clientIP.timeoutSeconds: ${shown} ` +
+      'is not a whole number from 1 to 86400; 10800 is in force',
+  );
+}
+test(
+  'a nodePort twice under one protocol',
+  leavesOut,
+  service({
+    ports: [
+      { name: 'a', port: 80, nodePort: 30080 },
+      { name: 'b', port: 81, nodePort: 30080 },
+      { name: 'c', port: 82, nodePort: 30080, protocol: 'UDP' },
+    ],
+  }),
+  {
+    ports: [
+      { name: 'a', protocol: 'TCP', port: 80, nodePort: 30080 },
+      { name: 'b', protocol: 'TCP', port: 81, nodePort: 0 },
+      { name: 'c', protocol: 'UDP', port: 82, nodePort: 30080 },
+    ],
+  },
+  'spec.ports[1].nodePort: 30080 is not free: an earlier TCP port has it',
 );
 
 test('headless', ignores, service({ clusterIP: 'None', clusterIPs: ['None'] }));
@@ -166,6 +462,30 @@ test(
   'spec.clusterIPs[1]: "::ffff:10.96.0.2" is not of another family than the address before it',
 );
 test(
+  'an address of another family than is named',
+  refuses,
+  service({ ipFamilies: ['IPv6'] }),
+  'spec.clusterIP: "10.96.0.1" is not of the family "IPv6" that ipFamilies[0] names',
+);
+test(
+  'families in another order than the addresses',
+  refuses,
+  service({ clusterIPs: ['10.96.0.1', 'fd00::1'], ipFamilies: ['IPv6', 'IPv4'] }),
+  'spec.clusterIPs[0]: "10.96.0.1" is not of the family "IPv6" that ipFamilies[0] names',
+);
+test(
+  'an address of a family that is not named',
+  refuses,
+  service({ clusterIPs: ['10.96.0.1', 'fd00::1'], ipFamilies: ['IPv4'] }),
+  'spec.clusterIPs[1]: "fd00::1" is not of a family that ipFamilies names',
+);
+test(
+  'an unknown family',
+  refuses,
+  service({ ipFamilies: [4] }),
+  'spec.clusterIP: "10.96.0.1" is not of the family 4 that ipFamilies[0] names',
+);
+test(
   'clusterIPs that contradict clusterIP',
   refuses,
   service({ clusterIPs: ['10.96.0.2'] }),
@@ -191,6 +511,58 @@ for (const port of [0, 65536, -1, 80.5, '80']) {
     service({ ports: [{ port }] }),
     `spec.ports[0].port: ${JSON.stringify(port)} is not a port number from 1 to 65535`,
   );
+}
+for (const nodePort of [65536, -1, 30080.5]) {
+  test(
+    `the nodePort ${nodePort}`,
+    refuses,
+    service({ ports: [{ port: 80, nodePort }] }),
+    `spec.ports[0].nodePort: ${nodePort} is not a port number from 1 to 65535`,
+  );
+}
+for (const [what, json, complaint] of [
+  ['externalIPs', service({ externalIPs: 'x' }), 'spec.externalIPs: "x" is not a list'],
+  [
+    'loadBalancerSourceRanges',
+    service({ loadBalancerSourceRanges: {} }),
+    'spec.loadBalancerSourceRanges: {} is not a list',
+  ],
+  ['ipFamilies', service({ ipFamilies: 'IPv4' }), 'spec.ipFamilies: "IPv4" is not a list'],
+  [
+    'externalTrafficPolicy',
+    service({ externalTrafficPolicy: true }),
+    'spec.externalTrafficPolicy: true is not a text',
+  ],
+  [
+    'internalTrafficPolicy',
+    service({ internalTrafficPolicy: ['Local'] }),
+    "spec.internalTrafficPolicy: [ 'Local' ] is not a text",
+  ],
+  ['sessionAffinity', service({ sessionAffinity: 5 }), 'spec.sessionAffinity: 5 is not a text'],
+  [
+    'sessionAffinityConfig',
+    service({ sessionAffinity: 'ClientIP', sessionAffinityConfig: 5 }),
+    'spec.sessionAffinityConfig: 5 is not an object',
+  ],
+  [
+    'sessionAffinityConfig.clientIP',
+    service({ sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: [] } }),
+    'spec.sessionAffinityConfig.clientIP: [] is not an object',
+  ],
+  [
+    'nodePort',
+    service({ ports: [{ port: 80, nodePort: '30080' }] }),
+    'spec.ports[0].nodePort: "30080" is not a port number from 1 to 65535',
+  ],
+  ['status', { ...(service() as object), status: 'x' }, 'status: "x" is not an object'],
+  [
+    'status.loadBalancer',
+    { ...(service() as object), status: { loadBalancer: 7 } },
+    'status.loadBalancer: 7 is not an object',
+  ],
+  ['ingress', balanced('x'), 'status.loadBalancer.ingress: "x" is not a list'],
+] as const) {
+  test(`${what} of the wrong type`, refuses, json, complaint);
 }
 test(
   'a port without a number',
@@ -228,13 +600,80 @@ test(
   `spec.clusterIP: "${'x'.repeat(59)}… is not an IP address`,
 );
 
-test('any JSON gives a spec, a reason to ignore, or a reason to refuse; never an exception', (t) => {
+test('thousands of Services share their empty lists, and the lists that they repeat', (t) => {
+  const ranges = { loadBalancerSourceRanges: ['10.0.0.0/8', '192.0.2.0/24'] };
+  const [a, b] = [ranges, ranges].map((spec) => specOf(service(spec)));
+  t.is(a?.loadBalancerSourceRanges, b?.loadBalancerSourceRanges);
+  t.is(a?.externalIPs, b?.externalIPs);
+  t.is<unknown, unknown>(a?.externalIPs, a?.loadBalancerIPs);
+  t.true(Object.isFrozen(a?.externalIPs));
+  t.true(Object.isFrozen(a?.loadBalancerSourceRanges));
+});
+
+const FULL = {
+  metadata: { name: 'quiz', namespace: 'kiada', labels: { app: 'quiz' } },
+  spec: {
+    type: 'LoadBalancer',
+    clusterIP: '10.96.0.1',
+    clusterIPs: ['10.96.0.1', 'fd00::1'],
+    ipFamilies: ['IPv4', 'IPv6'],
+    externalIPs: ['192.0.2.1', '2001:db8::1'],
+    loadBalancerSourceRanges: ['10.0.0.0/8', 'fd00::/8'],
+    internalTrafficPolicy: 'Local',
+    externalTrafficPolicy: 'Local',
+    sessionAffinity: 'ClientIP',
+    sessionAffinityConfig: { clientIP: { timeoutSeconds: 60 } },
+    ports: [
+      { name: 'a', protocol: 'TCP', port: 80, nodePort: 30080 },
+      { name: 'b', protocol: 'UDP', port: 81, nodePort: 30081 },
+    ],
+  },
+  status: { loadBalancer: { ingress: [{ ip: '203.0.113.1', ipMode: 'VIP' }] } },
+};
+
+test('the Service that is damaged below is in order', reads, FULL, {
+  clusterIPs: ['10.96.0.1', 'fd00::1'],
+  externalIPs: ['192.0.2.1', '2001:db8::1'],
+  loadBalancerIPs: ['203.0.113.1'],
+  loadBalancerSourceRanges: ['10.0.0.0/8', 'fd00::/8'],
+  internalTrafficPolicy: 'Local',
+  externalTrafficPolicy: 'Local',
+  affinityTimeoutSeconds: 60,
+  ports: FULL.spec.ports,
+});
+
+test('any JSON gives a spec that is one, a reason to ignore, or a reason to refuse; never an exception', (t) => {
   fc.assert(
-    fc.property(hostileJson(service()), (json) => {
+    fc.property(hostileJson(FULL), (json) => {
       const parsed = parseService(json);
-      return 'spec' in parsed || 'ignored' in parsed || parsed.invalid !== '';
+      if ('spec' in parsed) return isSound(parsed.spec) && parsed.leftOut !== '';
+      return 'ignored' in parsed || parsed.invalid !== '';
     }),
-    { numRuns: 1000 },
+    { numRuns: 3000 },
   );
   t.pass();
 });
+
+/** Whether everything in `spec` is of the kind that its type promises. */
+function isSound(spec: ServiceSpec): boolean {
+  const { ports, affinityTimeoutSeconds: seconds } = spec;
+  const addresses = [...spec.clusterIPs, ...spec.externalIPs, ...spec.loadBalancerIPs];
+  return (
+    addresses.every((address) => parseAddress(address) === address) &&
+    spec.loadBalancerSourceRanges.every((range) => parsePrefix(range) === range) &&
+    [spec.internalTrafficPolicy, spec.externalTrafficPolicy].every((policy) =>
+      ['Cluster', 'Local'].includes(policy),
+    ) &&
+    Number.isInteger(seconds) &&
+    ports.every(({ port, nodePort }) => isPort(port) && (nodePort === 0 || isPort(nodePort)))
+  );
+}
+
+function isPort(port: number): boolean {
+  return Number.isInteger(port) && port >= 1 && port <= 65535;
+}
+
+function specOf(json: unknown): ServiceSpec | undefined {
+  const parsed = parseService(json);
+  return 'spec' in parsed ? parsed.spec : undefined;
+}
