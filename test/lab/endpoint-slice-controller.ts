@@ -3,6 +3,7 @@
 // decided in endpoint-slices.ts; here changes become dirty Services, and decisions become writes.
 // Unchanged slices are not written (the store would not tell anyone either).
 
+import { isDeepStrictEqual } from 'node:util';
 import {
   type DesiredSlice,
   desiredSlices,
@@ -15,6 +16,10 @@ import {
 import { type KubeObject, keyOf, nameKey } from './kube-object.ts';
 import { ZONE_LABEL } from './node-object.ts';
 import type { ObjectStore, StoreEvent } from './object-store.ts';
+import { TriggerTimes } from './trigger-times.ts';
+
+/** @see TriggerTimes */
+const TRIGGER_TIME = 'endpoints.kubernetes.io/last-change-trigger-time';
 
 export class EndpointSliceController {
   readonly #store: ObjectStore;
@@ -25,6 +30,7 @@ export class EndpointSliceController {
   readonly #pods = new Index(namespaceOf);
   readonly #services = new Index(namespaceOf);
   readonly #slices = new Index(serviceOfSlice);
+  readonly #triggerTimes = new TriggerTimes();
   #scheduled: NodeJS.Immediate | undefined;
 
   /** Starts at once, with what the store holds; changes are worked off once per turn of the event loop. */
@@ -102,6 +108,7 @@ export class EndpointSliceController {
     const service = this.#store.get('Service', namespace, name);
     const existing = this.#slices.of(key).filter(isOurs);
     if (!service) {
+      this.#triggerTimes.forget(key);
       for (const slice of existing) this.#delete(slice);
       return;
     }
@@ -110,21 +117,26 @@ export class EndpointSliceController {
     const zoneOf = (node: string) =>
       this.#store.get('Node', '', node)?.metadata.labels?.[ZONE_LABEL];
     const desired = desiredSlices(service, pods, { existing, zoneOf });
+    const triggerTime = this.#triggerTimes.observe(service, pods);
     const kept = new Set(desired.map((slice) => slice.name));
-    for (const slice of desired) this.#write(service, slice);
+    for (const slice of desired) this.#write(service, slice, triggerTime);
     for (const slice of existing) if (!kept.has(slice.metadata.name)) this.#delete(slice);
   }
 
-  #write(service: KubeObject, { name, labels, ...fields }: DesiredSlice): void {
+  #write(
+    service: KubeObject,
+    { name, labels, ...fields }: DesiredSlice,
+    triggerTime: string | undefined,
+  ): void {
     const { namespace = '', name: serviceName, uid = '' } = service.metadata;
     const current = name && this.#store.get('EndpointSlice', namespace, name);
     if (current) {
-      const { resourceVersion: _, ...metadata } = current.metadata;
-      this.#store.update({ ...current, ...fields, metadata: { ...metadata, labels } });
+      const next = { ...current, ...fields, metadata: { ...current.metadata, labels } };
+      if (!isDeepStrictEqual(next, current)) this.#store.update(triggeredAt(next, triggerTime));
       return;
     }
     const owner = { apiVersion: 'v1', kind: 'Service', name: serviceName, uid };
-    this.#store.create({
+    const slice = {
       apiVersion: 'discovery.k8s.io/v1',
       kind: 'EndpointSlice',
       metadata: {
@@ -135,7 +147,8 @@ export class EndpointSliceController {
         ownerReferences: [{ ...owner, controller: true, blockOwnerDeletion: true }],
       },
       ...fields,
-    });
+    };
+    this.#store.create(triggeredAt(slice, triggerTime));
   }
 
   #delete({ metadata: { namespace = '', name } }: KubeObject): void {
@@ -143,6 +156,15 @@ export class EndpointSliceController {
       this.#store.delete('EndpointSlice', namespace, name);
     }
   }
+}
+
+/** A time that is not known takes away the one of the change before. */
+function triggeredAt(slice: KubeObject, time: string | undefined): KubeObject {
+  const { annotations: given, ...metadata } = slice.metadata;
+  const { [TRIGGER_TIME]: _, ...others } = given ?? {};
+  const annotations = time === undefined ? others : { ...others, [TRIGGER_TIME]: time };
+  const hasAny = Object.keys(annotations).length > 0;
+  return { ...slice, metadata: { ...metadata, ...(hasAny && { annotations }) } };
 }
 
 /** Objects by a key of theirs. */

@@ -33,12 +33,21 @@ const service = (selector: object | undefined, name = 'web'): KubeObject => ({
   metadata: { name },
   spec: { ...(selector && { selector }), ports: [{ port: 80 }] },
 });
-const pod = (name: string, ip: string, ready = true, labels = { app: 'web' }): KubeObject => ({
+const pod = (
+  name: string,
+  ip: string,
+  ready = true,
+  labels = { app: 'web' },
+  lastTransitionTime?: string,
+): KubeObject => ({
   apiVersion: 'v1',
   kind: 'Pod',
   metadata: { name, labels },
   spec: { nodeName: 'n1' },
-  status: { podIPs: [{ ip }], conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }] },
+  status: {
+    podIPs: [{ ip }],
+    conditions: [{ type: 'Ready', status: ready ? 'True' : 'False', lastTransitionTime }],
+  },
 });
 
 test('Pods come, become ready, lose their labels and go', (t) => {
@@ -113,6 +122,55 @@ test('a node’s zone reaches its endpoints', (t) => {
   t.deepEqual(endpoints(), ['10.244.0.1 true z1']);
   store.delete('Node', '', 'n1');
   t.deepEqual(endpoints(), ['10.244.0.1 true']);
+});
+
+test('a slice says when that happened for which it was written last', (t) => {
+  const { store, controller } = start(t);
+  const owner = store.create(service({ app: 'web' }));
+  const annotations = () => {
+    controller.flush();
+    return store.list('EndpointSlice').map(({ metadata }) => metadata.annotations);
+  };
+  const at = (time: string) => [{ 'endpoints.kubernetes.io/last-change-trigger-time': time }];
+  t.deepEqual(annotations(), at(owner.metadata.creationTimestamp ?? ''));
+  const became = (name: string, ready: boolean, time: string) =>
+    store.apply(pod(name, `10.244.0.${name.length}`, ready, undefined, time));
+  became('a', true, '2036-01-01T00:00:03Z');
+  became('bb', true, '2036-01-01T00:00:02Z');
+  t.deepEqual(annotations(), at('2036-01-01T00:00:02Z'), 'the earlier of two');
+  became('a', false, '2036-01-01T00:00:09Z');
+  t.deepEqual(annotations(), at('2036-01-01T00:00:09Z'), 'only what is new');
+  store.apply({ ...service({ app: 'web' }), metadata: { name: 'web', labels: { app: 'x' } } });
+  t.deepEqual(annotations(), [undefined], 'a change of labels has no time');
+  became('a', true, '2036-01-01T00:00:10Z');
+  store.apply({ ...service({ app: 'web' }), metadata: { name: 'web', annotations: { a: 'b' } } });
+  t.deepEqual(
+    annotations(),
+    at('2036-01-01T00:00:10Z'),
+    'a change that changes no slice leaves it',
+  );
+  t.deepEqual(annotations(), at('2036-01-01T00:00:10Z'));
+  const deletionTimestamp = '2036-01-01T00:01:00Z';
+  const { metadata } = store.get('Pod', 'default', 'bb') ?? pod('bb', '10.244.0.2');
+  store.apply({ ...pod('bb', '10.244.0.2'), metadata: { ...metadata, deletionTimestamp } });
+  t.deepEqual(annotations(), [undefined], 'the end of a Pod has no time');
+});
+
+test('a Service of the same name is a new one', (t) => {
+  const { store, controller } = start(t);
+  const time = () => {
+    controller.flush();
+    const [slice] = store.list('EndpointSlice');
+    return slice?.metadata.annotations?.['endpoints.kubernetes.io/last-change-trigger-time'];
+  };
+  store.create(pod('a', '10.244.0.1', true, undefined, '2036-01-01T00:00:00Z'));
+  store.create(service({ app: 'web' }));
+  const first = time();
+  store.delete('Service', 'default', 'web');
+  t.is(time(), undefined);
+  const { metadata } = store.create(service({ app: 'web' }));
+  t.is(time(), metadata.creationTimestamp);
+  t.truthy(first);
 });
 
 test('it works by itself, also on what was there before it', async (t) => {
