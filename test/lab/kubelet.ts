@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs the Pods that the store assigns to nodes, and reports their status back: one for all nodes of
-// the lab. A deletionTimestamp is a graceful end: the object goes once the process has.
+// the lab. A deletionTimestamp is a graceful end: until it comes the Pod is probed and reported as before,
+// and the object goes once the process has.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type KubeObject, keyOf } from './kube-object.ts';
@@ -35,10 +36,11 @@ export interface KubeletOptions {
 }
 
 interface Entry {
+  readonly uid: string | undefined;
   readonly startTime: string;
   readonly starting: Promise<LabPod>;
   running?: LabPod;
-  stopping?: Promise<void>;
+  ending?: Promise<void>;
 }
 
 export class Kubelet {
@@ -67,21 +69,24 @@ export class Kubelet {
 
   #hear({ type, object }: StoreEvent): void {
     if (object.kind !== 'Pod') return;
-    if (type !== 'DELETED') this.#sync(object);
-    else this.#stop(object);
+    // Who deletes the object waits for nobody.
+    if (type === 'DELETED') this.#stop(object, 0);
+    else this.#sync(object);
   }
 
   #sync(pod: KubeObject): void {
-    if (pod.metadata.deletionTimestamp) this.#stop(pod);
+    const { deletionTimestamp, deletionGracePeriodSeconds = 0 } = pod.metadata;
+    if (deletionTimestamp) this.#stop(pod, deletionGracePeriodSeconds);
     else if (podSpec(pod).nodeName && !this.#pods.has(keyOf(pod))) this.#start(pod);
   }
 
   #start(pod: KubeObject): void {
-    const { nodes, onError } = this.#options;
-    const node = nodes.find((each) => each.name === podSpec(pod).nodeName);
+    const { onError } = this.#options;
+    const node = this.#nodeOf(pod);
     if (!node) return;
     const entry: Entry = {
-      startTime: new Date().toISOString().replace(/\.\d+Z$/, 'Z'),
+      uid: pod.metadata.uid,
+      startTime: now(),
       starting: this.#startOn(node, pod),
     };
     this.#pods.set(keyOf(pod), entry);
@@ -106,16 +111,18 @@ export class Kubelet {
   async #run(pod: KubeObject, entry: Entry): Promise<void> {
     const running = await entry.starting;
     entry.running = running;
-    const report = (observed: Pick<Observed, 'phase' | 'ready'>) =>
+    const report = (observed: Pick<Observed, 'phase' | 'ready' | 'exitCode'>) =>
       this.#report(pod, {
         ...observed,
+        at: now(),
         addresses: running.addresses,
-        hostIP: running.node.addresses.ipv4,
+        host: running.node.addresses,
         startTime: entry.startTime,
       });
     let alive = true;
-    const ended = running.ended.then(() => {
+    const ended = running.ended.then((exitCode) => {
       alive = false;
+      return exitCode;
     });
     const { readinessProbe } = containerOf(pod);
     const url = readinessUrl(containerOf(pod), running.addresses);
@@ -130,38 +137,60 @@ export class Kubelet {
       const periodMs = wasReady ? (readinessProbe?.periodSeconds ?? 10) * 1000 : STARTING_PERIOD_MS;
       await Promise.race([sleep(periodMs, undefined, { ref: false }), ended]);
     }
-    await ended;
-    if (!entry.stopping) report({ phase: 'Failed', ready: false });
+    const exitCode = await ended;
+    report({ phase: exitCode === 0 ? 'Succeeded' : 'Failed', ready: false, exitCode });
   }
 
-  #stop(pod: KubeObject): void {
+  /** Ends a Pod; called again for one that is ending, within less time. */
+  #stop(pod: KubeObject, graceSeconds: number): void {
     const entry = this.#pods.get(keyOf(pod));
-    if (!entry || entry.stopping) return;
-    entry.stopping = this.#end(pod, entry);
-    entry.stopping.catch((error: unknown) => this.#options.onError(pod, error));
+    if (!entry) {
+      if (this.#nodeOf(pod)) this.#removeObject(pod);
+      return;
+    }
+    // Else it is the successor of one that is still ending: its turn comes in #end.
+    if (entry.uid !== pod.metadata.uid) return;
+    entry.starting.then(
+      (running) => running.stop(graceSeconds),
+      () => {},
+    );
+    if (entry.ending) return;
+    entry.ending = this.#end(pod, entry);
+    entry.ending.catch((error: unknown) => this.#options.onError(pod, error));
   }
 
   async #end(pod: KubeObject, entry: Entry): Promise<void> {
-    const running = await entry.starting;
-    await running.stop();
+    // One that could not be started has nothing to end.
+    const running = await entry.starting.catch(() => undefined);
+    await running?.ended;
     if (this.#closed) return;
-    await running.remove();
+    await running?.remove();
     this.#pods.delete(keyOf(pod));
-    const { namespace = '', name, uid } = pod.metadata;
-    const now = this.#options.store.get('Pod', namespace, name);
-    if (now?.metadata.uid === uid) this.#options.store.delete('Pod', namespace, name);
-    // A new Pod of the same name has been waiting for the old one to go.
-    else if (now) this.#sync(now);
+    this.#removeObject(pod);
+    const { namespace = '', name } = pod.metadata;
+    const successor = this.#options.store.get('Pod', namespace, name);
+    if (successor) this.#sync(successor);
+  }
+
+  /** The object of `pod`, unless another Pod has its name by now. */
+  #removeObject({ metadata: { namespace = '', name, uid } }: KubeObject): void {
+    const present = this.#options.store.get('Pod', namespace, name);
+    if (present?.metadata.uid === uid && present)
+      this.#options.store.delete('Pod', namespace, name);
+  }
+
+  #nodeOf(pod: KubeObject): LabNode | undefined {
+    return this.#options.nodes.find((each) => each.name === podSpec(pod).nodeName);
   }
 
   #report(pod: KubeObject, observed: Observed): void {
     if (this.#closed) return;
     const { namespace = '', name, uid } = pod.metadata;
-    const now = this.#options.store.get('Pod', namespace, name);
-    if (now?.metadata.uid !== uid || !now) return;
+    const present = this.#options.store.get('Pod', namespace, name);
+    if (present?.metadata.uid !== uid || !present) return;
     this.#options.store.update({
-      ...now,
-      status: { ...podStatus(now), ...statusOf(now, observed) },
+      ...present,
+      status: { ...podStatus(present), ...statusOf(present, observed) },
     });
   }
 
@@ -181,4 +210,8 @@ export class Kubelet {
       '',
     ].join('\n');
   }
+}
+
+function now(): string {
+  return new Date().toISOString().replace(/\.\d+Z$/, 'Z');
 }

@@ -5,7 +5,6 @@
 import type { ChildProcess, SpawnOptions } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { ClientMethods } from './apps/client.ts';
 import { createCgroup, removeCgroupTree } from './cgroup-tree.ts';
@@ -16,9 +15,8 @@ import { containerOf, podSpec } from './pod-object.ts';
 import { Remote } from './rpc.ts';
 import { type CommandResult, finished } from './run-command.ts';
 import { type Place, spawnInside } from './spawn-inside.ts';
+import { Termination } from './termination.ts';
 import type { AddressPair } from './topology.ts';
-
-const DEFAULT_GRACE_SECONDS = 30;
 
 /** getaddrinfo asks /etc/hosts and DNS and nobody else, whatever the machine is set up to ask. */
 const NSSWITCH = 'hosts: files dns\n';
@@ -37,13 +35,14 @@ export class LabPod {
   readonly node: LabNode;
   readonly addresses: AddressPair;
   readonly logFile: string;
-  readonly #pod: KubeObject;
+  readonly #file: string;
   readonly #place: Place;
   readonly #network: PodNetwork | undefined;
   readonly #process: ChildProcess;
   readonly #remote: Remote<ClientMethods>;
   readonly #environment: Readonly<Record<string, string>>;
-  readonly #ended: Promise<unknown>;
+  readonly #ended: Promise<number | null>;
+  readonly #termination: Termination;
 
   private constructor(
     pod: KubeObject,
@@ -52,12 +51,12 @@ export class LabPod {
     place: Place,
     { directory, environment }: PodSurroundings,
   ) {
-    this.#pod = pod;
+    this.#file = podFileName(pod);
     this.name = pod.metadata.name;
     this.namespace = pod.metadata.namespace ?? 'default';
     this.node = node;
     this.addresses = network?.addresses ?? node.addresses;
-    this.logFile = `${directory}/${podFileName(pod)}.log`;
+    this.logFile = `${directory}/${this.#file}.log`;
     this.#network = network;
     this.#place = place;
     this.#environment = { ...environment, HOSTNAME: network ? this.name : node.name };
@@ -66,8 +65,11 @@ export class LabPod {
     closeSync(log);
     this.#ended = new Promise((resolve) => {
       this.#process.once('exit', resolve);
-      this.#process.once('error', resolve);
+      this.#process.once('error', () => resolve(null));
     });
+    const preStop = containerOf(pod).lifecycle?.preStop?.sleep?.seconds ?? 0;
+    const kill = (signal: 'SIGTERM' | 'SIGKILL') => this.#process.kill(signal);
+    this.#termination = new Termination({ kill, ended: this.#ended }, preStop);
     this.#remote = new Remote(this.#process);
   }
 
@@ -93,8 +95,8 @@ export class LabPod {
     return new LabPod(pod, node, network, { namespace, cgroup, files }, surroundings);
   }
 
-  /** Settles when the pod's process has ended, by itself or not. */
-  get ended(): Promise<unknown> {
+  /** Resolves with the exit code when the pod's process has ended, by itself or not; null for a signal. */
+  get ended(): Promise<number | null> {
     return this.#ended;
   }
 
@@ -123,23 +125,15 @@ export class LabPod {
     return finished(this.spawn(argv, { stdio: ['ignore', 'pipe', 'pipe'], ...options }));
   }
 
-  /** preStop, SIGTERM, grace period, SIGKILL; resolves once the process has ended. */
-  async stop(): Promise<void> {
-    const { terminationGracePeriodSeconds: seconds = DEFAULT_GRACE_SECONDS } = podSpec(this.#pod);
-    const overdue = AbortSignal.timeout(seconds * 1000);
-    const preStopMs = (containerOf(this.#pod).lifecycle?.preStop?.sleep?.seconds ?? 0) * 1000;
-    await Promise.race([sleep(preStopMs, undefined, { ref: false }), this.#ended]);
-    this.#process.kill('SIGTERM');
-    const kill = () => this.#process.kill('SIGKILL');
-    overdue.addEventListener('abort', kill, { once: true });
-    await this.#ended;
-    overdue.removeEventListener('abort', kill);
+  /** preStop, SIGTERM, SIGKILL; called again it may only shorten that. @returns once the process has ended. */
+  stop(graceSeconds: number): Promise<void> {
+    return this.#termination.within(graceSeconds);
   }
 
   /** Ends whatever still runs in the pod and takes away its network, cgroup and files; the log stays. */
   async remove(): Promise<void> {
     await removeCgroupTree(this.#place.cgroup);
-    if (this.#network) await this.node.removePodNetwork(podFileName(this.#pod), this.#network);
+    if (this.#network) await this.node.removePodNetwork(this.#file, this.#network);
     const resolvConf = this.#place.files?.['/etc/resolv.conf'];
     if (resolvConf) await rm(resolvConf, { force: true });
   }

@@ -25,7 +25,8 @@ import { type LabPaths, labPaths, removeLeftovers, removeTraces } from './lab-tr
 import { parseManifests } from './manifests.ts';
 import { defaultZone, inZone, nodeObject } from './node-object.ts';
 import { ObjectStore } from './object-store.ts';
-import { isReady, podSpec } from './pod-object.ts';
+import { markedForDeletion } from './pod-deletion.ts';
+import { isReady } from './pod-object.ts';
 import { schedulePods } from './scheduler.ts';
 import { defaultServiceCidr } from './service-cidr.ts';
 import { exitOnSignals } from './signals.ts';
@@ -33,6 +34,8 @@ import { FABRIC, SERVICE_CIDRS } from './topology.ts';
 import { until } from './until.ts';
 
 const API_PORT = 6443;
+/** After its grace period, until nothing is left of a pod. */
+const REMOVAL_WITHIN_MS = 10_000;
 const SERVICE_RANGES = [SERVICE_CIDRS.ipv4, SERVICE_CIDRS.ipv6];
 const NAMESPACES = ['default', 'kube-system'];
 
@@ -160,24 +163,27 @@ export class Lab {
     );
   }
 
-  /** Deletes a Pod as `kubectl delete` does: gracefully. @returns once the object is gone. */
-  async deletePod(name: string, namespace = 'default'): Promise<void> {
+  /**
+   * Deletes a Pod as `kubectl delete` does.
+   *
+   * @param graceSeconds `--grace-period`; default the Pod's own. Asked a second time, it can be shortened; 0
+   *   does not wait for the process to end.
+   * @returns once the object is gone.
+   */
+  async deletePod(name: string, namespace = 'default', graceSeconds?: number): Promise<void> {
     const pod = this.store.get('Pod', namespace, name);
     if (!pod) throw new Error(`there is no pod ${namespace}/${name}`);
-    const { terminationGracePeriodSeconds: graceSeconds = 30 } = podSpec(pod);
-    this.store.update({
-      ...pod,
-      metadata: {
-        ...pod.metadata,
-        deletionTimestamp: new Date(Date.now() + graceSeconds * 1000).toISOString(),
-        deletionGracePeriodSeconds: graceSeconds,
-      },
-    });
-    const uid = pod.metadata.uid;
+    const marked = markedForDeletion(pod, graceSeconds, Date.now());
+    if (!marked) {
+      this.store.delete('Pod', namespace, name);
+      return;
+    }
+    this.store.update(marked);
+    const { uid, deletionGracePeriodSeconds = 0 } = marked.metadata;
     await until(
       `pod ${name} gone`,
       () => this.store.get('Pod', namespace, name)?.metadata.uid !== uid,
-      (graceSeconds + 5) * 1000,
+      deletionGracePeriodSeconds * 1000 + REMOVAL_WITHIN_MS,
     );
   }
 

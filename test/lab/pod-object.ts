@@ -40,7 +40,14 @@ export interface PodStatus {
   readonly podIP?: string;
   readonly podIPs?: readonly { readonly ip: string }[];
   readonly hostIP?: string;
-  readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+  readonly conditions?: readonly PodCondition[];
+}
+
+interface PodCondition {
+  readonly type: string;
+  readonly status: string;
+  /** RFC 3339. */
+  readonly lastTransitionTime?: string;
 }
 
 export function podSpec(pod: KubeObject): PodSpec {
@@ -77,20 +84,33 @@ export function readinessUrl(container: Container, host: AddressPair): string | 
 }
 
 export interface Observed {
+  /** RFC 3339; so is startTime. */
+  readonly at: string;
   readonly phase: PodStatus['phase'];
   readonly ready: boolean;
   readonly addresses: AddressPair;
-  readonly hostIP: string;
+  /** Addresses of its node. */
+  readonly host: AddressPair;
   readonly startTime: string;
+  /** Of its process, once that has ended; null when a signal ended it. */
+  readonly exitCode?: number | null;
 }
 
-/** The status of `pod` as a kubelet would report it. */
+/** What a shell makes of SIGKILL, and so does a container runtime. */
+const KILLED = 137;
+
+/** The status of `pod` as a kubelet would report it. A condition keeps its time for as long as it stays the same. */
 export function statusOf(pod: KubeObject, observed: Observed): PodStatus & object {
-  const { phase, addresses, hostIP, startTime } = observed;
+  const { at, phase, addresses, host, startTime, exitCode } = observed;
   const ready = observed.ready ? 'True' : 'False';
   const running = phase === 'Running';
   const { name, image } = containerOf(pod);
-  const condition = (type: string, status: string) => ({ type, status });
+  const before = podStatus(pod).conditions ?? [];
+  const condition = (type: string, status: string): PodCondition => {
+    const same = before.find((each) => each.type === type && each.status === status);
+    return { type, status, lastTransitionTime: same?.lastTransitionTime ?? at };
+  };
+  const terminated = { exitCode: exitCode ?? KILLED, startedAt: startTime, finishedAt: at };
   return {
     phase,
     conditions: [
@@ -99,7 +119,8 @@ export function statusOf(pod: KubeObject, observed: Observed): PodStatus & objec
       condition('ContainersReady', ready),
       condition('Ready', ready),
     ],
-    hostIP,
+    hostIP: host.ipv4,
+    hostIPs: [{ ip: host.ipv4 }, { ip: host.ipv6 }],
     podIP: addresses.ipv4,
     podIPs: [{ ip: addresses.ipv4 }, { ip: addresses.ipv6 }],
     startTime,
@@ -111,7 +132,7 @@ export function statusOf(pod: KubeObject, observed: Observed): PodStatus & objec
         ready: observed.ready,
         started: running,
         restartCount: 0,
-        state: running ? { running: { startedAt: startTime } } : { terminated: { exitCode: 0 } },
+        state: running ? { running: { startedAt: startTime } } : { terminated },
       },
     ],
   } as PodStatus & object;

@@ -6,6 +6,7 @@ import { parse as parseYaml } from 'yaml';
 import { ApiError, notFound } from '../api-error.ts';
 import type { KubeObject } from '../kube-object.ts';
 import type { ObjectStore } from '../object-store.ts';
+import { markedForDeletion } from '../pod-deletion.ts';
 import { checkEvent } from './event-validation.ts';
 import { inStoredVersion, inVersion, isGroupedEvent } from './events.ts';
 import { applyPatch, strategicMerge } from './patch.ts';
@@ -27,7 +28,6 @@ export interface ObjectsOptions {
 export type ObjectRoute = Route & { readonly name: string };
 
 const APPLY = 'application/apply-patch+yaml';
-const DEFAULT_GRACE_SECONDS = 30;
 
 export class Objects {
   readonly #store: ObjectStore;
@@ -81,22 +81,12 @@ export class Objects {
     const current = this.#current(route);
     const options = (body.text ? parseJson(body.text) : {}) as DeleteOptions;
     checkPreconditions(current, options, route);
-    const grace = Number(
-      query.get('gracePeriodSeconds') ?? options.gracePeriodSeconds ?? DEFAULT_GRACE_SECONDS,
-    );
-    const isOnNode = Boolean((current.spec as { nodeName?: string } | undefined)?.nodeName);
-    if (kind === 'Pod' && isOnNode && grace > 0 && this.#options.gracefulPodDeletion) {
-      return { gone: false, object: this.#markDeleted(current, grace) };
+    if (kind === 'Pod' && this.#options.gracefulPodDeletion) {
+      const marked = markedForDeletion(current, gracePeriod(query, options), Date.now());
+      if (marked) return { gone: false, object: this.#store.update(marked) };
     }
     if (kind === 'Namespace') this.#empty(route.name);
     return { gone: true, object: this.#store.delete(kind, route.namespace, route.name) };
-  }
-
-  #markDeleted(current: KubeObject, graceSeconds: number): KubeObject {
-    if (current.metadata.deletionTimestamp) return current;
-    const end = new Date(Date.now() + graceSeconds * 1000).toISOString().replace(/\.\d+Z$/, 'Z');
-    const marks = { deletionTimestamp: end, deletionGracePeriodSeconds: graceSeconds };
-    return this.#store.update({ ...current, metadata: { ...current.metadata, ...marks } });
   }
 
   #empty(namespace: string): void {
@@ -137,8 +127,13 @@ export class Objects {
 }
 
 interface DeleteOptions {
-  readonly gracePeriodSeconds?: number;
+  readonly gracePeriodSeconds?: number | null;
   readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string };
+}
+
+function gracePeriod(query: URLSearchParams, options: DeleteOptions): number | undefined {
+  const asked = query.get('gracePeriodSeconds') ?? options.gracePeriodSeconds ?? undefined;
+  return asked === undefined ? undefined : Number(asked);
 }
 
 /** `plural.group`, as the server's messages name a resource. */

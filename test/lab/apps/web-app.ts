@@ -8,11 +8,13 @@ type Answer = (request: http.IncomingMessage) => unknown;
 
 const PORT = Number(process.env.PORT ?? 8080);
 const POD_NAME = process.env.HOSTNAME ?? '';
+/** How long it goes on after SIGTERM, as if nothing had been said: until nobody sends new connections. */
+const DRAIN_MS = Number(process.env.DRAIN_SECONDS ?? 0) * 1000;
 
 /**
  * Serves `routes` (path: answer, sent as JSON) with the pod's name in the header `served-by`.
  * `/healthz/ready` is for the readiness probe; DELETE makes it fail and PUT makes it succeed again.
- * SIGTERM: no new connections; the process ends when the open ones are done.
+ * SIGTERM: after DRAIN_SECONDS (default 0) no new connections; the process ends when the open ones are done.
  */
 export function serveApp(routes: Readonly<Record<string, Answer>>): void {
   let ready = true;
@@ -38,7 +40,9 @@ export function serveApp(routes: Readonly<Record<string, Answer>>): void {
     }
   });
   server.listen({ host: '::', port: PORT });
-  process.once('SIGTERM', () => server.close(() => process.exit(0)));
+  process.once('SIGTERM', () => {
+    setTimeout(() => server.close(() => process.exit(0)), DRAIN_MS);
+  });
   process.on('disconnect', () => process.exit(0));
 }
 

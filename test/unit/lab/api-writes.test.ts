@@ -218,13 +218,21 @@ test('a Pod on a node is only marked, where somebody plays the kubelet', async (
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { name: 'p' },
-    spec: { nodeName: 'n1' },
+    spec: { nodeName: 'n1', terminationGracePeriodSeconds: 20 },
   });
   const path = `${url}/api/v1/namespaces/default/pods/p`;
-  const { body } = await send('DELETE', `${path}?gracePeriodSeconds=5`);
-  t.is(body.kind, 'Pod');
-  t.is(body.metadata.deletionGracePeriodSeconds, 5);
-  t.truthy(store.get('Pod', 'default', 'p')?.metadata.deletionTimestamp);
-  await send('DELETE', path, { gracePeriodSeconds: 0 });
+  const grace = async (query: string, body?: object) => {
+    const answer = await send('DELETE', path + query, body);
+    t.is(answer.body.kind, 'Pod');
+    t.truthy(answer.body.metadata.deletionTimestamp);
+    return answer.body.metadata.deletionGracePeriodSeconds;
+  };
+  t.is(await grace(''), 20);
+  t.is(await grace('', { kind: 'DeleteOptions', apiVersion: 'v1', gracePeriodSeconds: null }), 20);
+  t.is(await grace('?gracePeriodSeconds=5'), 5);
+  t.is(await grace('', { gracePeriodSeconds: 3 }), 3);
+  t.is(await grace('?gracePeriodSeconds=60'), 3);
+  const gone = await send('DELETE', path, { gracePeriodSeconds: 0 });
+  t.like(gone.body, { kind: 'Status', status: 'Success' });
   t.is(store.get('Pod', 'default', 'p'), undefined);
 });
