@@ -28,6 +28,9 @@ export class FrontendClaims {
   /** Owner first. Kept as one key where nobody else claims, which is nearly always. */
   readonly #claimants = new Map<FrontendKey, readonly ObjectKey[]>();
 
+  /** Those with more than one claimant. */
+  readonly #contested = new Set<FrontendKey>();
+
   /**
    * Replaces all claims of `service`; none when it is gone.
    *
@@ -67,16 +70,16 @@ export class FrontendClaims {
 
   /** Without those over the ports that an address does not serve: there nobody loses anything. */
   get conflicts(): FrontendConflict[] {
-    return [...this.#claimants].flatMap(([frontend, [owner, ...others]]) =>
-      owner !== undefined && others.length && !frontend.endsWith(':*')
-        ? [{ frontend, owner, others }]
-        : [],
-    );
+    return [...this.#contested].flatMap((frontend) => {
+      const [owner, ...others] = this.#claimants.get(frontend) ?? [];
+      return owner !== undefined && !frontend.endsWith(':*') ? [{ frontend, owner, others }] : [];
+    });
   }
 
   #claim(service: ObjectKey, frontend: FrontendKey): void {
     const claimants = [...(this.#claimants.get(frontend) ?? []), service];
     if (claimants.length > 1) {
+      this.#contested.add(frontend);
       claimants.sort((a, b) => (this.#rankOf(a, frontend) < this.#rankOf(b, frontend) ? -1 : 1));
     }
     this.#claimants.set(frontend, claimants);
@@ -84,6 +87,7 @@ export class FrontendClaims {
 
   #withdraw(service: ObjectKey, frontend: FrontendKey): void {
     const claimants = this.#claimants.get(frontend)?.filter((other) => other !== service) ?? [];
+    if (claimants.length < 2) this.#contested.delete(frontend);
     if (claimants.length) this.#claimants.set(frontend, claimants);
     else this.#claimants.delete(frontend);
   }

@@ -6,6 +6,9 @@ import type { ClusterState } from '../model/cluster-state.ts';
 import type { Reconciler } from './reconciler.ts';
 import type { Wakeup } from './wakeup.ts';
 
+/** How long what the API server says of the node is waited for: kube-proxy's time, too (semantics 1.2). */
+const NODE_WAIT_MS = 30_000;
+
 export interface LoopOptions {
   readonly cluster: ClusterState;
   readonly reconciler: Reconciler;
@@ -20,7 +23,12 @@ export interface LoopOptions {
 /** Runs until `signal` aborts. What it throws is a bug or a lost table: nothing that a retry mends. */
 export async function runLoop(options: LoopOptions): Promise<void> {
   const { cluster, reconciler, changed, auditEveryMs, onComplete, signal } = options;
-  while (!cluster.synced && !signal.aborted) await changed.wait(auditEveryMs, signal);
+  const deadlineMs = performance.now() + NODE_WAIT_MS;
+  while (!signal.aborted && !cluster.settled) {
+    const leftMs = deadlineMs - performance.now();
+    if (cluster.synced && leftMs <= 0) break;
+    await changed.wait(leftMs > 0 ? leftMs : auditEveryMs, signal);
+  }
   if (signal.aborted) return;
   await reconciler.reconcileAll();
   await onComplete();

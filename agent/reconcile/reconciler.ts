@@ -26,6 +26,8 @@ export interface PassReport {
   /** Table writes. */
   readonly steps: number;
   readonly durationMs: number;
+  /** Backends that no longer serve a service port whose choices are remembered. */
+  readonly backendsGone: number;
   readonly failures: readonly Failure[];
 }
 
@@ -129,8 +131,7 @@ export class Reconciler {
 
   /** Reads the kernel back and mends what is not as it was left. */
   async audit(): Promise<AuditReport> {
-    this.#writtenNode = undefined;
-    const ofNode = this.#programNode();
+    const ofNode = this.#auditNode();
     ({ actual: this.#actual, slots: this.#slots } = restore(this.#tables, this.#cooling.runs));
     const changed = this.#cluster.takeDirty();
     const services = new Set([...this.#cluster.services(), ...this.#actual.services()]);
@@ -165,7 +166,8 @@ export class Reconciler {
   #programNode(): number {
     const { state } = this.#node();
     const isDue = this.#nodeFailures.length > 0 && performance.now() >= this.#retryNodeAtMs;
-    if (!state || (state === this.#writtenNode && !isDue)) return 0;
+    if (!state) return 0;
+    if (state === this.#writtenNode && !isDue) return 0;
     const { steps, failures } = reconcileNode(state, this.#tables);
     this.#writtenNode = state;
     this.#nodeFailures = failures;
@@ -173,23 +175,34 @@ export class Reconciler {
     return steps;
   }
 
+  /** @returns how many writes it took to mend; what pends, or was refused and waits, is no repair. */
+  #auditNode(): number {
+    this.#programNode();
+    if (this.#nodeFailures.length) return 0;
+    this.#writtenNode = undefined;
+    return this.#programNode();
+  }
+
   async #pass(dirty: Set<ObjectKey>): Promise<PassReport> {
     const started = performance.now();
     const nodeSteps = this.#programNode();
     const desired = this.#desired(dirty);
-    const { steps, failures } = await this.#program(desired);
+    const { steps, backendsGone, failures } = await this.#program(desired);
     this.#retries.record(desired.keys(), failures);
     const report: PassReport = {
       services: desired.size,
       steps: nodeSteps + steps,
       durationMs: performance.now() - started,
+      backendsGone,
       failures,
     };
     this.#observer.passed(report);
     return report;
   }
 
-  async #program(desired: Desired): Promise<{ steps: number; failures: Failure[] }> {
+  async #program(
+    desired: Desired,
+  ): Promise<{ steps: number; backendsGone: number; failures: Failure[] }> {
     const planned = plan(desired, this.#actual, this.#slots);
     const failures = await apply(planned, this.#slots.capacity, this.#tables, this.#actual);
     for (const run of planned.allocated) {
@@ -198,7 +211,8 @@ export class Reconciler {
     // Otherwise slots that do not exist would be tried again, before others that do.
     this.#slots.shrink(this.#tables.slots.capacity);
     this.#cooling.add(this.#actual.takeRetired());
-    return { steps: stepCount(planned.steps), failures };
+    const backendsGone = planned.steps.removeMember.length;
+    return { steps: stepCount(planned.steps), backendsGone, failures };
   }
 
   /** What each dirty Service is to have, and each that a dirty one takes a frontend from or leaves one to. */

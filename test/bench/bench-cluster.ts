@@ -7,7 +7,7 @@ import { setImmediate } from 'node:timers/promises';
 import { parseAddress } from '../../agent/model/address.ts';
 import { protocolNumber } from '../../agent/model/protocol.ts';
 import { openTables } from '../../agent/sys/datapath.ts';
-import type { FrontendKey } from '../../agent/sys/layout.gen.ts';
+import { type FrontendKey, FrontendScope } from '../../agent/sys/layout.gen.ts';
 import { Pins } from '../../agent/sys/pins.ts';
 import type { AgentProcess } from '../lab/agent-process.ts';
 import type { KubeObject } from '../lab/kube-object.ts';
@@ -118,7 +118,7 @@ export class BenchCluster {
       for (const { protocol, count, endpoints } of this.#sets.values()) {
         let seen = 0;
         const isThere = (index: number) =>
-          tables.frontends.get(this.frontend(protocol, index))?.backends.count === endpoints;
+          tables.frontends.get(this.frontend(protocol, index))?.inside.count === endpoints;
         await until(
           `${count} Services in the kernel`,
           () => {
@@ -141,7 +141,12 @@ export class BenchCluster {
   frontend(protocol: Protocol, index: number): FrontendKey {
     const address = parseAddress(this.clusterIP(protocol, index));
     if (!address) throw new Error(`${serviceName(protocol, index)} has no cluster IP`);
-    return { address, port: SERVICE_PORT, protocol: protocolNumber(protocol) };
+    return {
+      address,
+      port: SERVICE_PORT,
+      protocol: protocolNumber(protocol),
+      scope: FrontendScope.AT_ADDRESS,
+    };
   }
 
   clusterIP(protocol: Protocol, index: number): string {

@@ -15,7 +15,7 @@ const never = new Int32Array(new SharedArrayBuffer(4));
 const tables = openTables(new Pins(process.argv[2] ?? ''));
 
 const methods = {
-  /** The first slot of a frontend's run; a run that is published is never the one before. */
+  /** The first slot of a frontend's run for clients inside; a run that is published is never the one before. */
   firstSlot: ({ frontend }: { readonly frontend: FrontendKey }): number => firstSlotOf(frontend),
 
   /** Waits until the frontend has another run than the one that begins at `firstSlot`. */
@@ -52,5 +52,5 @@ answerCalls(methods);
 function firstSlotOf(frontend: FrontendKey): number {
   const value = tables.frontends.get(frontend);
   if (!value) throw new Error(`${frontend.address} is not in the tables`);
-  return value.backends.first;
+  return value.inside.first;
 }

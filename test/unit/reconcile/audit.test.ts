@@ -4,16 +4,21 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
+import { type IpPrefix, parsePrefix } from '../../../agent/model/address.ts';
 import { ClusterState } from '../../../agent/model/cluster-state.ts';
-import { Reconciler } from '../../../agent/reconcile/reconciler.ts';
-import type {
-  FrontendKey,
-  FrontendValue,
-  MemberState,
-  ServicePortName,
+import { PRESENT, sourceRangeKey } from '../../../agent/reconcile/entries.ts';
+import { type NodeView, Reconciler } from '../../../agent/reconcile/reconciler.ts';
+import {
+  FrontendFlags,
+  type FrontendKey,
+  FrontendKind,
+  FrontendScope,
+  type FrontendValue,
+  MemberFlags,
+  type ServicePortName,
 } from '../../../agent/sys/layout.gen.ts';
 import { ENOMEM, FakeTables } from '../../helpers/fake-tables.ts';
-import { address, backend, service, slice } from '../../helpers/objects.ts';
+import { address, backend, type PortText, service, slice } from '../../helpers/objects.ts';
 import { brokenLookups, leftOvers, rowsOf, slotsNeeded } from '../../helpers/table-view.ts';
 import { until } from '../../lab/until.ts';
 
@@ -23,7 +28,16 @@ const ROWS = [
   'a/dns:dns UDP 10.96.0.53:53 -> 10.1.0.1:53 10.1.0.2:53',
   'a/idle:http TCP 10.96.0.81:80 -> refused',
   'a/web:http TCP 10.96.0.80:80 -> 10.1.0.8:8080 10.1.0.9:8080',
+  'a/www:http TCP *:30080 IPv4 nodePort -> 10.1.0.20:8080 10.1.0.21:8080, outside 10.1.0.20:8080 (local)',
+  'a/www:http TCP 10.96.0.82:80 -> 10.1.0.20:8080 10.1.0.21:8080',
+  'a/www:http TCP 192.0.2.7:80 loadBalancer -> 10.1.0.20:8080 10.1.0.21:8080, outside 10.1.0.20:8080 (local); only 10.0.0.0/8',
 ];
+
+const NODE_1 = (): NodeView => ({
+  traits: { name: 'node-1', zone: '', nodeIPs: [] },
+  state: undefined,
+});
+const prefix = (text: string) => parsePrefix(text) as IpPrefix;
 
 /** As a watch delivers it to a new agent. */
 function newCluster(): ClusterState {
@@ -37,31 +51,63 @@ function newCluster(): ClusterState {
   cluster.upsertEndpointSlice('a/web-1', {
     spec: slice('a/web-1', 'web', ['http/TCP:8080'], ['10.1.0.8', '10.1.0.9']),
   });
+  cluster.upsertService('a/www', {
+    spec: service('a/www', ['10.96.0.82'], ['http/TCP:80 30080' as PortText], undefined, {
+      loadBalancerIPs: [address('192.0.2.7')],
+      loadBalancerSourceRanges: [prefix('10.0.0.0/8')],
+      externalTrafficPolicy: 'Local',
+    }),
+  });
+  cluster.upsertEndpointSlice('a/www-1', {
+    spec: slice(
+      'a/www-1',
+      'www',
+      ['http/TCP:8080'],
+      ['10.1.0.20 on:node-1', '10.1.0.21 on:node-2'],
+    ),
+  });
   return cluster;
 }
 
-/** Ids 1-3, slots 0-3, in the order of the Services' names. */
+/** Ids 1-4, slots 0-6, in the order of the Services' names; 6 is for clients of a/www outside. */
 async function start() {
   const cluster = newCluster();
   const tables = new FakeTables({ slots: 64 });
-  const reconciler = new Reconciler(cluster, tables, SILENT);
+  const reconciler = new Reconciler(cluster, tables, SILENT, NODE_1);
   await reconciler.reconcileAll();
   return { cluster, tables, reconciler };
 }
 
-const [DNS_ID, IDLE_ID, WEB_ID] = [1, 2, 3];
+const [DNS_ID, IDLE_ID, WEB_ID, WWW_ID] = [1, 2, 3, 4];
 const at = (ip: string, port: number, protocol = 6): FrontendKey => ({
   address: address(ip),
   port,
   protocol,
+  scope: FrontendScope.AT_ADDRESS,
 });
 const DNS = at('10.96.0.53', 53, 17);
 const WEB = at('10.96.0.80', 80);
+const WEB_OTHERS: FrontendKey = { ...at('10.96.0.80', 0, 0), scope: FrontendScope.AT_OTHER_PORTS };
+const WWW_LB = at('192.0.2.7', 80);
+const WWW_NODE: FrontendKey = { ...at('0.0.0.0', 30080), scope: FrontendScope.AT_NODE };
 const OTHER = at('192.0.2.1', 80);
+/** Everybody, of a plain clusterIP. */
 const leadsTo = (servicePortId: number, first: number, count: number): FrontendValue => ({
   servicePortId,
-  backends: { first, count },
+  kind: FrontendKind.CLUSTER_IP,
+  flags: 0,
+  affinityTimeoutSeconds: 0,
+  inside: { first, count },
+  outside: { first, count },
 });
+/** As it is, but for `change`. */
+const alter =
+  (key: FrontendKey, change: Partial<FrontendValue>): Hand =>
+  (tables) => {
+    const value = tables.frontends.get(key) as FrontendValue;
+    tables.frontends.put([[key, { ...value, ...change }]]);
+  };
+const IN_CLUSTER = { flags: MemberFlags.IN_CLUSTER };
 const name = (serviceName: string, portName: string, protocol = 6): ServicePortName => ({
   namespaceName: 'a',
   serviceName,
@@ -75,7 +121,7 @@ type Hand = (tables: FakeTables) => void;
 async function isMended(t: ExecutionContext, hand: Hand, concerns: readonly string[]) {
   const { tables, reconciler } = await start();
   t.deepEqual(rowsOf(tables), ROWS);
-  const untouched = [DNS, WEB].filter((key) => !concerns.includes(key.address));
+  const untouched = [DNS, WEB, WWW_LB].filter((key) => !concerns.includes(key.address));
   const before = untouched.map((key) => tables.frontends.get(key));
   hand(tables);
   const copy = await start();
@@ -97,7 +143,7 @@ async function isMended(t: ExecutionContext, hand: Hand, concerns: readonly stri
   });
   t.is(reconciler.slotsUsed, slotsNeeded(tables));
 
-  await new Reconciler(newCluster(), copy.tables, SILENT).reconcileAll();
+  await new Reconciler(newCluster(), copy.tables, SILENT, NODE_1).reconcileAll();
   t.deepEqual(rowsOf(copy.tables), ROWS);
   t.deepEqual(brokenLookups(copy.tables), []);
   t.deepEqual(leftOvers(copy.tables), []);
@@ -216,9 +262,7 @@ test(
   'a member added',
   mended,
   (tables) =>
-    tables.members.put([
-      [{ servicePortId: DNS_ID, backend: backend('10.1.0.7:53') }, { state: 1 }],
-    ]),
+    tables.members.put([[{ servicePortId: DNS_ID, backend: backend('10.1.0.7:53') }, IN_CLUSTER]]),
   [],
 );
 test(
@@ -226,7 +270,7 @@ test(
   mended,
   (tables) =>
     tables.members.put([
-      [{ servicePortId: WEB_ID, backend: backend('10.1.0.8:8080') }, { state: 1 }],
+      [{ servicePortId: WEB_ID, backend: backend('10.1.0.8:8080') }, IN_CLUSTER],
     ]),
   [],
 );
@@ -234,40 +278,123 @@ test(
   'a member added to an id that has no name',
   mended,
   (tables) =>
-    tables.members.put([[{ servicePortId: 77, backend: backend('10.1.0.8:8080') }, { state: 1 }]]),
+    tables.members.put([[{ servicePortId: 77, backend: backend('10.1.0.8:8080') }, IN_CLUSTER]]),
   [],
 );
 test(
-  'a member made ineligible',
+  'a member taken out of its list',
   mended,
   (tables) =>
     tables.members.put([
-      [{ servicePortId: DNS_ID, backend: backend('10.1.0.1:53') }, { state: 0 as MemberState }],
+      [{ servicePortId: DNS_ID, backend: backend('10.1.0.1:53') }, { flags: 0 }],
     ]),
   [],
 );
 test(
+  'a member put into a list that it is not in',
+  mended,
+  (tables) =>
+    tables.members.put([
+      [
+        { servicePortId: DNS_ID, backend: backend('10.1.0.1:53') },
+        { flags: MemberFlags.IN_CLUSTER | MemberFlags.IN_LOCAL },
+      ],
+    ]),
+  [],
+);
+test(
+  'a source range deleted',
+  mended,
+  (tables) => tables.sourceRanges.delete([sourceRangeKey(WWW_ID, prefix('10.0.0.0/8'))]),
+  [],
+);
+test(
+  'a source range added',
+  mended,
+  (tables) => tables.sourceRanges.put([[sourceRangeKey(WWW_ID, prefix('10.1.0.0/16')), PRESENT]]),
+  [],
+);
+test(
+  'a source range added to a service port that has none',
+  mended,
+  (tables) => tables.sourceRanges.put([[sourceRangeKey(WEB_ID, prefix('fd00::/8')), PRESENT]]),
+  [],
+);
+test(
+  'a source range added to an id that has no name',
+  mended,
+  (tables) => tables.sourceRanges.put([[sourceRangeKey(77, prefix('10.0.0.0/8')), PRESENT]]),
+  [],
+);
+test(
+  'what a clusterIP does not serve, deleted',
+  mended,
+  (tables) => tables.frontends.delete([WEB_OTHERS]),
+  [],
+);
+test('a nodePort deleted', mended, (tables) => tables.frontends.delete([WWW_NODE]), []);
+test(
+  'a nodePort added',
+  mended,
+  (tables) => tables.frontends.put([[{ ...WWW_NODE, port: 30081 }, leadsTo(WWW_ID, 4, 2)]]),
+  [],
+);
+test('a kind changed', mended, alter(WWW_LB, { kind: FrontendKind.EXTERNAL_IP }), [WWW_LB.address]);
+test('a restriction lifted', mended, alter(WWW_LB, { flags: FrontendFlags.LOCAL_OUTSIDE }), [
+  WWW_LB.address,
+]);
+test('a flag added', mended, alter(WEB, { flags: FrontendFlags.DROPS_INSIDE }), [WEB.address]);
+test('affinity added', mended, alter(WEB, { affinityTimeoutSeconds: 10 }), [WEB.address]);
+test(
+  'clients outside led to what is for those inside',
+  mended,
+  alter(WWW_LB, { outside: { first: 4, count: 2 } }),
+  [WWW_LB.address],
+);
+test(
+  'clients outside led to the run of another',
+  mended,
+  alter(WWW_LB, { outside: { first: 2, count: 2 } }),
+  [WWW_LB.address],
+);
+test(
+  'clients outside led across two runs',
+  mended,
+  alter(WWW_LB, { outside: { first: 5, count: 2 } }),
+  [WWW_LB.address],
+);
+test(
+  'clients outside led behind the end',
+  mended,
+  alter(WWW_LB, { outside: { first: 64, count: 1 } }),
+  [WWW_LB.address],
+);
+test('clients inside led nowhere', mended, alter(WEB, { inside: { first: 0, count: 0 } }), [
+  WEB.address,
+]);
+test(
   'everything deleted',
   mended,
   (tables) => {
+    tables.sourceRanges.delete(tables.sourceRanges.entries().map(([key]) => key));
     tables.frontends.delete(tables.frontends.entries().map(([key]) => key));
     tables.members.delete(tables.members.entries().map(([key]) => key));
     tables.servicePorts.delete(tables.servicePorts.entries().map(([key]) => key));
   },
-  [WEB.address, DNS.address],
+  [WEB.address, DNS.address, WWW_LB.address],
 );
 test(
   'every slot overwritten',
   mended,
   (tables) => tables.slots.write(tables.slots.read().map((_, i) => [i, backend('192.0.2.9:1')])),
-  [WEB.address, DNS.address],
+  [WEB.address, DNS.address, WWW_LB.address],
 );
 
 test('an audit of tables that nobody touched writes nothing', async (t) => {
   const { tables, reconciler } = await start();
   tables.beforeWrite = () => t.fail('a write') as never;
   t.deepEqual(await reconciler.audit(), { repairs: 0 });
-  t.is(reconciler.slotsUsed, 4);
+  t.is(reconciler.slotsUsed, 7);
 });
 
 test('changes that pend are made by the audit and are no repairs', async (t) => {
@@ -277,15 +404,15 @@ test('changes that pend are made by the audit and are no repairs', async (t) => 
   });
   cluster.remove('Service', 'a/idle');
   t.deepEqual(await reconciler.audit(), { repairs: 0 });
-  const changed = [ROWS[0], 'a/web:http TCP 10.96.0.80:80 -> 10.1.0.10:8080 10.1.0.9:8080'];
-  t.deepEqual(rowsOf(tables), changed as string[]);
+  const changed = 'a/web:http TCP 10.96.0.80:80 -> 10.1.0.10:8080 10.1.0.9:8080';
+  t.deepEqual(rowsOf(tables), [ROWS[0] as string, changed, ...ROWS.slice(3)]);
 
   cluster.upsertEndpointSlice('a/web-1', {
     spec: slice('a/web-1', 'web', ['http/TCP:8080'], ['10.1.0.8', '10.1.0.9']),
   });
   tables.frontends.delete([WEB, DNS]);
   t.deepEqual(await reconciler.audit(), { repairs: 2 });
-  t.deepEqual(rowsOf(tables), [ROWS[0], ROWS[2]] as string[]);
+  t.deepEqual(rowsOf(tables), [ROWS[0] as string, ...ROWS.slice(2)]);
   t.deepEqual(leftOvers(tables), []);
 });
 

@@ -30,8 +30,8 @@ function changing() {
   };
   /** What a program holds that has read the frontend and not yet the slots. */
   const read = () => {
-    const [, value] = tables.frontends.entries()[0] ?? [];
-    const run = value?.backends as SlotRun;
+    const values = tables.frontends.entries().map(([, value]) => value);
+    const run = values.find(({ inside }) => inside.count > 0)?.inside as SlotRun;
     return { run, backends: slotsOf(tables, run) };
   };
   return { tables, reconciler, change, read };

@@ -50,7 +50,7 @@ const row = (backends: string) => [`a/web: TCP 10.96.0.1:80 -> ${backends}`];
 test('no write before every watch is in sync, then everything at once', async (t) => {
   const { cluster, tables, events } = start(t);
   tables.beforeWrite = () => {
-    if (!cluster.synced) t.fail('a write before the watches are in sync');
+    if (!cluster.settled) t.fail('a write before the watches are in sync');
     return undefined;
   };
   cluster.upsertService(WEB, web);
@@ -60,6 +60,10 @@ test('no write before every watch is in sync, then everything at once', async (t
   await new Promise(setImmediate);
   t.deepEqual(events, []);
   cluster.listed('EndpointSlice', new Set<ObjectKey>(['a/web-1']));
+  cluster.listed('Node', new Set());
+  await new Promise(setImmediate);
+  t.deepEqual(events, []);
+  cluster.listed('ServiceCIDR', new Set());
   await until('the loop is complete', () => events.length >= 2);
   t.deepEqual(events.slice(0, 2), ['pass, 0 failed', 'complete, 1 frontends']);
   t.deepEqual(rowsOf(tables), row('10.1.0.1:8080'));
@@ -70,6 +74,8 @@ function sync(cluster: ClusterState): void {
   cluster.upsertEndpointSlice('a/web-1', endpoints('10.1.0.1'));
   cluster.listed('Service', new Set([WEB]));
   cluster.listed('EndpointSlice', new Set<ObjectKey>(['a/web-1']));
+  cluster.listed('Node', new Set());
+  cluster.listed('ServiceCIDR', new Set());
 }
 
 test('a change is taken up, also one that comes while a pass runs', async (t) => {
@@ -103,7 +109,8 @@ test('audits come by themselves, and with changes that come all the time', async
   sync(cluster);
   await until('the first pass', () => events.includes('complete, 1 frontends'));
   tables.frontends.delete(tables.frontends.entries().map(([key]) => key));
-  await until('a repair', () => events.includes('audit, 2 repairs'));
+  // The backends' run, the clusterIP, and what it does not serve.
+  await until('a repair', () => events.includes('audit, 3 repairs'));
   t.deepEqual(rowsOf(tables), row('10.1.0.1:8080'));
   const audits = () => events.filter((event) => event.startsWith('audit')).length;
   const before = audits();

@@ -3,11 +3,12 @@
 // again, and nothing stays behind when it succeeds at last.
 
 import test, { type ExecutionContext } from 'ava';
+import { type IpPrefix, parsePrefix } from '../../../agent/model/address.ts';
 import { ClusterState } from '../../../agent/model/cluster-state.ts';
 import type { ObjectKey, ServiceSpec } from '../../../agent/model/objects.ts';
 import { Reconciler } from '../../../agent/reconcile/reconciler.ts';
 import { type Attempt, ENOMEM, FakeTables } from '../../helpers/fake-tables.ts';
-import { service, slice } from '../../helpers/objects.ts';
+import { address, service, slice } from '../../helpers/objects.ts';
 import {
   brokenLookups,
   entryCounts,
@@ -47,6 +48,15 @@ class World {
     this.has(service('a/dns', ['10.96.0.53'], ['dns/UDP:53']), endpoints);
   }
 
+  /** `a/dns` with a load-balancer address that only clients in these ranges may use. */
+  restrictedDns(...ranges: string[]): void {
+    const spec = service('a/dns', ['10.96.0.53'], ['dns/UDP:53'], undefined, {
+      loadBalancerIPs: [address(LB_IP)],
+      loadBalancerSourceRanges: ranges.map((text) => parsePrefix(text) as IpPrefix),
+    });
+    this.has(spec, ['10.1.0.1', '10.1.0.2']);
+  }
+
   web(...endpoints: string[]): void {
     this.has(service('a/web', ['10.96.0.80'], ['http/TCP:80']), endpoints);
   }
@@ -69,32 +79,38 @@ class World {
 
 type Change = (world: World) => void;
 
+const LB_IP = '192.0.2.53';
 const OLD_DNS = 'a/dns:dns UDP 10.96.0.53:53 -> 10.1.0.1:53 10.1.0.2:53';
 const NEW_DNS = 'a/dns:dns UDP 10.96.0.53:53 -> 10.1.0.2:53 10.1.0.3:53';
 const NEW_WEB = 'a/web:http TCP 10.96.0.80:80 -> 10.1.0.8:8080 10.1.0.9:8080';
 
-const created: Change = (world) => {
-  world.cluster.remove('Service', 'a/dns');
-};
+const RESTRICTED = `a/dns:dns UDP ${LB_IP}:53 loadBalancer -> 10.1.0.1:53 10.1.0.2:53; only`;
+
+const none: Change = () => {};
+const old: Change = (world) => world.dns('10.1.0.1', '10.1.0.2');
 const changed: Change = (world) => world.dns('10.1.0.2', '10.1.0.3');
+const drains: Change = (world) => world.dns('10.1.0.1 terminating serving', '10.1.0.2', '10.1.0.3');
 const gone: Change = (world) => world.cluster.remove('Service', 'a/dns');
+const restricted =
+  (...ranges: string[]): Change =>
+  (world) =>
+    world.restrictedDns(...ranges);
 
 const refused = test.macro({
   async exec(
     t,
     step: string,
     isRefused: (attempt: Attempt) => boolean,
-    change: Change,
+    [before, change]: readonly [Change, Change],
     [meanwhile, afterwards]: readonly [string[], string[]],
   ) {
-    const world = new World(step === 'growSlots' ? { slots: 6 } : {});
+    const world = new World();
     const { tables, reconciler } = world;
-    if (change !== created) world.dns('10.1.0.1', '10.1.0.2');
+    before(world);
     world.web('10.1.0.9');
     t.deepEqual((await reconciler.reconcileChanges()).failures, []);
     tables.beforeWrite = (attempt) => (isRefused(attempt) ? ENOMEM : undefined);
-    if (change === created) world.dns('10.1.0.2', '10.1.0.3');
-    else change(world);
+    change(world);
     world.web('10.1.0.8', '10.1.0.9');
     const { failures } = await reconciler.reconcileChanges();
     t.deepEqual(
@@ -132,18 +148,60 @@ const on = (table: Attempt['table'], operation: Attempt['operation'], about: Reg
     about.test(JSON.stringify(attempt.key));
 };
 
-test(refused, 'nameServicePort', on('servicePorts', 'put', /./), created, [[], [NEW_DNS]]);
-test(refused, 'addMember', on('members', 'put', /10\.1\.0\.3/), changed, [[OLD_DNS], [NEW_DNS]]);
-test(refused, 'publishFrontend', on('frontends', 'put', /10\.96\.0\.53/), changed, [
-  [OLD_DNS],
-  [NEW_DNS],
-]);
-test(refused, 'deleteFrontend', on('frontends', 'delete', /10\.96\.0\.53/), gone, [[OLD_DNS], []]);
-test(refused, 'removeMember', on('members', 'delete', /10\.1\.0\.1/), changed, [
-  [NEW_DNS],
-  [NEW_DNS],
-]);
-test(refused, 'forgetServicePort', on('servicePorts', 'delete', /1/), gone, [[], []]);
+test(refused, 'nameServicePort', on('servicePorts', 'put', /./), [none, changed], [[], [NEW_DNS]]);
+test(
+  refused,
+  'addSourceRange',
+  on('sourceRanges', 'put', /172\.16/),
+  [old, restricted('10.0.0.0/8', '172.16.0.0/12')],
+  [[OLD_DNS], [OLD_DNS, `${RESTRICTED} 10.0.0.0/8 172.16.0.0/12`]],
+);
+test(
+  refused,
+  'widenMember',
+  on('members', 'put', /10\.1\.0\.3/),
+  [old, changed],
+  [[OLD_DNS], [NEW_DNS]],
+);
+test(
+  refused,
+  'publishFrontend',
+  on('frontends', 'put', /10\.96\.0\.53/),
+  [old, changed],
+  [[OLD_DNS], [NEW_DNS]],
+);
+test(
+  refused,
+  'deleteFrontend',
+  on('frontends', 'delete', /10\.96\.0\.53/),
+  [old, gone],
+  [[OLD_DNS], []],
+);
+test(
+  refused,
+  'narrowMember',
+  on('members', 'put', /10\.1\.0\.1/),
+  [old, drains],
+  [[NEW_DNS], [NEW_DNS]],
+);
+test(
+  refused,
+  'removeMember',
+  on('members', 'delete', /10\.1\.0\.1/),
+  [old, changed],
+  [[NEW_DNS], [NEW_DNS]],
+);
+test(
+  refused,
+  'removeSourceRange',
+  on('sourceRanges', 'delete', /172\.16/),
+  [restricted('10.0.0.0/8', '172.16.0.0/12'), restricted('10.0.0.0/8')],
+  [
+    [OLD_DNS, `${RESTRICTED} 10.0.0.0/8 172.16.0.0/12`],
+    [OLD_DNS, `${RESTRICTED} 10.0.0.0/8`],
+  ],
+);
+test(refused, 'forgetServicePort', on('servicePorts', 'delete', /1/), [old, gone], [[], []]);
 
 test('refused: writeRun, in the middle of a run', async (t) => {
   const world = new World({ slots: 64 });
@@ -213,7 +271,8 @@ test('slots that cannot grow are used for all that fits them', async (t) => {
 });
 
 test('a full table names the Services that do not fit, and serves the others', async (t) => {
-  const world = new World({ frontends: 2 });
+  // Each Service takes two: its clusterIP has other ports.
+  const world = new World({ frontends: 4 });
   const { cluster, tables, reconciler } = world;
   for (const n of [1, 2, 3, 4]) {
     world.has(service(`a/s${n}`, [`10.96.0.${n}`], ['http/TCP:80']), [`10.1.0.${n}`]);

@@ -4,15 +4,26 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
-import type { IpAddress } from '../../../agent/model/address.ts';
-import type { SlotTable, Table } from '../../../agent/reconcile/kernel-tables.ts';
+import { type IpAddress, type IpPrefix, parsePrefix } from '../../../agent/model/address.ts';
+import {
+  PRESENT,
+  prefixKey,
+  prefixOfKey,
+  sourceRangeKey,
+  sourceRangeOf,
+} from '../../../agent/reconcile/entries.ts';
+import type { KernelTables, SlotTable, Table } from '../../../agent/reconcile/kernel-tables.ts';
 import {
   type FrontendKey,
+  FrontendKind,
+  FrontendScope,
   type FrontendValue,
   type IpPort,
   MAPS,
+  type Node,
+  NodeFlags,
 } from '../../../agent/sys/layout.gen.ts';
-import { FakeSlots, FakeTable } from '../../helpers/fake-tables.ts';
+import { FakeSlots, FakeTable, FakeTables } from '../../helpers/fake-tables.ts';
 import { openRealTables, openSmallHash } from '../../helpers/real-tables.ts';
 import { requireRoot } from '../../helpers/requirements.ts';
 
@@ -26,9 +37,11 @@ type Frontends = Table<FrontendKey, FrontendValue> & {
 interface Kind {
   readonly name: string;
   readonly available: (t: ExecutionContext) => boolean;
-  /** Both end with the test. */
+  /** All end with the test. */
   readonly openFrontends: (t: ExecutionContext, limit: number) => Frontends;
   readonly openSlots: (t: ExecutionContext) => SlotTable;
+  readonly openSourceRanges: (t: ExecutionContext, limit: number) => KernelTables['sourceRanges'];
+  readonly openTables: (t: ExecutionContext) => KernelTables;
 }
 
 const KINDS: readonly Kind[] = [
@@ -37,12 +50,17 @@ const KINDS: readonly Kind[] = [
     available: () => true,
     openFrontends: (_, limit) => new FakeTable('frontends', MAPS.frontends, undefined, limit),
     openSlots: () => new FakeSlots(4096),
+    openSourceRanges: (_, limit) =>
+      new FakeTable('sourceRanges', MAPS.sourceRanges, undefined, limit),
+    openTables: () => new FakeTables(),
   },
   {
     name: 'kernel',
     available: requireRoot,
     openFrontends: (t, limit) => openSmallHash(t, MAPS.frontends, limit),
     openSlots: (t) => openRealTables(t).slots,
+    openSourceRanges: (t, limit) => openSmallHash(t, MAPS.sourceRanges, limit),
+    openTables: openRealTables,
   },
 ];
 
@@ -50,16 +68,34 @@ const key = (n: number, protocol = 6): FrontendKey => ({
   address: `10.96.${n >> 8}.${n & 255}` as IpAddress,
   port: 80,
   protocol,
+  scope: FrontendScope.AT_ADDRESS,
 });
 const value = (n: number): FrontendValue => ({
   servicePortId: n + 1,
-  backends: { first: n, count: n % 5 },
+  kind: FrontendKind.LOAD_BALANCER,
+  flags: n % 32,
+  affinityTimeoutSeconds: n,
+  inside: { first: n, count: n % 5 },
+  outside: { first: n + 5, count: n % 3 },
 });
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
 const sorted = (entries: readonly (readonly [FrontendKey, FrontendValue])[]) =>
   [...entries].sort(([, a], [, b]) => a.servicePortId - b.servicePortId);
 const reasons = (refused: readonly { index: number; error: { code: string } }[]) =>
   refused.map(({ index, error }) => [index, error.code]);
+
+const prefix = (text: string) => parsePrefix(text) as IpPrefix;
+const prefixes = (...texts: string[]) => texts.map(prefix);
+/** Of both families, from the widest to a single address. */
+const NESTED = [
+  '10.0.0.0/8',
+  '10.1.0.0/16',
+  '10.1.2.3/32',
+  '0.0.0.0/0',
+  '::/0',
+  'fd00::/8',
+  'fd00::1/128',
+];
 
 for (const kind of KINDS) {
   const contract = (title: string, body: (t: ExecutionContext) => void | Promise<void>) =>
@@ -91,6 +127,8 @@ for (const kind of KINDS) {
       key(1),
       key(1, 17),
       { ...key(1), port: 81 },
+      { ...key(1), scope: FrontendScope.AT_NODE },
+      { ...key(1), scope: FrontendScope.AT_OTHER_PORTS },
       { ...key(1), address: '::a60:1' as IpAddress },
       { ...key(1), address: 'fd00::1' as IpAddress, port: 65535, protocol: 132 },
     ];
@@ -162,6 +200,109 @@ for (const kind of KINDS) {
       range(5000, 5200).map((n) => [n, 'E2BIG']),
     );
     t.is(table.entries().length, 5000);
+  });
+
+  contract(
+    'prefixes within prefixes, and those of other service ports, stand side by side',
+    (t) => {
+      const table = kind.openSourceRanges(t, 20);
+      const keys = [
+        ...NESTED.map((text) => sourceRangeKey(1, prefix(text))),
+        sourceRangeKey(2, prefix('10.0.0.0/8')),
+        sourceRangeKey(0xfffffffe, prefix('10.0.0.0/8')),
+      ];
+      t.deepEqual(table.put(keys.map((k) => [k, PRESENT])), []);
+      t.deepEqual(table.put([[sourceRangeKey(1, prefix('10.0.0.0/8')), PRESENT]]), []);
+      const texts = () =>
+        table
+          .entries()
+          .map(([k, { present }]) => `${k.servicePortId} ${sourceRangeOf(k)} ${present}`)
+          .sort();
+      const expected = keys.map((k) => `${k.servicePortId} ${sourceRangeOf(k)} 1`);
+      t.deepEqual(texts(), [...expected].sort());
+      // Each alone, and what is not there not at all: not what it lies in, nor what lies in it.
+      const gone = ['10.0.0.0/8', '10.1.0.0/17', '10.0.0.0/9', '::/0', 'fd00::/9'];
+      t.deepEqual(table.delete(gone.map((text) => sourceRangeKey(1, prefix(text)))), []);
+      const left = expected.filter((text) => text !== '1 10.0.0.0/8 1' && text !== '1 ::/0 1');
+      t.deepEqual(texts(), left.sort());
+    },
+  );
+
+  contract('a full table of prefixes refuses those that are new, one by one', (t) => {
+    const table = kind.openSourceRanges(t, 3);
+    const [a, b, c, d, e] = NESTED.map((text) => sourceRangeKey(1, prefix(text)));
+    const refused = table.put([a, b, c, d, e].map((k) => [k as NonNullable<typeof k>, PRESENT]));
+    t.deepEqual(
+      refused.map(({ index }) => index),
+      [3, 4],
+    );
+    t.is(table.entries().length, 3);
+    t.deepEqual(table.delete([a as NonNullable<typeof a>]), []);
+    t.deepEqual(table.put([[d as NonNullable<typeof d>, PRESENT]]), []);
+    t.is(table.entries().length, 3);
+  });
+
+  contract('many prefixes at once: all put, all read, all deleted', (t) => {
+    const table = kind.openSourceRanges(t, 2 * MANY);
+    const keys = range(0, MANY).map((n) =>
+      sourceRangeKey(n % 7, prefix(`10.${n >> 8}.${n & 255}.0/24`)),
+    );
+    t.deepEqual(table.put(keys.map((k) => [k, PRESENT])), []);
+    const texts = (of: typeof keys) =>
+      of.map((k) => `${k.servicePortId} ${sourceRangeOf(k)}`).sort();
+    t.deepEqual(texts(table.entries().map(([k]) => k)), texts(keys));
+    t.deepEqual(table.delete(keys), []);
+    t.deepEqual(table.entries(), []);
+  });
+
+  contract('CIDRs of Services, nested', (t) => {
+    const { serviceCidrs } = kind.openTables(t);
+    t.deepEqual(serviceCidrs.entries(), []);
+    t.deepEqual(serviceCidrs.put(NESTED.map((text) => [prefixKey(prefix(text)), PRESENT])), []);
+    t.deepEqual(serviceCidrs.delete([prefixKey(prefix('10.1.0.0/16'))]), []);
+    t.deepEqual(
+      serviceCidrs
+        .entries()
+        .map(([k]) => prefixOfKey(k))
+        .sort(),
+      prefixes(...NESTED)
+        .filter((one) => one !== '10.1.0.0/16')
+        .sort(),
+    );
+  });
+
+  contract('addresses of nodePorts', (t) => {
+    const { nodePortAddresses } = kind.openTables(t);
+    const addresses = ['10.0.0.1', 'fd00::1', '127.0.0.1'] as IpAddress[];
+    t.deepEqual(nodePortAddresses.put(addresses.map((address) => [{ address }, PRESENT])), []);
+    t.deepEqual(
+      nodePortAddresses.delete(
+        ['fd00::1', 'fd00::2'].map((address) => ({ address: address as IpAddress })),
+      ),
+      [],
+    );
+    t.deepEqual(
+      nodePortAddresses
+        .entries()
+        .map(([{ address }]) => address)
+        .sort(),
+      ['10.0.0.1', '127.0.0.1'] as IpAddress[],
+    );
+  });
+
+  contract('the one entry of the node is what was last put', (t) => {
+    const { nodes } = kind.openTables(t);
+    const node: Node = {
+      netnsCookie: 0xf1f2f3f4f5f6f7f8n,
+      flags: NodeFlags.LOOPBACK_NODE_PORTS,
+      ipv4: '10.0.0.1' as IpAddress,
+      ipv6: 'fd00::1' as IpAddress,
+    };
+    t.deepEqual(nodes.put([[0, node]]), []);
+    t.deepEqual(nodes.entries(), [[0, node]]);
+    const other: Node = { ...node, flags: 0, ipv4: '0.0.0.0' as IpAddress };
+    t.deepEqual(nodes.put([[0, other]]), []);
+    t.deepEqual(nodes.entries(), [[0, other]]);
   });
 
   const slot = (n: number): IpPort => ({ address: key(n).address, port: n % 65536 });

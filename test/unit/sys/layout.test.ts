@@ -41,8 +41,8 @@ const ROWS: Readonly<Record<string, Row<unknown>>> = {
   ip_port: row(layout.ipPort, OTHER, C_OTHER),
   frontend_key: row(
     layout.frontendKey,
-    { address: V6, port: 0x1234, protocol: 17 },
-    `{.address = ${C_V6}, .port = htons(0x1234), .protocol = 17}`,
+    { address: V6, port: 0x1234, protocol: 17, scope: layout.FrontendScope.AT_OTHER_PORTS },
+    `{.address = ${C_V6}, .port = htons(0x1234), .protocol = 17, .scope = FRONTEND_AT_OTHER_PORTS}`,
   ),
   slot_run: row(
     layout.slotRun,
@@ -51,8 +51,17 @@ const ROWS: Readonly<Record<string, Row<unknown>>> = {
   ),
   frontend_value: row(
     layout.frontendValue,
-    { servicePortId: 0xfedcba98, backends: { first: 1, count: 2 } },
-    '{.service_port_id = 0xfedcba98, .backends = {.first = 1, .count = 2}}',
+    {
+      servicePortId: 0xfedcba98,
+      kind: layout.FrontendKind.LOAD_BALANCER,
+      flags: layout.FrontendFlags.DROPS_OUTSIDE | layout.FrontendFlags.RESTRICTED,
+      affinityTimeoutSeconds: 0x01020304,
+      inside: { first: 1, count: 2 },
+      outside: { first: 3, count: 4 },
+    },
+    `{.service_port_id = 0xfedcba98, .kind = FRONTEND_LOAD_BALANCER,
+      .flags = FRONTEND_DROPS_OUTSIDE | FRONTEND_RESTRICTED, .affinity_timeout_seconds = 0x01020304,
+      .inside = {.first = 1, .count = 2}, .outside = {.first = 3, .count = 4}}`,
   ),
   service_port_name: row(
     layout.servicePortName,
@@ -66,8 +75,37 @@ const ROWS: Readonly<Record<string, Row<unknown>>> = {
   ),
   member_value: row(
     layout.memberValue,
-    { state: layout.MemberState.ELIGIBLE },
-    '{.state = MEMBER_ELIGIBLE}',
+    { flags: layout.MemberFlags.IN_LOCAL },
+    '{.flags = MEMBER_IN_LOCAL}',
+  ),
+  ip_prefix: row(layout.ipPrefix, { bits: 112, address: V4 }, `{.bits = 112, .address = ${C_V4}}`),
+  source_range_key: row(
+    layout.sourceRangeKey,
+    { bits: 160, servicePortId: 0x01020304, address: V6 },
+    `{.bits = 160, .service_port_id = 0x01020304, .address = ${C_V6}}`,
+  ),
+  node_port_address: row(layout.nodePortAddress, { address: V4 }, `{.address = ${C_V4}}`),
+  presence: row(layout.presence, { present: 0x01020304 }, '{.present = 0x01020304}'),
+  node: row(
+    layout.node,
+    {
+      netnsCookie: 0xf1f2f3f4f5f6f7f8n,
+      flags: layout.NodeFlags.LOOPBACK_NODE_PORTS,
+      ipv4: V4,
+      ipv6: V6,
+    },
+    `{.netns_cookie = 0xf1f2f3f4f5f6f7f8, .flags = NODE_LOOPBACK_NODE_PORTS,
+      .ipv4 = ${C_V4}, .ipv6 = ${C_V6}}`,
+  ),
+  affinity_key: row(
+    layout.affinityKey,
+    { netnsCookie: 0x0102030405060708n, source: V6, servicePortId: 7 },
+    `{.netns_cookie = 0x0102030405060708, .source = ${C_V6}, .service_port_id = 7}`,
+  ),
+  affinity_value: row(
+    layout.affinityValue,
+    { lastUsedNs: 0xf1f2f3f4f5f6f7f8n, backend: OTHER },
+    `{.last_used_ns = 0xf1f2f3f4f5f6f7f8, .backend = ${C_OTHER}}`,
   ),
   udp_peer_key: row(
     layout.udpPeerKey,
@@ -81,8 +119,8 @@ const ROWS: Readonly<Record<string, Row<unknown>>> = {
   ),
   socket_service: row(
     layout.socketService,
-    { service: OTHER, backend: PEER },
-    `{.service = ${C_OTHER}, .backend = ${C_PEER}}`,
+    { service: OTHER, backend: PEER, servicePortId: 7 },
+    `{.service = ${C_OTHER}, .backend = ${C_PEER}, .service_port_id = 7}`,
   ),
 };
 
