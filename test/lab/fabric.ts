@@ -6,20 +6,25 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import type net from 'node:net';
 import { fileURLToPath } from 'node:url';
+import type { ClientMethods } from './apps/client.ts';
 import type { FabricMethods } from './fabric-process.ts';
 import type { LabNode } from './lab-node.ts';
 import { addNamespaces, configureNamespace } from './netns.ts';
 import { Remote } from './rpc.ts';
-import { spawnInside } from './spawn-inside.ts';
+import { type Place, spawnInside } from './spawn-inside.ts';
+import { startClient } from './start-client.ts';
 import { FORWARDING, fabricCommands } from './topology.ts';
 
 const PROGRAM = fileURLToPath(new URL('fabric-process.ts', import.meta.url));
 
 export class Fabric {
+  readonly #place: Place;
   readonly #child: ChildProcess;
   readonly #remote: Remote<FabricMethods>;
+  #client: Remote<ClientMethods> | undefined;
 
-  private constructor(place: { readonly namespace: string; readonly cgroup: string }) {
+  private constructor(place: Place) {
+    this.#place = place;
     this.#child = spawnInside(place, [process.execPath, PROGRAM], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
@@ -49,6 +54,12 @@ export class Fabric {
   async request(url: string, { method = 'GET', timeoutMs = 1_000 } = {}): Promise<boolean> {
     const status = await this.#remote.call('httpStatus', { url, timeoutMs, method });
     return status >= 200 && status < 400;
+  }
+
+  /** A client in the fabric's namespace, which no agent serves; see apps/client.ts. */
+  get client(): Remote<ClientMethods> {
+    this.#client ??= startClient(this.#place);
+    return this.#client;
   }
 
   async close(): Promise<void> {

@@ -3,10 +3,13 @@
 // Whatever runs in its host network is started here.
 
 import type { ChildProcess, SpawnOptions } from 'node:child_process';
+import type { ClientMethods } from './apps/client.ts';
 import { createCgroup } from './cgroup-tree.ts';
 import { addNamespaces, configureNamespace, removeNamespaces } from './netns.ts';
+import type { Remote } from './rpc.ts';
 import { type CommandResult, finished } from './run-command.ts';
 import { type Place, spawnInside } from './spawn-inside.ts';
+import { startClient } from './start-client.ts';
 import {
   type AddressPair,
   FORWARDING,
@@ -36,6 +39,7 @@ export class LabNode implements Place {
   readonly #labId: string;
   readonly #podIndexes = new Map<string, number>();
   #lastPodIndex = 0;
+  #client: Remote<ClientMethods> | undefined;
 
   constructor(labId: string, index: number, roots: { cgroup: string; bpffs: string }) {
     this.#labId = labId;
@@ -71,6 +75,12 @@ export class LabNode implements Place {
   async removePodNetwork(key: string, { namespace }: PodNetwork): Promise<void> {
     await removeNamespaces([namespace]);
     this.#podIndexes.delete(key);
+  }
+
+  /** A client in the node's host network, whose programs the node's agent serves too; see apps/client.ts. */
+  get client(): Remote<ClientMethods> {
+    this.#client ??= startClient(this);
+    return this.#client;
   }
 
   /** Starts a program in the node's host network. */

@@ -10,6 +10,7 @@ import { EnvironmentError } from '../../agent/errors.ts';
 import { findCgroupRoot } from '../../agent/sys/cgroup.ts';
 import { AgentProcess } from './agent-process.ts';
 import { ApiServer } from './api-server.ts';
+import type { ClientMethods } from './apps/client.ts';
 import { ensureBpffs } from './bpf-filesystem.ts';
 import { createCgroup } from './cgroup-tree.ts';
 import { EndpointSliceController } from './endpoint-slice-controller.ts';
@@ -27,6 +28,7 @@ import { defaultZone, inZone, nodeObject } from './node-object.ts';
 import { ObjectStore } from './object-store.ts';
 import { markedForDeletion } from './pod-deletion.ts';
 import { isReady } from './pod-object.ts';
+import type { Remote } from './rpc.ts';
 import { schedulePods } from './scheduler.ts';
 import { defaultServiceCidr } from './service-cidr.ts';
 import { exitOnSignals } from './signals.ts';
@@ -143,6 +145,12 @@ export class Lab {
     const node = this.store.get('Node', '', name);
     if (!node) throw new Error(`the Node ${name} is not in the store`);
     this.store.update(inZone(node, zone));
+  }
+
+  /** Somebody outside of the cluster, who reaches every node and pod but has no agent; see apps/client.ts. */
+  get outsider(): Remote<ClientMethods> {
+    if (!this.#fabric) throw new Error(`lab ${this.id} does not run`);
+    return this.#fabric.client;
   }
 
   /** A running pod. @throws Error when there is none. */
