@@ -9,6 +9,7 @@
 #include <linux/bpf.h>
 
 #include "abi.h"
+#include "kernel.bpf.h"
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
@@ -18,6 +19,13 @@ enum ip_family {
 };
 
 #define IPV4_MAPPED_WORD bpf_htonl(0xffff)
+
+/* The kernel's families of sockets; include/linux/socket.h is not user-visible. */
+#define AF_INET 2
+#define AF_INET6 10
+
+/* The one whose addresses are as ours. */
+#define ADDRESS_FAMILY AF_INET6
 
 /*
  * Keeps clang from folding two reads of a context field into one wide read through a modified
@@ -135,6 +143,28 @@ static __always_inline void sock_addr_source(const struct bpf_sock_addr *ctx,
 		source->words[1] = read_once(ctx->sk->src_ip6[1]);
 		source->words[2] = read_once(ctx->sk->src_ip6[2]);
 		source->words[3] = read_once(ctx->sk->src_ip6[3]);
+	}
+}
+
+/* Reads both ends of a connected socket. IPv6 sockets hold the ends of an IPv4 connection mapped.
+ */
+static __always_inline void sock_ends_load(const struct sock *sk, struct ip_port *local,
+					   struct ip_port *peer)
+{
+	const struct sock_common *common = &sk->__sk_common;
+
+	*local = (struct ip_port){.port = bpf_htons(common->skc_num)};
+	*peer = (struct ip_port){.port = common->skc_dport};
+	if (common->skc_family == AF_INET) {
+		local->address.words[2] = IPV4_MAPPED_WORD;
+		local->address.words[3] = common->skc_rcv_saddr;
+		peer->address.words[2] = IPV4_MAPPED_WORD;
+		peer->address.words[3] = common->skc_daddr;
+	} else {
+		for (int i = 0; i < 4; i++) {
+			local->address.words[i] = common->skc_v6_rcv_saddr.in6_u.u6_addr32[i];
+			peer->address.words[i] = common->skc_v6_daddr.in6_u.u6_addr32[i];
+		}
 	}
 }
 

@@ -11,61 +11,10 @@
 
 #include "abi.h"
 #include "ip.bpf.h"
+#include "kernel.bpf.h"
 #include "service.bpf.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
-
-/* What is read of the kernel's own structures; offsets are those of the running kernel (CO-RE). */
-#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-struct list_head {
-	struct list_head *next;
-};
-
-struct in_ifaddr {
-	struct in_ifaddr *ifa_next;
-	__be32 ifa_local;
-	unsigned char ifa_scope;
-};
-
-struct in_device {
-	struct in_ifaddr *ifa_list;
-};
-
-struct in6_addr {
-	__be32 words[4];
-};
-
-struct inet6_ifaddr {
-	struct in6_addr addr;
-	__u16 scope;
-	struct list_head if_list;
-};
-
-struct inet6_dev {
-	struct list_head addr_list;
-};
-
-struct net_device {
-	struct list_head dev_list;
-	unsigned int flags;
-	struct in_device *ip_ptr;
-	struct inet6_dev *ip6_ptr;
-};
-
-struct net {
-	struct list_head dev_base_head;
-};
-
-struct sock_common {
-	struct {
-		struct net *net;
-	} skc_net;
-};
-
-struct sock {
-	struct sock_common __sk_common;
-};
-#pragma clang attribute pop
 
 /* Devices and addresses that are looked at: a pod has two of the first and one or two of the other.
  */

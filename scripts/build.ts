@@ -32,10 +32,11 @@ export const CLANG_FLAGS: readonly string[] = [
   `-I${MULTIARCH[process.arch] ?? '/usr/include'}`,
 ];
 
-/** Builds every object. @returns their paths. @throws with the compiler's own output on standard error. */
+/** Builds every object. @returns their paths, sorted. @throws with the compiler's own output on standard error. */
 export function buildBpf(): string[] {
   mkdirSync(BUILD, { recursive: true });
-  return globSync('bpf/*.bpf.c', { cwd: ROOT }).map((source) => {
+  const sources = globSync('bpf/*.bpf.c', { cwd: ROOT }).sort();
+  return sources.map((source) => {
     const name = path.basename(source, '.bpf.c');
     const compiled = path.join(BUILD, `${name}.bpf.o`);
     const linked = path.join(BUILD, `${name}.o`);

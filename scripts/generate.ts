@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
-// Writes agent/sys/layout.gen.ts from the BTF of the compiled datapath; --check only compares.
+// Writes agent/sys/layout.gen.ts from the BTF of the compiled programs; --check only compares.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -24,10 +24,7 @@ const { values } = parseArgs({
 if (values.help) {
   console.log(USAGE);
 } else {
-  const objects = buildBpf();
-  if (objects.length !== 1)
-    throw new Error('one object is expected; teach emitLayout() about more');
-  const text = emitLayout(Btf.ofObject(objects[0] as string));
+  const text = emitLayout(...buildBpf().map(Btf.ofObject));
   if (!values.check) {
     writeFileSync(TARGET, text);
   } else if (readIfThere(TARGET) !== text) {

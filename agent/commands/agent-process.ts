@@ -2,32 +2,41 @@
 // The agent: builds the parts, connects them, runs until it is told to stop. Ending it, in whatever way,
 // leaves programs and tables at work.
 
-import { createApiServerSource } from '../cluster/api-server-source.ts';
+import { type ApiServerSource, createApiServerSource } from '../cluster/api-server-source.ts';
+import { EventRecorder } from '../cluster/event-recorder.ts';
 import { createManifestSource } from '../cluster/manifest-source.ts';
 import type { ObjectSource } from '../cluster/object-source.ts';
 import { messageOf } from '../errors.ts';
 import { ClusterState } from '../model/cluster-state.ts';
+import type { NodeConfig } from '../model/node-facts.ts';
 import { runLoop } from '../reconcile/loop.ts';
-import { type PassReport, Reconciler } from '../reconcile/reconciler.ts';
+import { type PassReport, Reconciler, type ReconcilerObserver } from '../reconcile/reconciler.ts';
 import { selfTest } from '../reconcile/self-test.ts';
 import { Wakeup } from '../reconcile/wakeup.ts';
 import { isInsideCgroup } from '../sys/cgroup.ts';
 import { openTables, PINNED_MAPS, Programs } from '../sys/datapath.ts';
+import { netnsCookie } from '../sys/libbpf/netns.ts';
+import { watchNodeAddresses } from '../sys/node-addresses.ts';
 import { Pins } from '../sys/pins.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { type BindAddress, serveMetrics } from '../telemetry/metrics-server.ts';
 import { serveStatus } from '../telemetry/status-socket.ts';
+import { AgentNode } from './agent-node.ts';
 import { AgentReport } from './agent-report.ts';
+import { ConflictTeller } from './conflict-teller.ts';
+import { LeftSockets } from './left-sockets.ts';
 import { releaseMemory } from './release-memory.ts';
 
 export interface AgentConfig {
   readonly source:
     | { readonly manifests: string }
     | { readonly kubeconfig: string | undefined; readonly master: string | undefined };
-  readonly nodeName: string;
+  readonly node: NodeConfig;
   readonly cgroup: string;
   readonly bpffs: string;
+  /** A proc file system that shows the processes of the node. */
+  readonly proc: string;
   /** undefined: no metrics are served. */
   readonly metrics: BindAddress | undefined;
 }
@@ -41,6 +50,7 @@ export async function runAgent(config: AgentConfig, log: Logger): Promise<void> 
   const changed = new Wakeup();
   const cluster = new ClusterState(() => changed.ring());
   const source = createSource(config, log);
+  const node = new AgentNode(config.node, cluster, netnsCookie());
   const pins = new Pins(config.bpffs);
   const report = new AgentReport(config, cluster, source);
   const statusServer = await serveStatus(config.bpffs, () => report.status());
@@ -49,21 +59,36 @@ export async function runAgent(config: AgentConfig, log: Logger): Promise<void> 
     const programs = Programs.load(pins);
     const tables = openTables(pins);
     const metrics = new Metrics(report.gauges(tables));
-    const reconciler = new Reconciler(cluster, tables, {
+    const conflicts = new ConflictTeller(cluster, createRecorder(source, config, log, stop.signal));
+    const sockets = new LeftSockets(pins, config.proc, log);
+    stop.signal.addEventListener('abort', () => sockets.close());
+    const observer: ReconcilerObserver = {
       passed: (pass) => {
         report.passed(pass);
         metrics.passed(pass.durationMs / 1000, pass.steps, pass.failures.length);
         logPass(log, pass);
+        if (pass.services > 0) conflicts.tell(reconciler.conflicts);
+        if (pass.backendsGone > 0) sockets.request();
       },
       audited: ({ repairs }) => {
         metrics.repaired(repairs);
         if (repairs > 0) log.warn({ repairs }, 'tables had been changed by something else');
+        sockets.request();
       },
-    });
+    };
+    const reconciler = new Reconciler(cluster, tables, observer, () => node.view);
     report.watch(reconciler);
+    watchNodeAddresses({
+      onChange: (addresses) => {
+        node.setLocalAddresses(addresses);
+        changed.ring();
+      },
+      log,
+      signal: stop.signal,
+    });
     metricsServer = config.metrics && serveMetrics(metrics, config.metrics, log);
     log.info(
-      { node: config.nodeName, source: source.description, cgroup: config.cgroup },
+      { node: config.node.nodeName, source: source.description, cgroup: config.cgroup },
       'started',
     );
     source.start(cluster, stop.signal);
@@ -77,6 +102,8 @@ export async function runAgent(config: AgentConfig, log: Logger): Promise<void> 
         programs.attach(config.cgroup);
         for (const pin of pins.removeOtherMaps(PINNED_MAPS))
           log.info({ pin }, 'removed an older table');
+        // For what left while no agent was there.
+        sockets.request();
         report.selfTested(await proveProgramsRun(config.cgroup, reconciler, log));
         log.info(
           { services: cluster.serviceCount, uptimeMs: Math.round(performance.now()) },
@@ -116,15 +143,28 @@ async function proveProgramsRun(
   return problems;
 }
 
-function createSource(config: AgentConfig, log: Logger): ObjectSource {
+function createSource(config: AgentConfig, log: Logger): ObjectSource | ApiServerSource {
   const { source } = config;
-  if ('manifests' in source) return createManifestSource({ dir: source.manifests, log });
+  const { nodeName } = config.node;
+  if ('manifests' in source) return createManifestSource({ dir: source.manifests, nodeName, log });
   const { kubeconfig, master } = source;
   return createApiServerSource({
+    nodeName,
     log,
     ...(kubeconfig !== undefined && { kubeconfig }),
     ...(master !== undefined && { master }),
   });
+}
+
+/** Manifests have nobody to tell. */
+function createRecorder(
+  source: ObjectSource | ApiServerSource,
+  { node }: AgentConfig,
+  log: Logger,
+  signal: AbortSignal,
+): EventRecorder | undefined {
+  if (!('client' in source)) return undefined;
+  return new EventRecorder({ client: source.client, nodeName: node.nodeName, log, signal });
 }
 
 function abortOnSignals(controller: AbortController, log: Logger): void {

@@ -48,7 +48,7 @@ export class AgentReport {
     return {
       version: VERSION,
       pid: process.pid,
-      node: this.#config.nodeName,
+      node: this.#config.node.nodeName,
       startedAt: this.#startedAt.toISOString(),
       healthy: problems.length === 0,
       problems,
@@ -105,11 +105,13 @@ export class AgentReport {
     for (const { service, message } of this.#reconciler?.failures ?? []) {
       problems.push(`Service ${service} is not programmed: ${message}`);
     }
+    for (const problem of this.#reconciler?.nodeFailures ?? [])
+      problems.push(`node tables: ${problem}`);
     for (const problem of this.#selfTestProblems) problems.push(`self-test: ${problem}`);
     return problems;
   }
 
-  #tableFill({ frontends, members, servicePorts, slots }: Tables): TableFill[] {
+  #tableFill({ frontends, members, sourceRanges, servicePorts, slots }: Tables): TableFill[] {
     const actual = this.#reconciler?.actual;
     if (!actual) return [];
     return [
@@ -119,6 +121,11 @@ export class AgentReport {
         capacity: frontends.raw.maxEntries,
       },
       { table: 'members', entries: actual.memberCount, capacity: members.raw.maxEntries },
+      {
+        table: 'source_ranges',
+        entries: actual.sourceRangeCount,
+        capacity: sourceRanges.raw.maxEntries,
+      },
       {
         table: 'service_ports',
         entries: actual.servicePorts.size,

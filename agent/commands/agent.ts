@@ -2,20 +2,18 @@
 // `signalbox agent`: the DaemonSet's process. Its options become one checked configuration; agent-process.ts
 // runs it.
 
-import os from 'node:os';
 import { Command, Option } from 'commander';
-import { UsageError } from '../errors.ts';
 import { findCgroupRoot, requireCgroup } from '../sys/cgroup.ts';
 import { createLogger, LOG_LEVELS, type LogLevel } from '../telemetry/log.ts';
 import { type AgentConfig, runAgent } from './agent-process.ts';
+import { addNodeOptions, type NodeOptions, nodeConfig } from './node-options.ts';
 import { bpffsOption, parseBindAddress, requireRoot } from './options.ts';
 
-interface Options {
+interface Options extends NodeOptions {
   readonly kubeconfig?: string;
   readonly master?: string;
   readonly manifests?: string;
-  readonly nodeName?: string;
-  readonly hostnameOverride?: string;
+  readonly proc: string;
   readonly cgroup?: string;
   readonly bpffs: string;
   readonly metricsBindAddress: string;
@@ -23,7 +21,7 @@ interface Options {
 }
 
 export function command(): Command {
-  return new Command('agent')
+  const agent = new Command('agent')
     .description('watch Services and keep this node’s datapath in step with them')
     .option('--kubeconfig <file>', 'reach the API server with this file (default: in-cluster)')
     .option('--master <url>', 'address of the API server; overrides the kubeconfig’s')
@@ -32,12 +30,6 @@ export function command(): Command {
         'kubeconfig',
         'master',
       ]),
-    )
-    .option('--node-name <name>', 'name of this node (default: the host’s name)')
-    .addOption(
-      new Option('--hostname-override <name>', 'the same, as kube-proxy calls it').conflicts(
-        'nodeName',
-      ),
     )
     .option(
       '--cgroup <dir>',
@@ -49,10 +41,16 @@ export function command(): Command {
       "where /metrics is served; '' for nowhere",
       '127.0.0.1:10249',
     )
+    .option(
+      '--proc <dir>',
+      'where the processes of the node are seen; in a container, the host’s',
+      '/proc',
+    )
     .addOption(
       new Option('--log-level <level>', 'least level to log').choices(LOG_LEVELS).default('info'),
     )
     .action(run);
+  return addNodeOptions(agent);
 }
 
 async function run(options: Options): Promise<void> {
@@ -64,17 +62,14 @@ async function run(options: Options): Promise<void> {
 
 /** @throws UsageError */
 function configFrom(options: Options): AgentConfig {
-  const { kubeconfig, master, manifests, bpffs } = options;
-  const nodeName = (options.nodeName ?? options.hostnameOverride ?? os.hostname())
-    .trim()
-    .toLowerCase();
-  if (!nodeName) throw new UsageError('--node-name is empty');
+  const { kubeconfig, master, manifests, bpffs, proc } = options;
   const metrics = parseBindAddress('--metrics-bind-address', options.metricsBindAddress);
   return {
     source: manifests === undefined ? { kubeconfig, master } : { manifests },
-    nodeName,
+    node: nodeConfig(options),
     cgroup: options.cgroup ?? findCgroupRoot(),
     bpffs,
+    proc,
     metrics,
   };
 }

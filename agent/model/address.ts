@@ -17,6 +17,7 @@ export type IpPrefix = string & { readonly [canonicalPrefix]: true };
 
 /** Bytes an address takes in a table key or value. */
 export const ADDRESS_SIZE = 16;
+const IPV4_SIZE = 4;
 
 /** What the third 32 bits of an IPv4-mapped address are, the first two being zero. */
 const MAPPED_WORD = 0xffff;
@@ -161,6 +162,22 @@ export function prefixContains(prefix: IpPrefix, address: IpAddress): boolean {
 /** Whether every address of `inner` lies in `outer`. */
 export function prefixCovers(outer: IpPrefix, inner: IpPrefix): boolean {
   return prefixLength(outer) <= prefixLength(inner) && prefixContains(outer, prefixAddress(inner));
+}
+
+/**
+ * Reads an address as the network carries it: 4 or 16 bytes, in network order.
+ *
+ * @returns undefined when it is of another length.
+ */
+export function addressOfBytes(bytes: Uint8Array): IpAddress | undefined {
+  if (bytes.length === IPV4_SIZE) return bytes.join('.') as IpAddress;
+  if (bytes.length !== ADDRESS_SIZE) return undefined;
+  return readAddress(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0);
+}
+
+/** Whether `address` names a host only together with a device (RFC 4007): fe80::/10. */
+export function isZoned(address: IpAddress): boolean {
+  return prefixContains('fe80::/10' as IpPrefix, address);
 }
 
 /** Whether `address` is the host's own by its kind: 127.0.0.0/8 or ::1. */

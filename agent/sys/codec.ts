@@ -44,3 +44,13 @@ export function writeName(view: DataView, at: number, size: number, name: string
   const length = Math.min(name.length, size - 1);
   for (let i = 0; i < length; i++) view.setUint8(at + i, name.charCodeAt(i));
 }
+
+/** A copy of `size` bytes, which are whatever they are. */
+export function readBytes(view: DataView, at: number, size: number): Uint8Array {
+  return new Uint8Array(view.buffer, view.byteOffset + at, size).slice();
+}
+
+/** Writes `size` bytes at most. */
+export function writeBytes(view: DataView, at: number, size: number, bytes: Uint8Array): void {
+  new Uint8Array(view.buffer, view.byteOffset + at, size).set(bytes.subarray(0, size));
+}

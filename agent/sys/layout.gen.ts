@@ -2,7 +2,7 @@
 // GENERATED from the BTF of bpf/build by `npm run generate`. Do not edit: change bpf/abi.h or bpf/maps.bpf.h.
 
 import { type IpAddress, readAddress, writeAddress } from '../model/address.ts';
-import { type Codec, type MapSpec, readName, u32, writeName } from './codec.ts';
+import { type Codec, type MapSpec, readBytes, readName, u32, writeBytes, writeName } from './codec.ts';
 
 export const FrontendScope = {
   AT_ADDRESS: 0,
@@ -359,6 +359,26 @@ export const udpBackend: Codec<UdpBackend> = {
     lastUsedNs: view.getBigUint64(at, true),
     backend: ipPort.read(view, at + 8),
     servicePortId: view.getUint32(at + 28, true),
+  }),
+};
+
+export interface StaleSocket {
+  readonly cookie: bigint;
+  readonly netnsInode: number;
+  readonly request: Uint8Array;
+}
+
+export const staleSocket: Codec<StaleSocket> = {
+  size: 72,
+  write(view, at, value) {
+    view.setBigUint64(at, value.cookie, true);
+    view.setUint32(at + 8, value.netnsInode, true);
+    writeBytes(view, at + 16, 56, value.request);
+  },
+  read: (view, at) => ({
+    cookie: view.getBigUint64(at, true),
+    netnsInode: view.getUint32(at + 8, true),
+    request: readBytes(view, at + 16, 56),
   }),
 };
 

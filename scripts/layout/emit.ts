@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // BTF -> the TypeScript text of agent/sys/layout.gen.ts: an interface and a codec for each struct that a
-// map uses, constants for each enum, a specification for each map. Pure.
+// map uses or that is a record, constants for each enum, a specification for each map. Pure.
 
 import { createHash } from 'node:crypto';
 import type { Btf, BtfMember, BtfType } from './btf.ts';
@@ -8,6 +8,9 @@ import { type MapDefinition, mapDefinitions } from './maps.ts';
 
 /** Members that are always zero; buffers start zeroed, so codecs leave them alone. */
 const PADDING = 'pad';
+
+/** The section whose variables are of types that user space reads, besides those in maps. */
+const RECORDS = 'records';
 
 interface Field {
   readonly type: string;
@@ -19,19 +22,40 @@ const HEADER = `// SPDX-License-Identifier: Apache-2.0
 // GENERATED from the BTF of bpf/build by \`npm run generate\`. Do not edit: change bpf/abi.h or bpf/maps.bpf.h.
 
 import { type IpAddress, readAddress, writeAddress } from '../model/address.ts';
-import { type Codec, type MapSpec, readName, u32, writeName } from './codec.ts';
+import { type Codec, type MapSpec, readBytes, readName, u32, writeBytes, writeName } from './codec.ts';
 `;
 
-/** The whole generated file. Throws on a type that it does not know how to lay out. */
-export function emitLayout(btf: Btf): string {
-  const maps = mapDefinitions(btf);
+/**
+ * The whole generated file, for all objects. Throws on a type that it does not know how to lay out, and
+ * when two objects mean different things by one name.
+ */
+export function emitLayout(...objects: readonly Btf[]): string {
+  const types = new Map<string, string>();
+  const specs = new Map<string, string>();
+  for (const btf of objects) {
+    const maps = mapDefinitions(btf);
+    merge(types, emitTypes(btf, maps));
+    merge(specs, new Map(maps.map((map) => [camel(map.name), emitMap(btf, map)])));
+  }
+  const lines = [...specs].map(([name, spec]) => `  ${name}: ${spec},`).join('\n');
+  return `${[HEADER, ...types.values(), `export const MAPS = {\n${lines}\n} as const;`].join('\n')}\n`;
+}
+
+function merge(all: Map<string, string>, some: ReadonlyMap<string, string>): void {
+  for (const [name, text] of some) {
+    if (all.has(name) && all.get(name) !== text) throw new Error(`there are two kinds of ${name}`);
+    all.set(name, text);
+  }
+}
+
+function emitTypes(btf: Btf, maps: readonly MapDefinition[]): Map<string, string> {
   const emitted = new Map<string, string>();
   for (const map of maps.flatMap((m) => [m, ...(m.inner ? [m.inner] : [])])) {
     emitType(btf, map.keyType, emitted);
     if (map.valueType !== undefined) emitType(btf, map.valueType, emitted);
   }
-  const specs = maps.map((map) => `  ${camel(map.name)}: ${emitMap(btf, map)},`).join('\n');
-  return `${[HEADER, ...emitted.values(), `export const MAPS = {\n${specs}\n} as const;`].join('\n')}\n`;
+  for (const record of btf.variables(RECORDS)) emitType(btf, btf.inner(record).id, emitted);
+  return emitted;
 }
 
 function emitType(btf: Btf, id: number, emitted: Map<string, string>): void {
@@ -88,13 +112,10 @@ function fieldOf(btf: Btf, member: BtfMember): Field {
   if (type.kind === 'STRUCT' && type.name === 'ip_address') return named('IpAddress', 'Address');
   if (type.kind === 'STRUCT') return nested(type);
   if (type.kind === 'ENUM') return accessor(pascal(type.name), 'Uint32', true, pascal(type.name));
-  if (type.kind === 'ARRAY' && btf.resolve(btf.inner(type).id).name === 'char') {
-    const size = type.nr_elems;
-    return {
-      type: 'string',
-      read: (at) => `readName(view, ${at}, ${size})`,
-      write: (at, value) => `writeName(view, ${at}, ${size}, ${value})`,
-    };
+  if (type.kind === 'ARRAY') {
+    const element = btf.resolve(btf.inner(type).id).name;
+    if (element === 'char') return sized('string', 'Name', type.nr_elems);
+    if (element === 'unsigned char') return sized('Uint8Array', 'Bytes', type.nr_elems);
   }
   if (type.kind === 'INT' && !declared.name.startsWith('__be')) {
     const bits = (type.size ?? 0) * 8;
@@ -119,6 +140,14 @@ function named(type: string, suffix: string): Field {
     type,
     read: (at) => `read${suffix}(view, ${at})`,
     write: (at, value) => `write${suffix}(view, ${at}, ${value})`,
+  };
+}
+
+function sized(type: string, suffix: string, size: number | undefined): Field {
+  return {
+    type,
+    read: (at) => `read${suffix}(view, ${at}, ${size})`,
+    write: (at, value) => `write${suffix}(view, ${at}, ${size}, ${value})`,
   };
 }
 

@@ -18,6 +18,10 @@ export interface Libbpf {
   objectClose(object: Pointer): void;
   findMap(object: Pointer, name: string): Pointer | null;
   findProgram(object: Pointer, name: string): Pointer | null;
+  /** @param previous null for the first. @returns null behind the last. */
+  nextMap(object: Pointer, previous: Pointer | null): Pointer | null;
+  mapName(map: Pointer): string;
+  mapSetAutocreate(map: Pointer, isCreated: boolean): number;
   mapSetPinPath(map: Pointer, path: string): number;
   mapSetMaxEntries(map: Pointer, maxEntries: number): number;
   mapFd(map: Pointer): number;
@@ -55,9 +59,15 @@ export interface Libbpf {
   objectPin(fd: number, path: string): number;
   objectGet(path: string): number;
   objectInfo(fd: number, info: Uint8Array, size: [number]): number;
-  linkCreate(programFd: number, targetFd: number, attachType: number, options: null): number;
+  linkCreate(
+    programFd: number,
+    targetFd: number,
+    attachType: number,
+    options: Uint8Array | null,
+  ): number;
   linkUpdate(linkFd: number, programFd: number, options: null): number;
   linkDetach(linkFd: number): number;
+  iteratorCreate(linkFd: number): number;
   /** @param printer null silences libbpf. */
   setPrint(printer: unknown): unknown;
   version(): string;
@@ -74,6 +84,11 @@ export function libbpf(): Libbpf {
 /** errno of the call just made, for functions that return a pointer. */
 export function lastErrno(): number {
   return koffi.errno();
+}
+
+/** Where `bytes` lie. They must be kept referenced for as long as the address is in use. */
+export function addressOf(bytes: Uint8Array): Pointer {
+  return koffi.address(bytes);
 }
 
 /** Registers `print(level, text)` for the time that `body` runs. `print` must not throw. */
@@ -122,6 +137,9 @@ function load(): Libbpf {
     objectClose: lib.func('void bpf_object__close(void *object)'),
     findMap: lib.func('void *bpf_object__find_map_by_name(void *object, const char *name)'),
     findProgram: lib.func('void *bpf_object__find_program_by_name(void *object, const char *name)'),
+    nextMap: lib.func('void *bpf_object__next_map(const void *object, const void *previous)'),
+    mapName: lib.func('const char *bpf_map__name(const void *map)'),
+    mapSetAutocreate: lib.func('int bpf_map__set_autocreate(void *map, bool autocreate)'),
     mapSetPinPath: lib.func('int bpf_map__set_pin_path(void *map, const char *path)'),
     mapSetMaxEntries: lib.func('int bpf_map__set_max_entries(void *map, uint32_t max)'),
     mapFd: lib.func('int bpf_map__fd(void *map)'),
@@ -150,6 +168,7 @@ function load(): Libbpf {
     ),
     linkUpdate: lib.func('int bpf_link_update(int link, int program, const void *opts)'),
     linkDetach: lib.func('int bpf_link_detach(int link)'),
+    iteratorCreate: lib.func('int bpf_iter_create(int link)'),
     setPrint: lib.func('libbpf_set_print', 'void *', [printerType()]),
     version: lib.func('const char *libbpf_version_string()'),
   };

@@ -6,6 +6,7 @@ import { EnvironmentError } from '../../errors.ts';
 
 export const EPERM = 1;
 export const ENOENT = 2;
+export const EOPNOTSUPP = 95;
 
 /** What usually mends an errno, where there is such a thing. */
 const HINTS: Readonly<Record<string, string>> = {

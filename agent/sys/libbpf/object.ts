@@ -29,7 +29,7 @@ export class LoadedObject {
   }
 
   /**
-   * @param maps of the object, by name.
+   * @param maps those of the object that its programs use, by name; the others are not made.
    * @throws KernelError with the last lines that libbpf or the verifier said.
    */
   static load(path: string, maps: ReadonlyMap<string, MapSetup>): LoadedObject {
@@ -45,6 +45,11 @@ export class LoadedObject {
           const map = findMap(object, name, path);
           check(libbpf().mapSetPinPath(map, pin), `pin map ${name} at ${pin}`);
           check(libbpf().mapSetMaxEntries(map, maxEntries), `size map ${name}`);
+        }
+        for (const map of mapsOf(object)) {
+          const name = libbpf().mapName(map);
+          if (!maps.has(name))
+            check(libbpf().mapSetAutocreate(map, false), `leave out map ${name}`);
         }
         const result = libbpf().objectLoad(object);
         if (result < 0) {
@@ -75,4 +80,9 @@ function findMap(object: Pointer, name: string, path: string): Pointer {
   const map = libbpf().findMap(object, name);
   if (map === null) throw new KernelError(`find map ${name} in ${path}`, lastErrno());
   return map;
+}
+
+function* mapsOf(object: Pointer): Generator<Pointer> {
+  for (let map = libbpf().nextMap(object, null); map; map = libbpf().nextMap(object, map))
+    yield map;
 }

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// Options that say what this node is, shared by `agent` and `explain`: both must see one node.
+
+import os from 'node:os';
+import { type Command, Option } from 'commander';
+import { UsageError } from '../errors.ts';
+import { type IpAddress, type IpPrefix, parseAddress, parsePrefix } from '../model/address.ts';
+import { type NodeConfig, parseNodePortAddresses } from '../model/node-facts.ts';
+
+export interface NodeOptions {
+  readonly nodeName?: string;
+  readonly hostnameOverride?: string;
+  readonly nodeIp: readonly IpAddress[];
+  readonly clusterCidr: readonly IpPrefix[];
+  readonly serviceCidr: readonly IpPrefix[];
+  readonly nodeportAddresses: string;
+  readonly masqueradeAll?: boolean;
+}
+
+export function addNodeOptions(command: Command): Command {
+  return command
+    .option('--node-name <name>', 'name of this node (default: the host’s name)')
+    .addOption(
+      new Option('--hostname-override <name>', 'the same, as kube-proxy calls it').conflicts(
+        'nodeName',
+      ),
+    )
+    .addOption(
+      new Option(
+        '--node-ip <addresses>',
+        'this node’s addresses, one of a family (default: the Node object’s)',
+      )
+        .argParser((text) => addressList('--node-ip', text))
+        .default([], 'none'),
+    )
+    .addOption(
+      new Option(
+        '--cluster-cidr <cidrs>',
+        'where pods have their addresses (default: the Node object’s podCIDRs)',
+      )
+        .argParser((text) => prefixList('--cluster-cidr', text))
+        .default([], 'none'),
+    )
+    .addOption(
+      new Option(
+        '--service-cidr <cidrs>',
+        'what clusterIPs are taken from (default: the ServiceCIDR objects)',
+      )
+        .argParser((text) => prefixList('--service-cidr', text))
+        .default([], 'none'),
+    )
+    .option(
+      '--nodeport-addresses <cidrs>',
+      'where nodePorts are served: CIDRs, or the word primary (default: on all of the node’s addresses)',
+      '',
+    )
+    .option(
+      '--masquerade-all',
+      'all traffic to clusterIPs gets an address of the node as its source',
+    );
+}
+
+/** @param defaultName what the node is called when no option says it. @throws UsageError */
+export function nodeConfig(options: NodeOptions, defaultName = os.hostname()): NodeConfig {
+  const nodeName = (options.nodeName ?? options.hostnameOverride ?? defaultName)
+    .trim()
+    .toLowerCase();
+  if (!nodeName) throw new UsageError('--node-name is empty');
+  const nodePortAddresses = parseNodePortAddresses(options.nodeportAddresses);
+  if (typeof nodePortAddresses === 'object' && 'invalid' in nodePortAddresses) {
+    throw new UsageError(
+      `--nodeport-addresses ${options.nodeportAddresses}: ${nodePortAddresses.invalid}`,
+    );
+  }
+  return {
+    nodeName,
+    nodeIPs: options.nodeIp,
+    clusterCIDRs: options.clusterCidr,
+    serviceCIDRs: options.serviceCidr,
+    nodePortAddresses,
+    masqueradeAll: options.masqueradeAll ?? false,
+  };
+}
+
+/** Addresses with commas between them. @throws UsageError */
+export function addressList(option: string, text: string): IpAddress[] {
+  return words(text).map((word) => {
+    const address = parseAddress(word);
+    if (address === undefined) throw new UsageError(`${option}: ${word} is not an IP address`);
+    return address;
+  });
+}
+
+function prefixList(option: string, text: string): IpPrefix[] {
+  return words(text).map((word) => {
+    const prefix = parsePrefix(word);
+    if (prefix === undefined) {
+      throw new UsageError(`${option}: ${word} is not a CIDR, as 10.244.0.0/16`);
+    }
+    return prefix;
+  });
+}
+
+function words(text: string): string[] {
+  return text.split(',').flatMap((word) => word.trim() || []);
+}
