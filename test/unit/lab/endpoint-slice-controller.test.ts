@@ -112,6 +112,27 @@ test('what others did to a slice is put right; slices of others are left alone',
   t.truthy(store.get('EndpointSlice', 'default', 'by-hand'));
 });
 
+test('a Service without a selector has the slices that somebody else gives it', (t) => {
+  const { store, controller, writes } = start(t);
+  const labels = { 'kubernetes.io/service-name': 'manual' };
+  store.create(service(undefined, 'manual'));
+  const slice = store.create({
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name: 'by-hand', labels },
+    addressType: 'IPv4',
+    endpoints: [{ addresses: ['192.0.2.7'] }],
+  });
+  store.create(pod('a', '10.244.0.1'));
+  store.apply({
+    ...service(undefined, 'manual'),
+    metadata: { name: 'manual', labels: { a: 'b' } },
+  });
+  controller.flush();
+  t.deepEqual(store.list('EndpointSlice'), [slice]);
+  t.deepEqual(writes, ['ADDED by-hand']);
+});
+
 test('a node’s zone reaches its endpoints', (t) => {
   const { store, endpoints } = start(t);
   store.create(service({ app: 'web' }));

@@ -197,17 +197,35 @@ test('hostname: only when the subdomain is this Service', (t) => {
   t.is(hostnameIn('other'), undefined);
 });
 
-test('trafficDistribution becomes hints on ready endpoints', (t) => {
-  const zoneOf = () => 'z';
-  const hints = (trafficDistribution: string, ready: boolean) =>
-    desiredSlices(service({ trafficDistribution }), [pod('a', { ready })], { zoneOf })[0]
-      ?.endpoints[0]?.hints;
-  t.deepEqual(hints('PreferClose', true), { forZones: [{ name: 'z' }] });
-  t.deepEqual(hints('PreferSameNode', true), {
-    forZones: [{ name: 'z' }],
-    forNodes: [{ name: 'n1' }],
+const FOR_ZONE = { forZones: [{ name: 'z' }] };
+const FOR_NODE = { forNodes: [{ name: 'n1' }] };
+const hints: [
+  trafficDistribution: string | undefined,
+  zone: string | undefined,
+  ready: boolean,
+  expected: Endpoint['hints'],
+][] = [
+  [undefined, 'z', true, undefined],
+  ['PreferClose', 'z', true, FOR_ZONE],
+  ['PreferSameZone', 'z', true, FOR_ZONE],
+  ['PreferSameZone', undefined, true, undefined],
+  ['PreferSameZone', 'z', false, undefined],
+  ['PreferSameNode', 'z', true, { ...FOR_ZONE, ...FOR_NODE }],
+  ['PreferSameNode', undefined, true, FOR_NODE],
+  ['PreferSameNode', 'z', false, undefined],
+];
+for (const [trafficDistribution, zone, ready, expected] of hints) {
+  test(`hints: ${trafficDistribution}, zone ${zone}, ${ready ? 'ready' : 'not ready'}`, (t) => {
+    const of = service(trafficDistribution === undefined ? {} : { trafficDistribution });
+    const [slice] = desiredSlices(of, [pod('a', { ready })], { zoneOf: () => zone });
+    t.deepEqual(slice?.endpoints[0]?.hints, expected);
   });
-  t.is(hints('PreferSameZone', false), undefined);
+}
+
+test('hints: a pod without a node has none', (t) => {
+  const of = service({ trafficDistribution: 'PreferSameNode' });
+  const [slice] = desiredSlices(of, [pod('a', { spec: { nodeName: undefined } })]);
+  t.is(slice?.endpoints[0]?.hints, undefined);
 });
 
 const crowd = (from: number, to: number) =>
