@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -249,6 +250,15 @@ static void do_repeat(char **words, int count)
 	printf("{}\n");
 }
 
+// enter FILE: from then on, new sockets are of that network namespace
+static void do_enter(const char *file)
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+
+	answer(fd < 0 ? fd : setns(fd, CLONE_NEWNET));
+	close(fd);
+}
+
 static void do_command(char **words, int count)
 {
 	const char *command = words[0];
@@ -264,6 +274,8 @@ static void do_command(char **words, int count)
 	} else if (!strcmp(command, "bind")) {
 		length = parse_address(words[2], words[3], &address);
 		answer(bind(fd, &address.any, length));
+	} else if (!strcmp(command, "device")) {
+		answer(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, words[2], strlen(words[2])));
 	} else if (!strcmp(command, "send")) {
 		answer(send(fd, words[2], strlen(words[2]), MSG_NOSIGNAL));
 	} else if (!strcmp(command, "sendto")) {
@@ -276,6 +288,8 @@ static void do_command(char **words, int count)
 		answer_address(getsockname(fd, &address.any, &length), &address);
 	} else if (!strcmp(command, "repeat")) {
 		do_repeat(words, count);
+	} else if (!strcmp(command, "enter")) {
+		do_enter(words[1]);
 	} else if (!strcmp(command, "close")) {
 		answer(close(fd));
 	} else {

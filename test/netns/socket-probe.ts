@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Holds a socket-probe.c that runs on a node: one method per socket call, each telling what the kernel
+// Holds a socket-probe.c that runs on a node or in a pod of it: one method per socket call, each telling what the kernel
 // answered. Commands are answered one after another, in order.
 
 import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { type Place, spawnInside } from '../lab/spawn-inside.ts';
 import { compileProgram } from './compile-program.ts';
 import type { TestNode } from './test-node.ts';
 
@@ -76,10 +77,14 @@ export class SocketProbe {
     });
   }
 
-  /** It ends with its node. */
-  static async start(node: TestNode): Promise<SocketProbe> {
+  /** It ends with its node. @param place where it runs, with a cgroup of the node; default: on the node. */
+  static async start(node: TestNode, place: Place = node): Promise<SocketProbe> {
     const program = await compileProgram('socket-probe.c', node.directory);
-    return new SocketProbe(node.spawn([program], { stdio: ['pipe', 'pipe', 'inherit'] }));
+    return new SocketProbe(spawnInside(place, [program], { stdio: ['pipe', 'pipe', 'inherit'] }));
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
   }
 
   async open(
@@ -90,6 +95,11 @@ export class SocketProbe {
     const { errno, socket } = await this.call(`open ${type} ${family}${blocking ? '' : ' n'}`);
     if (socket === undefined || socket < 0) throw new Error(`cannot open a socket: ${errno}`);
     return new ProbeSocket(this, socket);
+  }
+
+  /** Goes into the network namespace that `file` stands for. Sockets that are open stay where they are. */
+  async enter(file: string): Promise<Errno> {
+    return (await this.call(`enter ${file}`)).errno;
   }
 
   /** Attempts, going round the targets, until {@link stop} or what the options say. */
@@ -160,6 +170,11 @@ export class ProbeSocket {
 
   bind(address: string, port: number): Promise<Errno> {
     return this.#errno(`bind ${this.#fd} ${address} ${port}`);
+  }
+
+  /** SO_BINDTODEVICE */
+  bindToDevice(name: string): Promise<Errno> {
+    return this.#errno(`device ${this.#fd} ${name}`);
   }
 
   send(data: string): Promise<Errno> {

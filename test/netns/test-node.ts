@@ -25,7 +25,7 @@ import { TestAgent } from './test-agent.ts';
 const MAIN = fileURLToPath(new URL('../../agent/main.ts', import.meta.url));
 
 /** Services at 10.96.0.0/16 and fd00:10:96::/112, backends at 10.244.0.0/16 and fd00:10:244::/48. */
-const NETWORK = [
+export const NETWORK = [
   'route add local 10.96.0.0/16 dev lo',
   'route add local 10.244.0.0/16 dev lo',
   'route add local fd00:10:96::/112 dev lo',

@@ -7,12 +7,14 @@ import test from 'ava';
 import fc from 'fast-check';
 import {
   ADDRESS_SIZE,
+  addressOfBytes,
   familyOf,
   formatEndpoint,
   type IpAddress,
   type IpFamily,
   type IpPrefix,
   isLoopback,
+  isZoned,
   parseAddress,
   parseAddressSloppily,
   parsePrefix,
@@ -343,3 +345,30 @@ test(special, '240.0.0.0', undefined);
 test(special, 'feff::1', undefined);
 test(special, 'ff00::', 'multicast');
 test(special, 'ffff::1', 'multicast');
+
+const ofBytes = test.macro({
+  exec(t, hex: string, address: string | undefined) {
+    // Bytes in the middle of others, as they are in a message.
+    const bytes = Uint8Array.from(Buffer.from(`ff${hex}ff`, 'hex')).subarray(1, -1);
+    t.is<string | undefined, string | undefined>(addressOfBytes(bytes), address);
+  },
+  title: (_, hex, address) => `bytes ${hex} are ${address ?? 'no address'}`,
+});
+test(ofBytes, '0a6000ff', '10.96.0.255');
+test(ofBytes, 'fd000000000000000000000000000001', 'fd00::1');
+test(ofBytes, '00000000000000000000ffff0a6000ff', '10.96.0.255');
+test(ofBytes, '', undefined);
+test(ofBytes, '0a6000', undefined);
+test(ofBytes, '0a6000ff00', undefined);
+
+const zoned = test.macro({
+  exec(t, address: string, isIt: boolean) {
+    t.is(isZoned(address as IpAddress), isIt);
+  },
+  title: (_, address, isIt) => `${address} ${isIt ? 'needs' : 'needs no'} zone`,
+});
+test(zoned, 'fe80::1', true);
+test(zoned, 'febf:ffff::1', true);
+test(zoned, 'fec0::1', false);
+test(zoned, 'fd00::1', false);
+test(zoned, '169.254.20.10', false);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The generated codecs against the host's C compiler, which reads bpf/abi.h by itself: a mistake of our own
+// The generated codecs against the host's C compiler, which reads the headers by itself: a mistake of our own
 // reader of BTF cannot vouch for itself.
 
 import { execFileSync } from 'node:child_process';
@@ -117,6 +117,16 @@ const ROWS: Readonly<Record<string, Row<unknown>>> = {
     { lastUsedNs: 0xf1f2f3f4f5f6f7f8n, backend: OTHER, servicePortId: 7 },
     `{.last_used_ns = 0xf1f2f3f4f5f6f7f8, .backend = ${C_OTHER}, .service_port_id = 7}`,
   ),
+  stale_socket: row(
+    layout.staleSocket,
+    {
+      cookie: 0xf1f2f3f4f5f6f7f8n,
+      netnsInode: 0xf0000001,
+      request: Uint8Array.from({ length: 56 }, (_, i) => i + 1),
+    },
+    `{.cookie = 0xf1f2f3f4f5f6f7f8, .netns_inode = 0xf0000001,
+      .request = {${Array.from({ length: 56 }, (_, i) => i + 1)}}}`,
+  ),
   socket_service: row(
     layout.socketService,
     { service: OTHER, backend: PEER, servicePortId: 7 },
@@ -129,6 +139,7 @@ const PROGRAM = `
 #include <arpa/inet.h>
 #include <stdio.h>
 #include "abi.h"
+#include "stale-socket.h"
 
 static void print(const char *name, const void *value, size_t size)
 {
@@ -175,8 +186,12 @@ test('every codec is compared, and every struct', (t) => {
     codecs.filter((codec) => !compared.has(codec)),
     [],
   );
-  const header = readFileSync(path.join(ROOT, 'bpf/abi.h'), 'utf8');
-  const structs = [...header.matchAll(/^struct (\w+) \{/gm)].map(([, name]) => name as string);
+  const headers = ['abi.h', 'stale-socket.h'].map((file) =>
+    readFileSync(path.join(ROOT, 'bpf', file), 'utf8'),
+  );
+  const structs = [...headers.join('').matchAll(/^struct (\w+) \{/gm)].map(
+    ([, name]) => name ?? '',
+  );
   // An address is part of others and has no codec of its own.
   t.deepEqual(
     structs.filter((name) => !(name in ROWS) && name !== 'ip_address'),

@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import type { MapSpec } from '../../../../agent/sys/codec.ts';
+import type { Codec, MapSpec } from '../../../../agent/sys/codec.ts';
 import { CLANG_FLAGS } from '../../../../scripts/build.ts';
 import { Btf } from '../../../../scripts/layout/btf.ts';
 import { emitLayout } from '../../../../scripts/layout/emit.ts';
@@ -20,6 +20,12 @@ enum colour_kind { COLOUR_RED = 3, COLOUR_DARK_BLUE = 5 };
 struct inner_part { __u16 small; __be16 port; };
 struct thing_key { __u64 wide; __u8 tiny; __u8 pad; struct inner_part part; __u32 number; };
 struct thing_value { char text[8]; enum colour_kind colour; };
+`;
+
+/** Of another object, which shares a struct and a map with the first. */
+const OTHER_OBJECT = `
+struct told_thing { __u32 count; __u8 opaque[3]; __u8 pad; struct inner_part part; };
+struct told_thing told_thing SEC("records");
 `;
 
 function source(structs: string): string {
@@ -50,13 +56,30 @@ struct {
 `;
 }
 
-function emit(t: ExecutionContext, structs: string): { text: string; folder: string } {
+/** @param objects what each begins with. */
+function emit(
+  t: ExecutionContext,
+  ...objects: readonly string[]
+): { text: string; folder: string } {
   const folder = mkdtempSync(path.join(tmpdir(), 'signalbox-emit-'));
   t.teardown(() => rmSync(folder, { recursive: true }));
-  const object = path.join(folder, 'small.o');
-  writeFileSync(`${object}.c`, source(structs));
-  execFileSync('clang', [...CLANG_FLAGS, '-c', `${object}.c`, '-o', object]);
-  return { text: emitLayout(Btf.ofObject(object)), folder };
+  const btfs = objects.map((structs, i) => {
+    const object = path.join(folder, `small-${i}.o`);
+    writeFileSync(`${object}.c`, source(structs));
+    execFileSync('clang', [...CLANG_FLAGS, '-c', `${object}.c`, '-o', object]);
+    return Btf.ofObject(object);
+  });
+  return { text: emitLayout(...btfs), folder };
+}
+
+/** The generated file, as a module. */
+async function load<T>({ text, folder }: { text: string; folder: string }): Promise<T> {
+  const file = path.join(folder, 'layout.gen.ts');
+  writeFileSync(
+    file,
+    text.replace('../model/', `${AGENT}/model/`).replace('./codec.ts', `${AGENT}/sys/codec.ts`),
+  );
+  return (await import(file)) as T;
 }
 
 type Generated = {
@@ -68,13 +91,7 @@ type Generated = {
 
 test('generated codecs write and read, generated maps say what they are', async (t) => {
   if (!requireProgram(t, 'clang') || !requireProgram(t, 'bpftool')) return;
-  const { text, folder } = emit(t, STRUCTS);
-  const file = path.join(folder, 'layout.gen.ts');
-  writeFileSync(
-    file,
-    text.replace('../model/', `${AGENT}/model/`).replace('./codec.ts', `${AGENT}/sys/codec.ts`),
-  );
-  const { MAPS, ColourKind } = (await import(file)) as Generated;
+  const { MAPS, ColourKind } = await load<Generated>(emit(t, STRUCTS));
   t.deepEqual(ColourKind, { RED: 3, DARK_BLUE: 5 });
 
   const things = MAPS.manyThings as MapSpec<unknown, unknown>;
@@ -99,6 +116,31 @@ test('generated codecs write and read, generated maps say what they are', async 
 
   const { inner } = MAPS.outer;
   t.deepEqual([inner.name, inner.type, inner.maxEntries, inner.value], ['slot_map', 2, 7, value]);
+});
+
+test('of several objects each thing comes once, and records too', async (t) => {
+  if (!requireProgram(t, 'clang') || !requireProgram(t, 'bpftool')) return;
+  const emitted = emit(t, STRUCTS, STRUCTS + OTHER_OBJECT);
+  t.is(emitted.text.match(/^export interface InnerPart /gm)?.length, 1);
+  t.is(emitted.text.match(/name: 'many_things'/g)?.length, 1);
+  const { toldThing } = await load<{ toldThing: Codec<unknown> }>(emitted);
+  const told = {
+    count: 0x01020304,
+    opaque: Uint8Array.of(5, 6, 7),
+    part: { small: 0x0a0b, port: 0x0c0d },
+  };
+  t.is(hexOf(toldThing, told), '04030201' + '050607' + '00' + '0b0a' + '0c0d');
+  t.deepEqual(readBack(toldThing, told), told);
+});
+
+test('objects must mean the same by a name', (t) => {
+  if (!requireProgram(t, 'clang') || !requireProgram(t, 'bpftool')) return;
+  t.throws(() => emit(t, STRUCTS, STRUCTS.replace('__u16 small', '__u16 large')), {
+    message: 'there are two kinds of inner_part',
+  });
+  t.throws(() => emit(t, STRUCTS, STRUCTS.replace('__u64 wide', '__u32 wide')), {
+    message: 'there are two kinds of thing_key',
+  });
 });
 
 const changes = test.macro({
