@@ -58,6 +58,9 @@ const node = nodeForFile(test, async (made) => {
   await made.agent.start(api.flags);
 });
 
+/** What a connected UDP socket hears whose backend left between its connect() and the answer. */
+const TOLD: readonly string[] = ['ECONNABORTED', 'EDESTADDRREQ'];
+
 test.after.always(() => api?.close());
 
 test.serial(
@@ -94,7 +97,7 @@ test.serial(
         const wrong = misplaced(
           ofClient.filter(({ target }) => target === i),
           reigns[kind === 'tcp' ? 'TCP' : 'UDP'],
-        );
+        ).filter(({ landed }) => !(kind === 'udp' && TOLD.includes(landed)));
         const unanswered = kind === 'tcp' ? [] : wrong.filter(({ landed }) => landed === 'EAGAIN');
         lost.push(...unanswered);
         const elsewhere = wrong.filter((attempt) => !unanswered.includes(attempt));
