@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a scenario's first document may say of the node: what the agent's command line says, and the addresses
+// that the kernel has. Used by scenario.ts and by the agent of the scenarios.
+
+import {
+  type IpAddress,
+  type IpPrefix,
+  parseAddress,
+  parsePrefix,
+} from '../../agent/model/address.ts';
+import type { ClusterState } from '../../agent/model/cluster-state.ts';
+import {
+  type NodeConfig,
+  type NodeFacts,
+  type NodePortAddresses,
+  nodeFacts,
+  nodePortAddressesOf,
+  parseNodePortAddresses,
+  servesLoopbackNodePorts,
+} from '../../agent/model/node-facts.ts';
+import type { NodeView } from '../../agent/reconcile/reconciler.ts';
+
+/** The node that the tables are for. */
+export const NODE_NAME = 'node-1';
+
+/** As they are written. What is not there has the value that DEFAULTS has. */
+interface OptionsText {
+  readonly clusterCIDRs: readonly string[];
+  readonly serviceCIDRs: readonly string[];
+  readonly nodePortAddresses: readonly string[];
+  readonly localAddresses: readonly string[];
+  readonly masqueradeAll: boolean;
+}
+
+const DEFAULTS: OptionsText = {
+  clusterCIDRs: ['10.244.0.0/16', 'fd01::/64'],
+  serviceCIDRs: [],
+  nodePortAddresses: [],
+  localAddresses: ['192.168.0.1', 'fd02::1'],
+  masqueradeAll: false,
+};
+
+export interface NodeOptions {
+  readonly config: NodeConfig;
+  readonly localAddresses: readonly IpAddress[];
+}
+
+/** @throws Error when something in it is not an option, or makes no sense. */
+export function nodeOptions(given: Readonly<Record<string, unknown>> = {}): NodeOptions {
+  for (const name of Object.keys(given)) {
+    if (!(name in DEFAULTS)) throw new Error(`there is no option ${name}`);
+  }
+  const options: OptionsText = { ...DEFAULTS, ...given };
+  return {
+    config: {
+      nodeName: NODE_NAME,
+      nodeIPs: [],
+      clusterCIDRs: options.clusterCIDRs.map(prefix),
+      serviceCIDRs: options.serviceCIDRs.map(prefix),
+      nodePortAddresses: nodePortAddresses(options.nodePortAddresses),
+      masqueradeAll: options.masqueradeAll,
+    },
+    localAddresses: options.localAddresses.map(address),
+  };
+}
+
+/** The node as the agent sees it now. */
+export function factsOf({ config, localAddresses }: NodeOptions, cluster: ClusterState): NodeFacts {
+  return nodeFacts(config, cluster.node, cluster.serviceCidrs, localAddresses);
+}
+
+/** What the reconciler asks for in each pass. */
+export function nodeViewOf(facts: NodeFacts): NodeView {
+  return {
+    traits: facts,
+    state: {
+      netnsCookie: 1n,
+      nodeIPs: facts.nodeIPs,
+      nodePortAddresses: nodePortAddressesOf(facts),
+      servesLoopbackNodePorts: servesLoopbackNodePorts(facts),
+      serviceCIDRs: facts.serviceCIDRs,
+    },
+  };
+}
+
+/** @throws Error */
+export function address(text: string): IpAddress {
+  const parsed = parseAddress(text);
+  if (parsed === undefined) throw new Error(`${text} is not an address`);
+  return parsed;
+}
+
+function prefix(text: string): IpPrefix {
+  const parsed = parsePrefix(text);
+  if (parsed === undefined) throw new Error(`${text} is not a CIDR`);
+  return parsed;
+}
+
+function nodePortAddresses(words: readonly string[]): NodePortAddresses {
+  const parsed = parseNodePortAddresses(words.join());
+  if (typeof parsed === 'object' && 'invalid' in parsed) throw new Error(parsed.invalid);
+  return parsed;
+}

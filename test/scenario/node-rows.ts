@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tables that the rows of test/helpers/table-view.ts leave out, as text: what the programs know of the node,
+// and of which backends a choice may be remembered.
+
+import { formatEndpoint, unspecifiedAddress } from '../../agent/model/address.ts';
+import { protocolName } from '../../agent/model/protocol.ts';
+import { prefixOfKey } from '../../agent/reconcile/entries.ts';
+import type { KernelTables } from '../../agent/reconcile/kernel-tables.ts';
+import {
+  FrontendFlags,
+  FrontendScope,
+  MemberFlags,
+  NodeFlags,
+} from '../../agent/sys/layout.gen.ts';
+import type { View } from '../helpers/table-view.ts';
+
+const UNKNOWN = [unspecifiedAddress('IPv4'), unspecifiedAddress('IPv6')];
+
+/** `node IP 192.168.0.1`, `nodePorts on 192.168.0.1`, `nodePorts on loopback`, `service CIDR 10.96.0.0/12`. */
+export function nodeRows(
+  tables: Pick<KernelTables, 'nodes' | 'nodePortAddresses' | 'serviceCidrs'>,
+): string[] {
+  const [[, node] = []] = tables.nodes.entries();
+  const nodeIPs = node ? [node.ipv4, node.ipv6].filter((ip) => !UNKNOWN.includes(ip)) : [];
+  const hasLoopback = node && node.flags & NodeFlags.LOOPBACK_NODE_PORTS;
+  return [
+    ...nodeIPs.map((ip) => `node IP ${ip}`),
+    ...tables.nodePortAddresses.entries().map(([{ address }]) => `nodePorts on ${address}`),
+    ...(hasLoopback ? ['nodePorts on loopback'] : []),
+    ...tables.serviceCidrs.entries().map(([key]) => `service CIDR ${prefixOfKey(key)}`),
+  ].sort();
+}
+
+/**
+ * `default/dns:dns UDP 10.244.1.2:53 cluster local`: in which of the lists that its service port uses the backend is;
+ * `draining` when it is in none of them, and keeps what it has.
+ */
+export function memberRows(tables: Pick<View, 'members' | 'servicePorts' | 'frontends'>): string[] {
+  const names = new Map(tables.servicePorts.entries());
+  const uses = listsInUse(tables);
+  return tables.members
+    .entries()
+    .map(([{ servicePortId, backend }, { flags }]) => {
+      const name = names.get(servicePortId);
+      if (!name) return `a member of id ${servicePortId}, which has no name`;
+      const used = flags & (uses.get(servicePortId) ?? 0);
+      const lists = [
+        ...(used & MemberFlags.IN_CLUSTER ? ['cluster'] : []),
+        ...(used & MemberFlags.IN_LOCAL ? ['local'] : []),
+      ];
+      return [
+        `${name.namespaceName}/${name.serviceName}:${name.portName}`,
+        protocolName(name.protocol) ?? name.protocol,
+        formatEndpoint(backend.address, backend.port),
+        lists.join(' ') || 'draining',
+      ].join(' ');
+    })
+    .sort();
+}
+
+/** By the id of a service port, the lists that its frontends lead to. */
+function listsInUse({ frontends }: Pick<View, 'frontends'>): Map<number, number> {
+  const uses = new Map<number, number>();
+  for (const [{ scope }, { servicePortId, flags }] of frontends.entries()) {
+    if (scope === FrontendScope.AT_OTHER_PORTS) continue;
+    const lists = [FrontendFlags.LOCAL_INSIDE, FrontendFlags.LOCAL_OUTSIDE].map((isLocal) =>
+      flags & isLocal ? MemberFlags.IN_LOCAL : MemberFlags.IN_CLUSTER,
+    );
+    for (const list of lists) uses.set(servicePortId, (uses.get(servicePortId) ?? 0) | list);
+  }
+  return uses;
+}
