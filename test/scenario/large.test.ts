@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is too long to write down: a Service with hundreds of backends, and thousands of Services. The same
-// objects go to the double and to the kernel's tables, which end up saying the same.
+// What is too long to write down: a Service with thousands of backends, one with hundreds of ports, and thousands
+// of Services. The same objects go to the double and to the kernel's tables, which end up saying the same.
 
 import test, { type ExecutionContext } from 'ava';
 import { parseEndpointSlice } from '../../agent/cluster/endpoint-slice.ts';
@@ -63,6 +63,23 @@ class Agent {
     );
   }
 
+  /** A Service with a port of each number, of which its endpoints have 10,000 more and the node 30,000 more. */
+  widely(
+    name: string,
+    clusterIP: string,
+    numbers: readonly number[],
+    ips: readonly string[],
+  ): void {
+    const ports = numbers.map((n) => ({ name: `p${n}`, port: n, nodePort: n + 30_000 }));
+    const service = { metadata: { name }, spec: { type: 'NodePort', clusterIP, ports } };
+    const slice = {
+      ...sliceObject(name, name, 'TCP', ips),
+      ports: numbers.map((n) => ({ name: `p${n}`, port: n + 10_000 })),
+    };
+    this.cluster.upsertService(`default/${name}`, parseService(service));
+    this.cluster.upsertEndpointSlice(`default/${name}`, parseEndpointSlice(slice));
+  }
+
   /** @returns the rows after a pass. */
   async rows(t: ExecutionContext): Promise<string[]> {
     const { failures } = await this.#reconciler.reconcileChanges();
@@ -120,7 +137,52 @@ async function manyServices(t: ExecutionContext, tables: KernelTables): Promise<
   await agent.ends(t);
 }
 
-const CASES = { 'a set of 300 backends': largeSet, '2,500 Services at once': manyServices };
+/** 5,000 endpoints in one slice, which no controller writes but anybody may: two leave, then all but two. */
+async function thousandsOfEndpoints(t: ExecutionContext, tables: KernelTables): Promise<void> {
+  const agent = new Agent(tables);
+  const ips = range(5000).map(podIp);
+  const row = (some: readonly string[]) => {
+    const backends = some.map((ip) => `${ip}:8080`).sort();
+    return [`default/big:main UDP 10.96.0.1:80 -> ${backends.join(' ')}`];
+  };
+  agent.service('big', '10.96.0.1', 'UDP');
+  agent.slice('big-1', 'big', 'UDP', ips);
+  t.deepEqual(await agent.rows(t), row(ips));
+  agent.slice('big-1', 'big', 'UDP', ips.slice(1, -1));
+  t.deepEqual(await agent.rows(t), row(ips.slice(1, -1)));
+  agent.slice('big-1', 'big', 'UDP', ips.slice(0, 2));
+  t.deepEqual(await agent.rows(t), row(ips.slice(0, 2)));
+  await agent.ends(t);
+}
+
+/** 400 ports, each with a nodePort and endpoints of its own number; then every other one is gone. */
+async function hundredsOfPorts(t: ExecutionContext, tables: KernelTables): Promise<void> {
+  const agent = new Agent(tables);
+  const numbers = range(400).map((n) => 1000 + n);
+  const rows = (some: readonly number[]) =>
+    some
+      .flatMap((n) => {
+        const backends = `10.244.0.1:${n + 10_000} 10.244.0.2:${n + 10_000}`;
+        return [
+          `default/wide:p${n} TCP 10.96.0.1:${n} -> ${backends}`,
+          `default/wide:p${n} TCP *:${n + 30_000} IPv4 nodePort -> ${backends}`,
+        ];
+      })
+      .sort();
+  agent.widely('wide', '10.96.0.1', numbers, ['10.244.0.1', '10.244.0.2']);
+  t.deepEqual(await agent.rows(t), rows(numbers));
+  const others = numbers.filter((n) => n % 2);
+  agent.widely('wide', '10.96.0.1', others, ['10.244.0.1', '10.244.0.2']);
+  t.deepEqual(await agent.rows(t), rows(others));
+  await agent.ends(t);
+}
+
+const CASES = {
+  'a set of 300 backends': largeSet,
+  '5,000 endpoints in a slice': thousandsOfEndpoints,
+  '400 ports of a Service': hundredsOfPorts,
+  '2,500 Services at once': manyServices,
+};
 
 for (const [title, run] of Object.entries(CASES)) {
   test(title, (t) => run(t, new FakeTables()));
