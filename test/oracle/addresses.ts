@@ -37,8 +37,9 @@ export function isInside(address: string, cidrs: readonly string[]): boolean {
   return listOf(cidrs).check(address, nameOf(familyOf(address)));
 }
 
+/** @param address or a CIDR: whether it begins with one. */
 export function isLoopback(address: string): boolean {
-  return address === '::1' || address.startsWith('127.');
+  return address.startsWith('127.') || address.split('/')[0] === '::1';
 }
 
 /** Means something else to every machine: the API server refuses such external addresses. */

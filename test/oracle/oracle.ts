@@ -61,7 +61,7 @@ interface Client {
   readonly origin: Origin;
   /** undefined when it is not known. */
   readonly address: string | undefined;
-  /** Whether there is a local detector for the family that is dialled. */
+  /** Whether there is a local detector for the family. */
   readonly hasDetector: boolean;
   /** What it says; also of an address of the host itself that lies in a cluster CIDR. */
   readonly isPod: boolean;
@@ -109,12 +109,11 @@ function clientOf(
   from: string,
   dialled: string,
 ): Client {
-  const clusterCIDRs = cidrsOf(familyOf(dialled), node.clusterCIDRs);
+  const isKnown = from !== 'host' && from !== 'external';
+  const address = isKnown ? mustBeAddress(from) : undefined;
+  const clusterCIDRs = cidrsOf(familyOf(address ?? dialled), node.clusterCIDRs);
   const hasDetector = clusterCIDRs.length > 0;
-  if (from === 'host' || from === 'external') {
-    return { origin: from, address: undefined, hasDetector, isPod: false };
-  }
-  const address = mustBeAddress(from);
+  if (address === undefined) return { origin: from as Origin, address, hasDetector, isPod: false };
   const isHost = isLoopback(address) || isOwnAddress(node, address);
   // 1.7, notes: without a detector a pod of this node would be taken for an outsider. Its endpoint tells.
   const isPod = hasDetector
@@ -163,14 +162,25 @@ function nodePortFrontend(
   return undefined;
 }
 
-/** 1.9. Loopback counts for processes of the host alone (1.18). */
+/** 1.9: on which addresses of the node. */
 function servesNodePorts(node: NodeDescription, client: Client, address: string): boolean {
-  const isHere = isLoopback(address) ? client.origin === 'host' : isOwnAddress(node, address);
-  if (!isHere) return false;
   const rule = node.nodePortAddresses ?? [];
-  if (rule[0] === 'primary') return address === nodeIP(node, address) && !isLoopback(address);
+  if (isLoopback(address)) return client.origin === 'host' && servesLoopback(rule);
+  if (!isOwnAddress(node, address)) return false;
+  if (rule[0] === 'primary') return address === nodeIP(node, address);
   const cidrs = cidrsOf(familyOf(address), rule);
   return cidrs.length === 0 || isInside(address, cidrs);
+}
+
+/**
+ * Here Signalbox is not kube-proxy, which serves loopback in iptables mode and IPv4 alone (1.18): one answer for both
+ * families, yes by default and when a CIDR takes in a loopback address.
+ */
+function servesLoopback(rule: readonly string[]): boolean {
+  const cidrs = [...cidrsOf('IPv4', rule), ...cidrsOf('IPv6', rule)];
+  const isTaken = (cidr: string) =>
+    isLoopback(cidr) || isInside('127.0.0.1', [cidr]) || isInside('::1', [cidr]);
+  return rule.length === 0 || cidrs.some(isTaken);
 }
 
 /** 1.6, the first table. */

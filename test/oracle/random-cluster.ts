@@ -88,6 +88,7 @@ const clusterIPs: fc.Arbitrary<ClusterIPs> = often(
     { clusterIP: null, clusterIPs: null },
     { clusterIP: 'None', clusterIPs: ['None'] },
     { clusterIP: '10.96.0' },
+    { clusterIP: '10.96.0.1', clusterIPs: ['10.96.0.1'], ipFamilies: ['IPv4', 'IPv6'] },
     { clusterIP: '10.96.0.1', clusterIPs: ['10.96.0.2'] },
     { clusterIP: '10.96.0.1', clusterIPs: ['10.96.0.1', '10.96.0.2'] },
     { clusterIP: '10.96.0.1', clusterIPs: ['10.96.0.1'], ipFamilies: ['IPv6'] },
@@ -162,6 +163,8 @@ const WRONG_ADDRESSES = [
   '::',
   '::1',
   'fe80::1',
+  5 as unknown as string,
+  null as unknown as string,
   'ff02::1',
 ];
 const outsideAddress = often(
@@ -180,6 +183,7 @@ const sourceRange = fc.constantFrom(
   ...['2001:db8:7::/48', 'fd00:244::/32', 'fd00:244:0:1::/64', 'fd00:10::11/128'],
   ...['0.0.0.0/0', '0.0.0.0/1', '128.0.0.0/1', '::/0'],
   ...[' 10.0.0.0/24\n', '010.244.001.000/24', 'nonsense', '10.0.0.0/33', '10.0.0.1', ''],
+  ...[5, null].map((value) => value as unknown as string),
 );
 
 const policy = fc.constantFrom('Cluster', 'Local', 'Local', undefined, null, 'Nearby');
@@ -421,7 +425,7 @@ export const clusters: fc.Arbitrary<RawCluster> = fc
       services: fc.constant(services),
       endpointSlices: fc
         .tuple(strays, ...services.map(slicesOf))
-        .map((lists) => lists.flat().map(named)),
+        .map((lists) => withOneHintEach(lists.flat().map(named))),
       nodes,
       serviceCIDRs,
     }),
@@ -429,6 +433,19 @@ export const clusters: fc.Arbitrary<RawCluster> = fc
 
 function named(slice: RawEndpointSlice, i: number): RawEndpointSlice {
   return { ...slice, metadata: { ...slice.metadata, name: `slice-${i}` } };
+}
+
+/** Which of two duplicates counts is open unless one terminates, so that all of an address have the same hints. */
+function withOneHintEach(slices: readonly RawEndpointSlice[]): RawEndpointSlice[] {
+  const hints = new Map<string | undefined, RawEndpoint['hints']>();
+  return slices.map((slice) => ({
+    ...slice,
+    endpoints: slice.endpoints?.map((endpoint) => {
+      const ip = endpoint.addresses?.[0];
+      if (!hints.has(ip)) hints.set(ip, endpoint.hints);
+      return { ...endpoint, hints: hints.get(ip) };
+    }),
+  }));
 }
 
 /** How kube-proxy is started, and where. */

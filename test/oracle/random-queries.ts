@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Random connections in random clusters: from everywhere, to what Services claim and to what lies beside it.
 
+import { isIPv4 } from 'node:net';
 import fc from 'fast-check';
-import { canonical, canonicalSloppily, familyOf } from './addresses.ts';
+import { canonicalSloppily, familyOf } from './addresses.ts';
 import type { Destination } from './oracle.ts';
 import { ADDRESSES, clusters, nodeDescriptions } from './random-cluster.ts';
-import type { NodeDescription, Protocol, RawCluster } from './raw-objects.ts';
+import type { Family, NodeDescription, Protocol, RawCluster } from './raw-objects.ts';
 
 export interface Query {
   readonly from: string;
@@ -24,6 +25,7 @@ const picks = fc.noBias(
     from: fc.nat(1000),
     target: fc.nat(1000),
     other: fc.nat(1000),
+    isMapped: fc.nat(20).map((n) => n === 20),
     /** What of the target another one gives: a near miss, or all of it. */
     miss: fc.constantFrom<'none' | 'all' | keyof Destination>(
       ...(['none', 'none', 'none', 'none', 'none', 'none', 'none', 'none'] as const),
@@ -58,12 +60,19 @@ function queryOf(pick: Pick, targets: Targets, node: NodeDescription): Query {
     port: { ...target, port: other.port },
     protocol: { ...target, protocol: other.protocol },
   }[pick.miss];
-  return { from: at(clientsOf(to.address, node), pick.from), to };
+  const from = at(clientsOf(familyOf(to.address), node), pick.from);
+  return pick.isMapped
+    ? { from: mapped(from), to: { ...to, address: mapped(to.address) } }
+    : { from, to };
 }
 
-/** Who can dial an address: somebody of its family. */
-function clientsOf(address: string, { localAddresses }: NodeDescription): string[] {
-  const family = familyOf(canonical(address) ?? '');
+/** An IPv4 address as an IPv6 socket knows it. */
+function mapped(address: string): string {
+  return isIPv4(address) ? `::ffff:${address}` : address;
+}
+
+/** Who can dial: nobody of another family. */
+function clientsOf(family: Family, { localAddresses }: NodeDescription): string[] {
   const { pods, otherPods, stranger, loopback, outside } = ADDRESSES[family];
   const own = localAddresses.filter((local) => familyOf(local) === family);
   return [
@@ -116,10 +125,17 @@ function read(text: unknown): string[] {
   return [canonicalSloppily(text)].filter((address) => address !== undefined);
 }
 
-/** What a client can ask for: ports and protocols that make no sense are in the objects alone. */
-function isDialled({ protocol, port }: Destination): boolean {
+/**
+ * What is on packets. Ports and protocols that make no sense are in the objects alone, and 0.0.0.0 is only a word that
+ * connect() has for loopback.
+ */
+function isDialled({ protocol, address, port }: Destination): boolean {
   return (
-    ['TCP', 'UDP', 'SCTP'].includes(protocol) && Number.isInteger(port) && port > 0 && port < 65536
+    ['TCP', 'UDP', 'SCTP'].includes(protocol) &&
+    !['0.0.0.0', '::'].includes(address) &&
+    Number.isInteger(port) &&
+    port > 0 &&
+    port < 65536
   );
 }
 

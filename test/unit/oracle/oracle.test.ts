@@ -191,7 +191,7 @@ test(
   DUAL_CLUSTER,
   POD,
   'TCP [fd00:96::1]:80',
-  'external: pass',
+  'pod: pass',
 );
 test(
   '1.20 an IPv4-mapped address is its IPv4 address, on either side',
@@ -260,6 +260,28 @@ test(
   'fd00:244::9',
   'TCP [fd00:10::11]:30080',
   PASSED,
+);
+test(
+  '1.1 an object without a namespace is in default, and fields may be missing',
+  answers,
+  cluster(
+    [
+      {
+        metadata: { name: 'quote' },
+        spec: {
+          clusterIP: '10.96.0.1',
+          ports: [
+            { name: 'first', port: 1 },
+            { name: 'http', port: 65535 },
+          ],
+        },
+      },
+    ],
+    [slice([HERE])],
+  ),
+  POD,
+  'TCP 10.96.0.1:65535',
+  'pod: forward default/quote clusterIP Cluster -> 10.244.1.2:8080',
 );
 test(
   '1.3 targetPort is not read, a port without protocol is TCP',
@@ -359,7 +381,11 @@ for (const [title, parts] of Object.entries({
   'a clusterIP that is none': { clusterIP: '10.96.0', clusterIPs: ['10.96.0'] },
   'clusterIPs of one family twice': { clusterIPs: ['10.96.0.1', '10.96.0.2'], ipFamilies: null },
   'a clusterIP that is not the first of clusterIPs': { clusterIPs: ['10.96.0.2'] },
-  'families in another order': { ipFamilies: ['IPv6'] },
+  'another family': { ipFamilies: ['IPv6'] },
+  'families in another order': {
+    clusterIPs: ['10.96.0.1', 'fd00:96::1'],
+    ipFamilies: ['IPv4', 'IPv4'],
+  },
   'port 0': { ports: [{ port: 80 }, { name: 'b', port: 0 }] },
   'port 65536': { ports: [{ port: 80 }, { name: 'b', port: 65536 }] },
   'a negative port': { ports: [{ port: 80 }, { name: 'b', port: -1 }] },
@@ -369,13 +395,19 @@ for (const [title, parts] of Object.entries({
   'a port twice': {
     ports: [
       { name: 'a', port: 80 },
-      { name: 'b', port: 80 },
+      { name: 'b', protocol: 'TCP', port: 80 },
     ],
   },
   'a port name twice': {
     ports: [
-      { name: 'a', port: 80 },
+      { name: 'a', protocol: 'TCP', port: 80 },
       { name: 'a', port: 81 },
+    ],
+  },
+  'no port name twice': {
+    ports: [
+      { name: '', port: 80 },
+      { name: null, port: 81 },
     ],
   },
   'a port name in capitals': { ports: [{ name: 'HTTP', port: 80 }] },
@@ -401,6 +433,12 @@ for (const [title, endpointSlice] of Object.entries({
   'another port name': slice([HERE], { ports: [{ name: 'web', port: 8080 }] }),
   'another protocol': slice([HERE], { ports: [{ name: 'http', protocol: 'UDP', port: 8080 }] }),
   'port 70000': slice([HERE], { ports: [{ name: 'http', port: 70_000 }] }),
+  'port 70000 beside another': slice([HERE], {
+    ports: [
+      { name: 'http', port: 8080 },
+      { name: 'web', port: 70_000 },
+    ],
+  }),
   'no ports': slice([HERE], { ports: null }),
   'no endpoints': slice([], { endpoints: null }),
   'no addresses': slice([{ addresses: [] }, {}]),
@@ -498,6 +536,31 @@ test(
   QUOTE,
   ONE_HERE,
 );
+
+for (const [title, first, second, expected] of [
+  ['the ready one', UNREADY, null, ONE_HERE],
+  ['the serving one, when both terminate', DEAD, DRAINING, ONE_HERE],
+] as const) {
+  for (const [one, other] of [
+    [first, second],
+    [second, first],
+  ]) {
+    test(
+      `1.4 among duplicates ${title}: ${JSON.stringify(one)}`,
+      answers,
+      cluster(
+        [quote()],
+        [
+          slice([{ ...HERE, conditions: one }]),
+          slice([{ ...HERE, conditions: other }], {}, { name: 'quote-2' }),
+        ],
+      ),
+      POD,
+      QUOTE,
+      expected,
+    );
+  }
+}
 
 // --- 1.5 Which endpoints ---
 
@@ -1198,7 +1261,12 @@ for (const [rule, from, to, expected] of [
   [['192.168.0.0/16'], POD, '192.168.7.8', NO],
   [['192.168.0.0/16'], 'host', '127.0.0.1', NO],
   [['192.168.0.0/16'], 'fd00:244::9', 'fd00:10::11', YES6],
-  [['192.168.0.0/16'], 'host', '::1', YES6],
+  [['192.168.0.0/16'], 'host', '::1', NO],
+  [['fd00:11::/32'], 'host', '127.0.0.1', NO],
+  [['0.0.0.0/0'], 'host', '::1', YES6],
+  [['::/0'], 'host', '127.0.0.1', YES],
+  [['127.0.0.2/32'], 'host', '127.0.0.1', YES],
+  [['::1/128'], 'host', '127.0.0.1', YES],
   [['fd00:11::/32'], 'fd00:244::9', 'fd00:10::11', NO],
   [['fd00:11::/32'], POD, '192.168.7.7', YES],
   [['192.168.0.0/16', '0.0.0.0/0'], POD, '10.0.0.11', YES],
