@@ -11,13 +11,36 @@ export function targetAt(address: string): string {
   return `${address}:${TARGET_PORT}`;
 }
 
+/** An endpoint, but for `address` in the words of Kubernetes. Ready unless `conditions` say otherwise. */
+export interface EndpointSketch {
+  readonly address: string;
+  readonly conditions?: {
+    readonly ready?: boolean;
+    readonly serving?: boolean;
+    readonly terminating?: boolean;
+  };
+  readonly nodeName?: string;
+  readonly hints?: {
+    readonly forZones?: readonly { readonly name: string }[];
+    readonly forNodes?: readonly { readonly name: string }[];
+  };
+}
+
 export interface PortSketch {
   readonly protocol: 'TCP' | 'UDP';
   readonly port: number;
-  /** Addresses of either family. */
-  readonly backends: readonly string[];
+  /** Of either family; an address stands for an endpoint that is ready. */
+  readonly backends: readonly (string | EndpointSketch)[];
   /** Default {@link TARGET_PORT}. */
   readonly targetPort?: number;
+  readonly nodePort?: number;
+}
+
+/** Whatever else a Service says, in the words of Kubernetes. */
+export interface ServiceFields {
+  readonly spec?: Readonly<Record<string, unknown>>;
+  /** status.loadBalancer.ingress; a text is an `ip`. */
+  readonly ingress?: readonly (string | Readonly<Record<string, string>>)[];
 }
 
 /** A Service, and an EndpointSlice for each of its ports and families. */
@@ -25,6 +48,7 @@ export function kubeService(
   name: string,
   clusterIPs: readonly string[],
   ports: readonly PortSketch[],
+  { spec = {}, ingress = [] }: ServiceFields = {},
 ): KubeObject[] {
   const service = {
     apiVersion: 'v1',
@@ -39,7 +63,14 @@ export function kubeService(
         name: portName(port),
         protocol: port.protocol,
         port: port.port,
+        ...(port.nodePort && { nodePort: port.nodePort }),
       })),
+      ...spec,
+    },
+    status: {
+      loadBalancer: {
+        ingress: ingress.map((entry) => (typeof entry === 'string' ? { ip: entry } : entry)),
+      },
     },
   };
   return [
@@ -51,8 +82,12 @@ export function kubeService(
 }
 
 /** The same backends for TCP and UDP. */
-export function bothProtocols(port: number, backends: readonly string[]): PortSketch[] {
-  return (['TCP', 'UDP'] as const).map((protocol) => ({ protocol, port, backends }));
+export function bothProtocols(
+  port: number,
+  backends: PortSketch['backends'],
+  more: Pick<PortSketch, 'nodePort' | 'targetPort'> = {},
+): PortSketch[] {
+  return (['TCP', 'UDP'] as const).map((protocol) => ({ protocol, port, backends, ...more }));
 }
 
 export function endpointSlice(
@@ -72,8 +107,13 @@ export function endpointSlice(
     addressType: family,
     ports: [{ name: portName(port), protocol, port: targetPort }],
     endpoints: backends
-      .filter((address) => familyOf(address) === family)
-      .map((address) => ({ addresses: [address], conditions: { ready: true } })),
+      .map((backend) => (typeof backend === 'string' ? { address: backend } : backend))
+      .filter(({ address }) => familyOf(address) === family)
+      .map(({ address, ...fields }) => ({
+        addresses: [address],
+        conditions: { ready: true },
+        ...fields,
+      })),
   };
 }
 

@@ -16,6 +16,8 @@ export interface LogLine {
 }
 
 export class TestAgent {
+  /** What it is told besides, at every start: `--node-name`, ... */
+  flags: readonly string[] = [];
   readonly #node: TestNode;
   #process: ChildProcess | undefined;
   #ready: Promise<void> = Promise.resolve();
@@ -38,7 +40,7 @@ export class TestAgent {
   argv(source: readonly string[] = ['--manifests', this.#node.manifests]): string[] {
     const { cgroup, bpffs } = this.#node;
     const where = ['--cgroup', cgroup, '--bpffs', bpffs, '--metrics-bind-address', ''];
-    return this.#node.signalboxArgv('agent', ...source, ...where);
+    return this.#node.signalboxArgv('agent', ...source, ...where, ...this.flags);
   }
 
   /** Starts it. @returns once everything is programmed and the programs are attached. */

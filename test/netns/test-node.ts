@@ -68,12 +68,17 @@ export class TestNode implements Place {
       mkdirSync(node.manifests, { recursive: true });
       createCgroup(node.cgroup);
       await addNamespaces([node.namespace]);
-      await configureNamespace(node.namespace, { commands: NETWORK });
+      await node.configure(...NETWORK);
     } catch (error) {
       await node.close();
       throw error;
     }
     return node;
+  }
+
+  /** Runs lines for `ip -batch` in the node's network. */
+  configure(...commands: readonly string[]): Promise<void> {
+    return configureNamespace(this.namespace, { commands });
   }
 
   /** Puts objects into a manifest of their own, in place of what it held. The agent sees all of it or nothing. */
