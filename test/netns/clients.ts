@@ -11,24 +11,32 @@ export interface Client {
   readonly probe: SocketProbe;
 }
 
-export interface PodClient extends Client {
-  readonly pod: TestPod;
-}
+export interface PodClient extends Client, TestPod {}
 
 export interface Clients {
   readonly host: Client;
+  /** The first one. */
+  readonly pod: PodClient;
   readonly pods: readonly PodClient[];
+  /** The node, and all pods. */
   readonly all: readonly Client[];
 }
 
 /** @param indexes of the pods to make, as {@link addPod} wants them. All ends with the node. */
-export async function startClients(node: TestNode, indexes: readonly number[]): Promise<Clients> {
+export async function startClients(
+  node: TestNode,
+  ...indexes: readonly [number, ...number[]]
+): Promise<Clients> {
   await leaveToPods(node);
+  const [first, ...others] = indexes;
   const host = { name: 'node', probe: await SocketProbe.start(node) };
-  const pods: PodClient[] = [];
-  for (const index of indexes) {
-    const pod = await addPod(node, index);
-    pods.push({ name: `pod ${pod.ipv4}`, pod, probe: await SocketProbe.start(node, pod) });
-  }
-  return { host, pods, all: [host, ...pods] };
+  const pod = await startPod(node, first);
+  const pods = [pod];
+  for (const index of others) pods.push(await startPod(node, index));
+  return { host, pod, pods, all: [host, ...pods] };
+}
+
+async function startPod(node: TestNode, index: number): Promise<PodClient> {
+  const pod = await addPod(node, index);
+  return { name: `pod ${pod.ipv4}`, ...pod, probe: await SocketProbe.start(node, pod) };
 }

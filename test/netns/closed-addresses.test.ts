@@ -5,7 +5,7 @@
 
 import test from 'ava';
 import { defaultServiceCidr } from '../lab/service-cidr.ts';
-import { type Clients, type PodClient, startClients } from './clients.ts';
+import { type Clients, startClients } from './clients.ts';
 import { inBothFamilies, twinOf } from './dual-stack.ts';
 import { kubeService, TARGET_PORT, targetAt } from './kube-service.ts';
 import { comesTo, errnos, landings } from './landings.ts';
@@ -22,7 +22,7 @@ let clients: Clients;
 
 const node = nodeForFile(test, async (made) => {
   await made.configure('route add local fd00:10:96:200::/64 dev lo');
-  clients = await startClients(made, [2]);
+  clients = await startClients(made, 2);
   made.write('cidrs', [defaultServiceCidr(['10.96.0.0/24', 'fd00:10:96::/112'])]);
   made.write(
     'web',
@@ -74,14 +74,14 @@ test.serial('an address outside of every ServiceCIDR is left alone', async (t) =
 
 test.serial('connect() to port 0 asks for a route, and is told the source address', async (t) => {
   if (!canMakeNodes(t)) return;
-  const [{ pod, probe }] = clients.pods as [PodClient];
+  const { pod } = clients;
   for (const host of [WEB, UNALLOCATED, OUTSIDE]) {
     for (const [address, family, source] of [
       [host, 4, pod.ipv4],
       [`::ffff:${host}`, 6, `[::ffff:${pod.ipv4}]`],
       [twinOf(host), 6, `[${pod.ipv6}]`],
     ] as const) {
-      const socket = await probe.open('udp', family);
+      const socket = await pod.probe.open('udp', family);
       t.is(await socket.connect(address, 0), '', address);
       t.is((await socket.own()).replace(/:\d+$/, ''), source, address);
       await socket.close();
@@ -91,7 +91,7 @@ test.serial('connect() to port 0 asks for a route, and is told the source addres
 
 test.serial('ServiceCIDRs come and go', async (t) => {
   if (!canMakeNodes(t)) return;
-  const [{ probe }] = clients.pods as [PodClient];
+  const { probe } = clients.pod;
   node().remove('cidrs');
   await comesTo(t, `${UNALLOCATED}:80`, () => landings(probe, UNALLOCATED, 80));
   t.is(await errnos(probe, WEB, TARGET_PORT), 'ECONNREFUSED');
