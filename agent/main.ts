@@ -19,6 +19,7 @@ const COMMANDS = [
   ['status', () => import('./commands/status.ts')],
   ['services', () => import('./commands/services.ts')],
   ['backends', () => import('./commands/backends.ts')],
+  ['explain', () => import('./commands/explain.ts')],
   ['cleanup', () => import('./commands/cleanup.ts')],
 ] as const;
 

@@ -2,7 +2,7 @@
 // What a person should know besides the decision: near misses, and what may surprise. Used by explain.ts. Pure;
 // decides nothing.
 
-import { familyOf, type IpAddress, type IpFamily } from './address.ts';
+import { familyOf, type IpAddress, type IpFamily, prefixFamily } from './address.ts';
 import type { Candidate } from './endpoint-selection.ts';
 import type { Finding, Hit, IndexedService, Selected, ServiceIndex } from './explain-index.ts';
 import {
@@ -39,6 +39,16 @@ export function notesOnFrontend(
     ...familyNotes(query),
     ...(finding.others.length ? [{ code: 'also-claimed' as const, by: finding.others }] : []),
     ...(selected.candidates.found.length ? [] : [whyNoEndpoints(service, port, family)]),
+    ...(cause === 'source-not-allowed'
+      ? [
+          {
+            code: 'source-ranges' as const,
+            ranges: service.spec.loadBalancerSourceRanges.filter(
+              (range) => prefixFamily(range) === family,
+            ),
+          },
+        ]
+      : []),
     ...(cause === 'no-local-endpoints' ? notesOnOtherNodes(index, selected) : []),
     ...(backends.length > 1 && backends.some(({ backend }) => backend.address === query.from)
       ? [{ code: 'may-reach-itself' as const }]

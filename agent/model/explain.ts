@@ -106,7 +106,8 @@ export class Explainer {
       topology: route.list === 'cluster' ? selected.selection.topology : 'none',
       isLastResort: isServed && backends.every(({ endpoint }) => !endpoint.ready),
       backends,
-      excluded: selected.excludedFrom(route.list),
+      // Where nothing serves anywhere, that is the reason, not where it is.
+      excluded: selected.excludedFrom(cause === 'no-endpoints' ? 'cluster' : route.list),
       masquerade: isServed ? this.#masquerade(query, origin, kind, policy, backends) : undefined,
       affinityTimeoutSeconds: resolvedPort.affinityTimeoutSeconds,
       notes: notesOnFrontend(this.#index, this.#node, {

@@ -2,7 +2,7 @@
 // What `explain` is asked and what it finds: decisions and their reasons as data, without a sentence. Made by
 // explain.ts; agent/commands puts it into words.
 
-import type { IpAddress, IpFamily } from './address.ts';
+import type { IpAddress, IpFamily, IpPrefix } from './address.ts';
 import type { SkippedObject } from './cluster-state.ts';
 import type { Candidate, Excluded, TopologyMode } from './endpoint-selection.ts';
 import type { Origin } from './node-facts.ts';
@@ -97,6 +97,8 @@ export type Note =
   | { readonly code: 'dialled-node-port'; readonly frontend: OtherFrontend }
   /** What is dialled is the port of endpoints of the Service, which has another number itself. */
   | { readonly code: 'dialled-endpoint-port'; readonly frontend: OtherFrontend }
+  /** Who may use the frontend. */
+  | { readonly code: 'source-ranges'; readonly ranges: readonly IpPrefix[] }
   | { readonly code: 'no-slices' }
   /** Slices are there, but none of the family. */
   | { readonly code: 'no-slices-of-family'; readonly family: IpFamily }

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// The answer to one query as it leaves the program: what `-o json` prints, a line each, and what the agent
+// sends over its socket. Fields are an interface that others read: they may be added, never changed.
+
+import type { IpAddress } from '../model/address.ts';
+import type { Candidate, TopologyMode } from '../model/endpoint-selection.ts';
+import { isLocal } from '../model/endpoint-selection.ts';
+import type { DialledFrontend, Explanation, Verdict } from '../model/explanation.ts';
+import type { NodeFacts, Origin } from '../model/node-facts.ts';
+import type { TrafficPolicy } from '../model/objects.ts';
+import type { Backend } from '../model/service-port.ts';
+import { formatDestination } from './explain-query.ts';
+import { exclusionPhrase, hints, reasonSentence } from './explain-words.ts';
+
+export interface AnswerBackend {
+  readonly address: IpAddress;
+  readonly port: number;
+  /** null: not known. */
+  readonly node: string | null;
+  readonly zone: string | null;
+  readonly local: boolean;
+}
+
+export interface Answer {
+  readonly from: string;
+  readonly origin: Origin;
+  readonly to: string;
+  readonly verdict: Verdict;
+  /** namespace/name */
+  readonly service: string | null;
+  /** Name of the Service's port, '' for one without a name. */
+  readonly servicePort: string | null;
+  /** null for a closed port of a Service. */
+  readonly frontend: DialledFrontend | null;
+  readonly policy: TrafficPolicy | null;
+  /** Not bound by externalTrafficPolicy Local. */
+  readonly shortCircuit: boolean;
+  readonly topology: TopologyMode;
+  /** Empty unless the verdict is forward. */
+  readonly backends: readonly AnswerBackend[];
+  readonly excluded: readonly {
+    readonly address: IpAddress;
+    readonly port: number;
+    readonly reason: string;
+  }[];
+  /** Whether the backend sees an address of the node in place of the client's. */
+  readonly snat: boolean;
+  readonly affinity: { readonly type: 'ClientIP'; readonly timeoutSeconds: number } | null;
+  /** One sentence. */
+  readonly reason: string;
+  /** What decided, then what else is worth a look: words that programs can compare. */
+  readonly codes: readonly string[];
+  /** What to do next, a line each. */
+  readonly hints: readonly string[];
+  /** What the kernel's tables make of the same connection; absent when they were not looked at. */
+  readonly kernel?: KernelAnswer;
+}
+
+/** What the kernel's tables make of a connection, against what should be. */
+export interface KernelAnswer {
+  readonly agrees: boolean;
+  /** What is otherwise in the kernel, a line each. */
+  readonly differences: readonly string[];
+  readonly verdict: Verdict;
+  readonly service: string | null;
+  readonly backends: readonly Backend[];
+}
+
+/** A line of a batch that is no query. */
+export interface Refusal {
+  readonly query: string;
+  readonly error: string;
+}
+
+export function answerOf(explanation: Explanation, node: NodeFacts): Answer {
+  const { query, frontend, affinityTimeoutSeconds, excluded } = explanation;
+  return {
+    from: query.from,
+    origin: explanation.origin,
+    to: formatDestination(query.to),
+    verdict: explanation.verdict,
+    service: explanation.service ?? null,
+    servicePort: explanation.servicePort?.portName ?? null,
+    frontend: frontend ? { kind: frontend.kind, ...query.to } : null,
+    policy: explanation.policy ?? null,
+    shortCircuit: explanation.isShortCircuit,
+    topology: explanation.topology,
+    backends: explanation.backends.map((backend) => backendOf(backend, node)),
+    excluded: excluded.map((one) => ({
+      ...one.candidate.backend,
+      reason: exclusionPhrase(one, explanation, node),
+    })),
+    snat: explanation.masquerade !== undefined,
+    affinity: affinityTimeoutSeconds
+      ? { type: 'ClientIP', timeoutSeconds: affinityTimeoutSeconds }
+      : null,
+    reason: reasonSentence(explanation, node),
+    codes: codesOf(explanation),
+    hints: hints(explanation, node),
+  };
+}
+
+function backendOf(candidate: Candidate, node: NodeFacts): AnswerBackend {
+  const { backend, endpoint } = candidate;
+  return {
+    address: backend.address,
+    port: backend.port,
+    node: endpoint.nodeName ?? null,
+    zone: endpoint.zone ?? null,
+    local: isLocal(candidate, node),
+  };
+}
+
+function codesOf(explanation: Explanation): string[] {
+  const { cause, isShortCircuit, isLastResort, topology, masquerade, notes } = explanation;
+  return [
+    cause,
+    ...(isShortCircuit ? ['short-circuit'] : []),
+    ...(isLastResort ? ['last-resort'] : []),
+    ...(topology === 'none' ? [] : [`${topology}-hints`]),
+    ...(masquerade ? [`snat-${masquerade}`] : []),
+    ...new Set(notes.map(({ code }) => code)),
+  ];
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Many queries, a line each, answered in order and one at a time: what is read is never more than what is
+// answered. Used by `explain -` and by the agent's socket.
+
+import type { Readable } from 'node:stream';
+import { UsageError } from '../errors.ts';
+import { Explainer } from '../model/explain.ts';
+import type { ClusterView } from '../model/explain-index.ts';
+import type { NodeFacts } from '../model/node-facts.ts';
+import { type Answer, answerOf, type Refusal } from './explain-answer.ts';
+import { parseQueryLine } from './explain-query.ts';
+
+/** So many answers in one go, then whoever else waits for this thread has it: a few milliseconds. */
+const IN_ONE_GO = 100;
+
+/**
+ * The lines of `input`, a last one without its end too. (node:readline throws what its input meets at nobody
+ * once its reader has left.)
+ */
+export async function* linesOf(input: Readable): AsyncGenerator<string> {
+  let begun = '';
+  for await (const chunk of input.setEncoding('utf8')) {
+    const lines = (begun + chunk).split('\n');
+    begun = lines.pop() ?? '';
+    yield* lines;
+  }
+  if (begun !== '') yield begun;
+}
+
+/** Answers about the cluster as it is now. A line that is no query costs only itself. */
+export async function* answerLines(
+  cluster: ClusterView,
+  node: NodeFacts,
+  lines: AsyncIterable<string> | Iterable<string>,
+): AsyncGenerator<Answer | Refusal> {
+  const explainer = new Explainer(cluster, node);
+  let count = 0;
+  for await (const line of lines) {
+    const query = line.trim();
+    if (query === '' || query.startsWith('#')) continue;
+    yield answerLine(explainer, node, query);
+    if (++count % IN_ONE_GO === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+function answerLine(explainer: Explainer, node: NodeFacts, query: string): Answer | Refusal {
+  try {
+    return answerOf(explainer.explain(parseQueryLine(query)), node);
+  } catch (error) {
+    if (error instanceof UsageError) return { query, error: error.message };
+    throw error;
+  }
+}

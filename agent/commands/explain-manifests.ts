@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// The cluster as manifests describe it, read once, for `explain --manifests`. Reads a folder as the agent does;
+// takes a single file too. What it ignores for a good reason is remembered as well: somebody asks why.
+
+import { statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { parseManifest } from '../cluster/manifest-file.ts';
+import { createManifestFolder, type ManifestFile } from '../cluster/manifest-folder.ts';
+import { mergeManifests } from '../cluster/manifest-merge.ts';
+import { EnvironmentError, messageOf } from '../errors.ts';
+import { ClusterState, type Parsed, type SkippedObject } from '../model/cluster-state.ts';
+import type { EndpointSliceSpec, ObjectKey, ServiceSpec } from '../model/objects.ts';
+
+export interface Manifests {
+  readonly files: readonly ManifestFile[];
+  /** metadata.name of every Node. */
+  readonly nodeNames: readonly string[];
+}
+
+/** A ClusterState that tells of ignored objects too what it tells of skipped ones. */
+export class ManifestState extends ClusterState {
+  readonly #ignored: SkippedObject[] = [];
+
+  override get skipped(): readonly SkippedObject[] {
+    return [...super.skipped, ...this.#ignored];
+  }
+
+  override upsertService(key: ObjectKey, parsed: Parsed<ServiceSpec>): void {
+    if ('ignored' in parsed) this.#ignored.push({ kind: 'Service', key, reason: parsed.ignored });
+    super.upsertService(key, parsed);
+  }
+
+  override upsertEndpointSlice(key: ObjectKey, parsed: Parsed<EndpointSliceSpec>): void {
+    if ('ignored' in parsed) {
+      this.#ignored.push({ kind: 'EndpointSlice', key, reason: parsed.ignored });
+    }
+    super.upsertEndpointSlice(key, parsed);
+  }
+}
+
+/** @param path a folder or a file. @throws EnvironmentError when it cannot be read. */
+export async function readManifests(path: string): Promise<Manifests> {
+  const files = await readFiles(path).catch((cause: unknown) => {
+    if (cause instanceof EnvironmentError) throw cause;
+    throw new EnvironmentError(`cannot read manifests: ${messageOf(cause)}`, {
+      cause,
+      hint: 'name a folder of YAML or JSON files, or one such file, with --manifests',
+    });
+  });
+  const nodes = files.flatMap(({ objects }) => objects.filter(({ kind }) => kind === 'Node'));
+  return { files, nodeNames: [...new Set(nodes.map(({ key }) => key))] };
+}
+
+/** @param nodeName metadata.name of the Node that counts. */
+export function clusterOf(
+  { files }: Manifests,
+  nodeName: string,
+): { readonly cluster: ClusterState; readonly problems: ReadonlyMap<string, string> } {
+  const cluster = new ManifestState();
+  const { objects, problems } = mergeManifests(files, nodeName);
+  for (const object of objects) object.deliver(cluster, object.key);
+  return { cluster, problems };
+}
+
+async function readFiles(path: string): Promise<readonly ManifestFile[]> {
+  if (statSync(path).isDirectory()) return createManifestFolder(path).read();
+  const manifest = parseManifest(
+    await readFile(path, 'utf8'),
+    path.endsWith('.json') ? 'json' : 'yaml',
+  );
+  if ('unreadable' in manifest) {
+    throw new EnvironmentError(`manifest ${path}: ${manifest.unreadable}`);
+  }
+  const problem = manifest.problems.join('; ');
+  return [{ path, objects: manifest.objects, ...(problem ? { problem } : {}) }];
+}

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an answer says in words, and the fields that programs read.
+
+import path from 'node:path';
+import test from 'ava';
+import { type Answer, answerOf } from '../../../agent/commands/explain-answer.ts';
+import { parseQueryLine } from '../../../agent/commands/explain-query.ts';
+import { type Facts, factsFromManifests } from '../../../agent/commands/explain-sources.ts';
+import { answerLine, answerText } from '../../../agent/commands/explain-text.ts';
+import { Explainer } from '../../../agent/model/explain.ts';
+
+const MANIFEST = path.join(import.meta.dirname, 'explain-cluster.yaml');
+const NO_OPTIONS = { nodeIp: [], clusterCidr: [], serviceCidr: [], nodeportAddresses: '' };
+
+let facts: Facts;
+let explainer: Explainer;
+test.before(async () => {
+  facts = await factsFromManifests(MANIFEST, NO_OPTIONS);
+  explainer = new Explainer(facts.cluster, facts.node);
+});
+
+const answer = (query: string): Answer =>
+  answerOf(explainer.explain(parseQueryLine(query)), facts.node);
+
+const says = test.macro({
+  exec(t, query: string, reason: string) {
+    t.is(answer(query).reason, reason);
+  },
+  title: (_, query) => `why ${query}`,
+});
+const POD = '10.244.1.9';
+test(
+  says,
+  `${POD} tcp/10.96.0.1:80`,
+  'default/quote:http is served by 1 of 5 endpoints: 1 is terminating, 1 is hinted to zone-b, 1 is not ready, 1 no longer serves.',
+);
+test(
+  says,
+  'external tcp/198.51.100.2:80',
+  'default/quote:http is served by 1 of 5 endpoints, since externalTrafficPolicy is Local: 1 is terminating, 3 are on node-2.',
+);
+test(
+  says,
+  `${POD} tcp/192.168.0.1:30081`,
+  'default/kiada is served by all 3 endpoints, since externalTrafficPolicy Local does not bind clients inside the cluster.',
+);
+test(
+  says,
+  `${POD} tcp/10.96.0.6:80`,
+  'default/leaving is served by its one endpoint, which is terminating, since none is ready.',
+);
+test(
+  says,
+  `${POD} tcp/10.96.0.2:80`,
+  'Refused: no EndpointSlice of default/quiz has a TCP port named "http"; they have "web" (8080/TCP).',
+);
+test(
+  says,
+  `${POD} tcp/10.96.0.4:80`,
+  'Refused: default/head has no EndpointSlice, so nothing serves it.',
+);
+test(
+  says,
+  `${POD} tcp/10.96.0.5:80`,
+  'Refused: no endpoint of default/sick:http is ready, nor serving while it terminates.',
+);
+test(
+  says,
+  `${POD} tcp/10.96.0.3:80`,
+  'Dropped: internalTrafficPolicy is Local and node-1 has no endpoint; node-3 has 2, node-2 has 1.',
+);
+test(
+  says,
+  '198.51.100.77 tcp/198.51.100.1:80',
+  'Dropped: 198.51.100.77 is in none of the loadBalancerSourceRanges of default/quote: 203.0.113.0/24, 192.168.0.0/16.',
+);
+test(
+  says,
+  'external tcp/198.51.100.1:80',
+  'Dropped: a client of which no address is known is in none of the loadBalancerSourceRanges of default/quote: 203.0.113.0/24, 192.168.0.0/16.',
+);
+test(
+  says,
+  `${POD} tcp/10.96.0.1:30080`,
+  'Refused: 10.96.0.1 is the clusterIP of default/quote, which has no port 30080/TCP; it has 80/TCP, 53/UDP.',
+);
+test(
+  says,
+  `${POD} tcp/10.96.9.9:80`,
+  'Dropped: 10.96.9.9 is in the ServiceCIDR 10.96.0.0/12, and no Service has it.',
+);
+test(
+  says,
+  `${POD} tcp/127.0.0.1:30080`,
+  'Left alone: 127.0.0.1 is the client’s own loopback, where nothing is served.',
+);
+test(
+  says,
+  'external udp/198.51.100.1:80',
+  'Left alone: 198.51.100.1 is an address of default/quote, but not with port 80/UDP; it has 80/TCP, 53/UDP.',
+);
+test(
+  says,
+  `${POD} tcp/192.168.0.2:30080`,
+  'Left alone: 192.168.0.2 is not an address of node-1; the node that has it serves nodePort 30080/TCP of default/quote.',
+);
+test(
+  says,
+  'external udp/192.168.0.1:30080',
+  'Left alone: 192.168.0.1 is node-1 itself, and 30080/UDP is no nodePort; but there is 30080/TCP.',
+);
+test(
+  says,
+  `${POD} tcp/10.244.2.2:8080`,
+  'Left alone: 10.244.2.2 is an endpoint of default/quote, dialled without its Service.',
+);
+test(says, `${POD} tcp/192.0.2.1:80`, 'Left alone: no Service has 192.0.2.1.');
+
+test('the fields of an answer', (t) => {
+  t.deepEqual(answer('host tcp/10.96.0.1:80'), {
+    from: 'host',
+    origin: 'host',
+    to: 'tcp/10.96.0.1:80',
+    verdict: 'forward',
+    service: 'default/quote',
+    servicePort: 'http',
+    frontend: { kind: 'clusterIP', address: '10.96.0.1', port: 80, protocol: 'TCP' },
+    policy: 'Cluster',
+    shortCircuit: false,
+    topology: 'zone',
+    backends: [{ address: '10.244.1.2', port: 8080, node: 'node-1', zone: 'zone-a', local: true }],
+    excluded: [
+      { address: '10.244.1.4', port: 8080, reason: 'terminating, and others are ready' },
+      {
+        address: '10.244.2.2',
+        port: 8080,
+        reason: 'hinted to zone-b, this node is in zone-a',
+      },
+      { address: '10.244.2.3', port: 8080, reason: 'not ready' },
+      { address: '10.244.2.5', port: 8080, reason: 'terminating, and no longer serving' },
+    ],
+    snat: true,
+    affinity: { type: 'ClientIP', timeoutSeconds: 10800 },
+    reason: answer(`${POD} tcp/10.96.0.1:80`).reason,
+    codes: ['served', 'zone-hints', 'snat-not-a-pod', 'also-claimed'],
+    hints: ['default/thief asks for it too, and does not get it.'],
+  } as unknown as Answer);
+});
+
+test('what is not known or not so is null', (t) => {
+  const { service, servicePort, frontend, policy, affinity } = answer('host tcp/192.0.2.1:80');
+  t.deepEqual([service, servicePort, frontend, policy, affinity], [null, null, null, null, null]);
+  const closed = answer('host tcp/10.96.0.1:81');
+  t.deepEqual(
+    [closed.service, closed.servicePort, closed.frontend, closed.policy],
+    ['default/quote', null, null, null],
+  );
+  t.deepEqual(answer(`${POD} tcp/10.96.0.6:80`).servicePort, '');
+  t.like(answer(`${POD} tcp/192.168.0.1:30081`).backends[0], { node: 'node-2', zone: null });
+});
+
+const hints = test.macro({
+  exec(t, query: string, expected: readonly RegExp[]) {
+    const { hints } = answer(query);
+    t.is(hints.length, expected.length, hints.join('\n'));
+    for (const [i, hint] of hints.entries()) t.regex(hint, expected[i] as RegExp);
+  },
+  title: (_, query) => `what to do about ${query}`,
+});
+test(hints, `${POD} tcp/10.96.0.2:80`, [/the same name/, /kubectl get endpointslices/]);
+test(hints, `${POD} tcp/10.96.0.5:80`, [/kubectl describe pods -n default/]);
+test(hints, `${POD} tcp/10.96.0.4:80`, [
+  /Does its selector match pods/,
+  /kubectl get endpointslices -n default -l kubernetes.io\/service-name=head/,
+  /EndpointSlice default\/head-1: belongs to a headless Service/,
+]);
+test(hints, `${POD} tcp/10.96.0.3:80`, [/Put a pod of default\/kiada on node-1/]);
+test(hints, 'external tcp/198.51.100.1:80', [/loadBalancerSourceRanges of default\/quote/]);
+test(hints, `${POD} tcp/10.96.0.1:30080`, [/its nodePort: dial it on an address of a node/]);
+test(hints, `${POD} tcp/10.96.0.1:8080`, [/the port of its endpoints: dial 80/]);
+test(hints, 'fd00::1 tcp/10.96.0.6:80', [/cannot dial an IPv4 address/]);
+test(hints, `${POD} tcp/10.96.0.7:80`, [
+  /Does its selector/,
+  /kubectl/,
+  /Service default\/thief: .*198.51.100.999/,
+]);
+
+const plain = (_: string, text: string) => text;
+
+test('for a person', (t) => {
+  t.is(
+    answerText(answer('external tcp/192.168.0.1:30080'), plain),
+    `FORWARD  external -> tcp/192.168.0.1:30080: goes to one backend
+
+From       outside of the cluster
+Service    default/quote, port http
+Frontend   nodePort 192.168.0.1:30080/TCP
+Policy     externalTrafficPolicy Local
+Affinity   ClientIP, for 10800 s
+SNAT       no, the backend sees the client’s own address
+
+BACKEND           NODE     ZONE     LOCAL
+10.244.1.2:8080   node-1   zone-a   yes
+
+LEFT OUT          WHY
+10.244.1.4:8080   terminating, and others on this node are ready
+10.244.2.2:8080   on node-2, and externalTrafficPolicy is Local
+10.244.2.3:8080   on node-2, and externalTrafficPolicy is Local
+10.244.2.5:8080   on node-2, and externalTrafficPolicy is Local
+
+default/quote:http is served by 1 of 5 endpoints, since externalTrafficPolicy is Local: 1 is terminating, 3 are on node-2.`,
+  );
+  t.is(
+    answerText(answer(`${POD} tcp/10.96.0.1:30080`), plain),
+    `REJECT  10.244.1.9 -> tcp/10.96.0.1:30080: connection refused
+
+From       10.244.1.9, a pod
+Service    default/quote
+
+Refused: 10.96.0.1 is the clusterIP of default/quote, which has no port 30080/TCP; it has 80/TCP, 53/UDP.
+  -> 30080 is its nodePort: dial it on an address of a node.`,
+  );
+});
+
+test('a drop is an error at a socket here, and silence outside', (t) => {
+  t.regex(answerText(answer(`${POD} tcp/10.96.0.3:80`), plain), /^DROP {2}.*: no route to host\n/);
+  t.regex(answerText(answer('external tcp/192.168.0.1:30081'), plain), /^DROP {2}.*: no answer\n/);
+});
+
+test('long tables are cut', (t) => {
+  const one = answer(`${POD} tcp/10.96.0.1:80`);
+  const [backend] = one.backends;
+  const many = { ...one, backends: Array.from({ length: 17 }, () => backend) } as Answer;
+  const text = answerText(many, plain);
+  t.true(text.includes('\n... and 2 more (-o json has them)\n'));
+  t.is(text.split('10.244.1.2:8080').length - 1, 15);
+});
+
+test('what the kernel does is told only when somebody looked', (t) => {
+  const one = answer(`${POD} tcp/10.96.0.1:80`);
+  const kernel = { agrees: true, differences: [], verdict: 'pass', service: null, backends: [] };
+  const other = { ...kernel, agrees: false, differences: ['its verdict is pass, not forward'] };
+  t.false(answerText(one, plain).includes('Kernel'));
+  t.true(answerText({ ...one, kernel } as Answer, plain).includes('\nKernel     does the same\n'));
+  const text = answerText({ ...one, kernel: other } as Answer, plain);
+  t.true(text.includes('does otherwise'));
+  t.true(text.includes('\n           its verdict is pass, not forward\n'));
+  t.true(
+    answerLine({ ...one, kernel: other } as Answer, plain).endsWith(
+      ' Kernel: its verdict is pass, not forward.',
+    ),
+  );
+});
