@@ -25,6 +25,7 @@ import { serveStatus } from '../telemetry/status-socket.ts';
 import { AgentNode } from './agent-node.ts';
 import { AgentReport } from './agent-report.ts';
 import { ConflictTeller } from './conflict-teller.ts';
+import { EXPLAIN_PATH, explainHandler } from './explain-socket.ts';
 import { LeftSockets } from './left-sockets.ts';
 import { releaseMemory } from './release-memory.ts';
 
@@ -53,14 +54,18 @@ export async function runAgent(config: AgentConfig, log: Logger): Promise<void> 
   const node = new AgentNode(config.node, cluster, netnsCookie());
   const pins = new Pins(config.bpffs);
   const report = new AgentReport(config, cluster, source);
-  const statusServer = await serveStatus(config.bpffs, () => report.status());
+  const statusServer = await serveStatus(config.bpffs, () => report.status(), {
+    [EXPLAIN_PATH]: explainHandler({ cluster, node: () => node.facts }),
+  });
   let metricsServer: ReturnType<typeof serveMetrics> | undefined;
   try {
     const programs = Programs.load(pins);
     const tables = openTables(pins);
     const metrics = new Metrics(report.gauges(tables));
     const conflicts = new ConflictTeller(cluster, createRecorder(source, config, log, stop.signal));
-    const sockets = new LeftSockets(pins, config.proc, log);
+    const sockets = new LeftSockets(pins, config.proc, log, (count) =>
+      metrics.closedSockets(count),
+    );
     stop.signal.addEventListener('abort', () => sockets.close());
     const observer: ReconcilerObserver = {
       passed: (pass) => {

@@ -12,12 +12,15 @@ export class LeftSockets {
   readonly #pins: Pins;
   readonly #procDirectory: string;
   readonly #log: Logger;
+  readonly #onClosed: (count: number) => void;
   readonly #sweeps = new Sweeps(() => this.#sweep());
   #sockets: StaleSockets | undefined;
   /** Said once, not with every sweep. */
   #problems = '';
 
-  constructor(pins: Pins, procDirectory: string, log: Logger) {
+  /** @param onClosed told how many sockets were closed. */
+  constructor(pins: Pins, procDirectory: string, log: Logger, onClosed: (count: number) => void) {
+    this.#onClosed = onClosed;
     this.#pins = pins;
     this.#procDirectory = procDirectory;
     this.#log = log;
@@ -39,6 +42,7 @@ export class LeftSockets {
       this.#sockets ??= StaleSockets.load(this.#pins, { procDirectory: this.#procDirectory });
       const { destroyed, namespaces, problems } = this.#sockets.destroyAll();
       if (destroyed > 0) {
+        this.#onClosed(destroyed);
         this.#log.info(
           { sockets: destroyed, namespaces },
           'UDP sockets whose backend is gone were closed',

@@ -10,10 +10,10 @@ import { type NodeConfig, parseNodePortAddresses } from '../model/node-facts.ts'
 export interface NodeOptions {
   readonly nodeName?: string;
   readonly hostnameOverride?: string;
-  readonly nodeIp: readonly IpAddress[];
-  readonly clusterCidr: readonly IpPrefix[];
-  readonly serviceCidr: readonly IpPrefix[];
-  readonly nodeportAddresses: string;
+  readonly nodeIp?: readonly IpAddress[];
+  readonly clusterCidr?: readonly IpPrefix[];
+  readonly serviceCidr?: readonly IpPrefix[];
+  readonly nodeportAddresses?: string;
   readonly masqueradeAll?: boolean;
 }
 
@@ -29,30 +29,23 @@ export function addNodeOptions(command: Command): Command {
       new Option(
         '--node-ip <addresses>',
         'this node’s addresses, one of a family (default: the Node object’s)',
-      )
-        .argParser((text) => addressList('--node-ip', text))
-        .default([], 'none'),
+      ).argParser((text) => addressList('--node-ip', text)),
     )
     .addOption(
       new Option(
         '--cluster-cidr <cidrs>',
         'where pods have their addresses (default: the Node object’s podCIDRs)',
-      )
-        .argParser((text) => prefixList('--cluster-cidr', text))
-        .default([], 'none'),
+      ).argParser((text) => prefixList('--cluster-cidr', text)),
     )
     .addOption(
       new Option(
         '--service-cidr <cidrs>',
         'what clusterIPs are taken from (default: the ServiceCIDR objects)',
-      )
-        .argParser((text) => prefixList('--service-cidr', text))
-        .default([], 'none'),
+      ).argParser((text) => prefixList('--service-cidr', text)),
     )
     .option(
       '--nodeport-addresses <cidrs>',
       'where nodePorts are served: CIDRs, or the word primary (default: on all of the node’s addresses)',
-      '',
     )
     .option(
       '--masquerade-all',
@@ -66,7 +59,7 @@ export function nodeConfig(options: NodeOptions, defaultName = os.hostname()): N
     .trim()
     .toLowerCase();
   if (!nodeName) throw new UsageError('--node-name is empty');
-  const nodePortAddresses = parseNodePortAddresses(options.nodeportAddresses);
+  const nodePortAddresses = parseNodePortAddresses(options.nodeportAddresses ?? '');
   if (typeof nodePortAddresses === 'object' && 'invalid' in nodePortAddresses) {
     throw new UsageError(
       `--nodeport-addresses ${options.nodeportAddresses}: ${nodePortAddresses.invalid}`,
@@ -74,9 +67,9 @@ export function nodeConfig(options: NodeOptions, defaultName = os.hostname()): N
   }
   return {
     nodeName,
-    nodeIPs: options.nodeIp,
-    clusterCIDRs: options.clusterCidr,
-    serviceCIDRs: options.serviceCidr,
+    nodeIPs: options.nodeIp ?? [],
+    clusterCIDRs: options.clusterCidr ?? [],
+    serviceCIDRs: options.serviceCidr ?? [],
     nodePortAddresses,
     masqueradeAll: options.masqueradeAll ?? false,
   };

@@ -114,9 +114,11 @@ function agentLines(agent: Status | undefined): string[] {
       'Objects',
       `${agent.objects.services} Services, ${agent.objects.endpointSlices} EndpointSlices from ${agent.source}`,
     ),
-    ...agent.watches.map(({ kind, phase, lastContact }) =>
-      line('', `${kind}: ${phase}${lastContact ? `, last heard of ${lastContact}` : ''}`),
-    ),
+    ...agent.watches.map(({ kind, phase, lastContact, lastError }) => {
+      const why = phase === 'unavailable' ? ` (${lastError})` : '';
+      const heard = lastContact ? `, last heard of ${lastContact}` : '';
+      return line('', `${kind}: ${phase}${why}${heard}`);
+    }),
     line('Self-test', agent.selfTest),
     line('Cgroup', agent.cgroup),
     ...(lastPass

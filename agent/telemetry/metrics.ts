@@ -26,6 +26,7 @@ export class Metrics {
   readonly #writes: Counter;
   readonly #refused: Counter;
   readonly #repairs: Counter;
+  readonly #closedSockets: Counter;
 
   constructor(gauges: Gauges) {
     const registers = [this.#registry];
@@ -49,6 +50,11 @@ export class Metrics {
     this.#repairs = new Counter({
       name: 'signalbox_audit_repairs_total',
       help: 'Table writes that mended what something else had changed.',
+      registers,
+    });
+    this.#closedSockets = new Counter({
+      name: 'signalbox_closed_udp_sockets_total',
+      help: 'Connected UDP sockets that were closed because their backend had left.',
       registers,
     });
     this.#gauge(
@@ -98,6 +104,10 @@ export class Metrics {
     this.#passSeconds.observe(seconds);
     this.#writes.inc(writes);
     this.#refused.inc(failures);
+  }
+
+  closedSockets(count: number): void {
+    this.#closedSockets.inc(count);
   }
 
   repaired(writes: number): void {

@@ -16,12 +16,19 @@ export function statusSocketPath(bpffs: string): string {
   return path.join(RUN_DIRECTORY, `${path.resolve(bpffs).slice(1).replaceAll('/', '-')}.sock`);
 }
 
+/** Answers of other paths than that of the status. */
+export type Routes = Readonly<Record<string, http.RequestListener>>;
+
 /**
- * Serves `status` until the server is closed.
+ * Serves `status`, and `routes` by their path, until the server is closed.
  *
  * @throws EnvironmentError when another agent serves there.
  */
-export async function serveStatus(bpffs: string, status: () => Status): Promise<http.Server> {
+export async function serveStatus(
+  bpffs: string,
+  status: () => Status,
+  routes: Routes = {},
+): Promise<http.Server> {
   const socketPath = statusSocketPath(bpffs);
   const other = await findAgent(bpffs);
   if (other !== undefined) {
@@ -32,7 +39,9 @@ export async function serveStatus(bpffs: string, status: () => Status): Promise<
   mkdirSync(RUN_DIRECTORY, { recursive: true, mode: 0o700 });
   // Nobody answered there: what lies at the path was left by an agent that was killed.
   rmSync(socketPath, { force: true });
-  const server = http.createServer((_, response) => {
+  const server = http.createServer((request, response) => {
+    const route = Object.hasOwn(routes, request.url ?? '') && routes[request.url ?? ''];
+    if (route) return route(request, response);
     response.setHeader('Content-Type', 'application/json');
     response.end(JSON.stringify(status()));
   });
