@@ -9,7 +9,7 @@ import {
   isLoopback,
   unspecifiedAddress,
 } from '../model/address.ts';
-import { isAddress, type Query, type Verdict } from '../model/explanation.ts';
+import { isAddress, isOfOneFamily, type Query, type Verdict } from '../model/explanation.ts';
 import type { Origin } from '../model/node-facts.ts';
 import type { Backend, FrontendKind } from '../model/service-port.ts';
 import { frontendEntryKey, frontendKindOf, servicePortOf } from '../reconcile/entries.ts';
@@ -70,6 +70,7 @@ export function lookupTables(tables: Tables): LookupTables {
 /** @param origin which kind of client `query` has. */
 export function kernelDecision(tables: LookupTables, query: Query, origin: Origin): KernelDecision {
   const { protocol, address, port } = query.to;
+  if (!isOfOneFamily(query)) return nothing('pass');
   const atAddress = frontendEntryKey({ scope: 'address', protocol, address, port });
   const found = tables.frontends.get(atAddress);
   if (found) return decide(tables, query, origin, found);

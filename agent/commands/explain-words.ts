@@ -68,6 +68,8 @@ type Sentence = (explanation: Explanation, node: NodeFacts) => string;
 
 const SENTENCES: Readonly<Record<Cause, Sentence>> = {
   served: servedSentence,
+  'families-differ': ({ query }) =>
+    `Left alone: ${query.from} cannot dial ${query.to.address}, which is of another family.`,
   'no-endpoints': refusedSentence,
   'no-local-endpoints': (explanation, node) => {
     const note = noteOf(explanation, 'endpoints-elsewhere');
@@ -147,7 +149,7 @@ function unservedSentence(explanation: Explanation): string {
 }
 
 function causeHints(explanation: Explanation, node: NodeFacts): string[] {
-  const { cause, service, excluded, frontend } = explanation;
+  const { cause, query, service, excluded, frontend } = explanation;
   const [namespace, name] = service?.split('/') ?? [];
   switch (cause) {
     case 'no-endpoints':
@@ -162,6 +164,8 @@ function causeHints(explanation: Explanation, node: NodeFacts): string[] {
       ];
     case 'source-not-allowed':
       return [`Let the client in with a CIDR in spec.loadBalancerSourceRanges of ${service}.`];
+    case 'families-differ':
+      return [`Ask for the client’s ${familyOf(query.to.address)} address.`];
     case 'unallocated':
       return ['A Service that was deleted? Clients may have its address from an old DNS answer.'];
     default:
@@ -187,8 +191,6 @@ function noteHint(note: Note, { query }: Explanation, node: NodeFacts): string |
       return 'One of the backends is the client itself: when it is picked, it sees an address of the node.';
     case 'no-detector':
       return 'No CIDR tells pods from outsiders: endpoints on this node count as pods (--cluster-cidr).';
-    case 'families-differ':
-      return `${query.from} cannot dial an ${familyOf(query.to.address)} address: ask for the client’s address of that family.`;
     default:
       return undefined;
   }

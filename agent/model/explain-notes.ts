@@ -36,7 +36,6 @@ export function notesOnFrontend(
   const family = familyOf(query.to.address);
   const isOriginDecisive = policy === 'Local' && resolved.kind !== 'clusterIP';
   return [
-    ...familyNotes(query),
     ...(finding.others.length ? [{ code: 'also-claimed' as const, by: finding.others }] : []),
     ...(selected.candidates.found.length ? [] : [whyNoEndpoints(service, port, family)]),
     ...(cause === 'source-not-allowed'
@@ -62,7 +61,6 @@ export function notesOnFrontend(
 
 export function notesOnClosedPort(index: ServiceIndex, query: Query, { service }: Hit): Note[] {
   return [
-    ...familyNotes(query),
     ...otherPorts(frontendsAt(index, query.to.address)),
     ...otherMeanings(service, query.to),
     ...leftOutOf(index, service),
@@ -75,7 +73,6 @@ export function notesOnNobody(index: ServiceIndex, query: Query, cause: Cause): 
   const nodePorts = index.withNodePort(port).flatMap((service) => nodePortsOf(service, query.to));
   const owners = index.endpoint(address)?.services;
   return [
-    ...familyNotes(query),
     ...index.withAddress(address).flatMap((service) => notesOnUnserved(service, address)),
     ...otherPorts(frontendsAt(index, address)),
     ...(cause === 'local-address' ? otherPorts(nodePorts) : []),
@@ -90,12 +87,6 @@ export function notesOnNobody(index: ServiceIndex, query: Query, cause: Cause): 
     ...(owners ? [{ code: 'endpoint-of' as const, services: owners }] : []),
     ...index.leftOut.naming(address).map((object) => ({ code: 'left-out' as const, object })),
   ];
-}
-
-function familyNotes({ from, to }: Query): Note[] {
-  return isAddress(from) && familyOf(from) !== familyOf(to.address)
-    ? [{ code: 'families-differ' }]
-    : [];
 }
 
 /** Nothing has joined the service port: names and protocols must be the same on both sides (semantics 1.4). */

@@ -18,12 +18,14 @@ import {
   type DialledFrontend,
   type Explanation,
   isAddress,
+  isOfOneFamily,
   type Masquerade,
   type Query,
   VERDICTS,
 } from './explanation.ts';
 import {
   hasDetector,
+  isInClusterCidr,
   type NodeFacts,
   nodePortAddressesOf,
   type Origin,
@@ -53,6 +55,7 @@ export class Explainer {
   explain(query: Query): Explanation {
     const { protocol, address, port } = query.to;
     const origin = this.#originOf(query.from);
+    if (!isOfOneFamily(query)) return undecided(query, origin, 'families-differ');
     const atAddress = this.#index.find({ scope: 'address', protocol, address, port });
     if (atAddress) return this.#explainFrontend(query, origin, atAddress);
     const atNode = this.#findNodePort(query);
@@ -151,14 +154,14 @@ export class Explainer {
     backends: readonly Candidate[],
   ): Masquerade | undefined {
     if (backends.every(({ backend }) => backend.address === from)) return 'hairpin';
+    // The detector goes by the address alone: one of the node itself, a bridge's say, is a pod's to it.
+    const isPod = origin === 'pod' || (isAddress(from) && isInClusterCidr(this.#node, from));
     if (kind === 'clusterIP') {
       if (this.#node.masqueradeAll) return 'masquerade-all';
-      return origin !== 'pod' && hasDetector(this.#node, familyOf(to.address))
-        ? 'not-a-pod'
-        : undefined;
+      return !isPod && hasDetector(this.#node, familyOf(to.address)) ? 'not-a-pod' : undefined;
     }
     if (policy === 'Cluster') return 'external-traffic';
-    return origin === 'host' ? 'from-this-node' : undefined;
+    return origin === 'host' && !isPod ? 'from-this-node' : undefined;
   }
 
   #explainClosedPort(query: Query, origin: Origin, hit: Hit): Explanation {

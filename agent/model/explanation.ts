@@ -2,7 +2,7 @@
 // What `explain` is asked and what it finds: decisions and their reasons as data, without a sentence. Made by
 // explain.ts; agent/commands puts it into words.
 
-import type { IpAddress, IpFamily, IpPrefix } from './address.ts';
+import { familyOf, type IpAddress, type IpFamily, type IpPrefix } from './address.ts';
 import type { SkippedObject } from './cluster-state.ts';
 import type { Candidate, Excluded, TopologyMode } from './endpoint-selection.ts';
 import type { Origin } from './node-facts.ts';
@@ -20,6 +20,11 @@ export function isAddress(from: Query['from']): from is IpAddress {
   return from !== 'host' && from !== 'external';
 }
 
+/** Whether there can be such a connection: families are worlds of their own (semantics 1.2). */
+export function isOfOneFamily({ from, to }: Query): boolean {
+  return !isAddress(from) || familyOf(from) === familyOf(to.address);
+}
+
 export interface Destination {
   readonly protocol: Protocol;
   readonly address: IpAddress;
@@ -32,6 +37,8 @@ export type Verdict = 'forward' | 'reject' | 'drop' | 'pass';
 /** What decided. Each leads to one verdict. */
 export type Cause =
   | 'served'
+  /** An address of one family cannot dial one of the other. */
+  | 'families-differ'
   /** Of the service port there is no endpoint that could serve, on any node. */
   | 'no-endpoints'
   /** The policy is Local, and endpoints are on other nodes alone. */
@@ -56,6 +63,7 @@ export type Cause =
 
 export const VERDICTS: Readonly<Record<Cause, Verdict>> = {
   served: 'forward',
+  'families-differ': 'pass',
   'no-endpoints': 'reject',
   'no-local-endpoints': 'drop',
   'source-not-allowed': 'drop',
@@ -119,9 +127,7 @@ export type Note =
   /** One of several backends is the client itself: when it is picked, its own address is replaced. */
   | { readonly code: 'may-reach-itself' }
   /** No CIDR says which addresses are pods. */
-  | { readonly code: 'no-detector' }
-  /** A client cannot dial an address of the other family. */
-  | { readonly code: 'families-differ' };
+  | { readonly code: 'no-detector' };
 
 export interface OtherFrontend extends DialledFrontend {
   readonly service: ObjectKey;

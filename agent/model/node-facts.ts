@@ -129,6 +129,11 @@ export function hasDetector({ clusterCIDRs }: NodeFacts, family: IpFamily): bool
   return clusterCIDRs.some((prefix) => prefixFamily(prefix) === family);
 }
 
+/** What the detector says of `address`. */
+export function isInClusterCidr({ clusterCIDRs }: NodeFacts, address: IpAddress): boolean {
+  return clusterCIDRs.some((prefix) => prefixContains(prefix, address));
+}
+
 /**
  * Which kind of client `address` is. Where no CIDR tells (kube-proxy then takes pods for outsiders, which find
  * nothing behind externalTrafficPolicy Local on a node without endpoints: kubernetes#131765), an endpoint of
@@ -141,7 +146,7 @@ export function originOf(
 ): Origin {
   if (isLoopback(address) || facts.localAddresses.has(address)) return 'host';
   const isPod = hasDetector(facts, familyOf(address))
-    ? facts.clusterCIDRs.some((prefix) => prefixContains(prefix, address))
+    ? isInClusterCidr(facts, address)
     : endpointsOnThisNode.has(address);
   return isPod ? 'pod' : 'external';
 }

@@ -115,6 +115,11 @@ test(
   'Left alone: 10.244.2.2 is an endpoint of default/quote, dialled without its Service.',
 );
 test(says, `${POD} tcp/192.0.2.1:80`, 'Left alone: no Service has 192.0.2.1.');
+test(
+  says,
+  'fd00::1 tcp/10.96.0.6:80',
+  'Left alone: fd00::1 cannot dial 10.96.0.6, which is of another family.',
+);
 
 test('the fields of an answer', (t) => {
   t.deepEqual(answer('host tcp/10.96.0.1:80'), {
@@ -178,7 +183,7 @@ test(hints, `${POD} tcp/10.96.0.3:80`, [/Put a pod of default\/kiada on node-1/]
 test(hints, 'external tcp/198.51.100.1:80', [/loadBalancerSourceRanges of default\/quote/]);
 test(hints, `${POD} tcp/10.96.0.1:30080`, [/its nodePort: dial it on an address of a node/]);
 test(hints, `${POD} tcp/10.96.0.1:8080`, [/the port of its endpoints: dial 80/]);
-test(hints, 'fd00::1 tcp/10.96.0.6:80', [/cannot dial an IPv4 address/]);
+test(hints, 'fd00::1 tcp/10.96.0.6:80', [/Ask for the client’s IPv4 address/]);
 test(hints, `${POD} tcp/10.96.0.7:80`, [
   /Does its selector/,
   /kubectl/,

@@ -128,6 +128,14 @@ test(
   'reject no-endpoints',
 );
 
+test(
+  says,
+  '1.2 families never mix',
+  everyWay,
+  `fd01::7 -> ${TO_CLUSTER_IP}`,
+  'pass families-differ',
+);
+
 // 1.5: which endpoints.
 const select = (asked: string, expected: string, ...endpoints: string[]) =>
   test(says, `1.5 of ${endpoints.join(', ')}`, web(EXPOSED, ...endpoints), asked, expected);
@@ -411,6 +419,17 @@ test(
   NO_DETECTOR,
 );
 
+for (const to of [TO_CLUSTER_IP, TO_LB]) {
+  test(
+    says,
+    '1.7 an address of the node in a cluster CIDR is replaced no more than a pod’s',
+    eLocal,
+    `10.244.1.254 -> ${to}`,
+    BOTH,
+    { localAddresses: new Set(addresses('192.168.0.1', '10.244.1.254')) },
+  );
+}
+
 // 1.8: source ranges.
 const ranged = (...ranges: string[]) =>
   web({ ...EXPOSED, loadBalancerSourceRanges: prefixes(...ranges) }, HERE);
@@ -687,7 +706,6 @@ test(
   [],
   NO_DETECTOR,
 );
-test(notes, 'families', everyWay, `fd01::1 -> ${TO_CLUSTER_IP}`, ['families-differ']);
 test(notes, 'a closed port', everyWay, `${POD} -> tcp/10.96.0.1:81`, ['other-ports']);
 test(notes, 'the nodePort on the clusterIP', everyWay, `${POD} -> tcp/10.96.0.1:30080`, [
   'other-ports',
