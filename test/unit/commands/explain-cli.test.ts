@@ -3,11 +3,13 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import test from 'ava';
+import { parseAllDocuments } from 'yaml';
 import { temporaryFolder } from '../cluster/temporary-folder.ts';
+import { serve } from '../lab/api-client.ts';
 
 const MAIN = path.join(import.meta.dirname, '../../../agent/main.ts');
 const MANIFEST = path.join(import.meta.dirname, 'explain-cluster.yaml');
@@ -140,6 +142,25 @@ test('a reader that has seen enough is no mistake', async (t) => {
   child.stdin.end('host tcp/10.96.0.1:80\n'.repeat(20_000));
   t.deepEqual(await once(child, 'close'), [0, null]);
   t.deepEqual(await errors, []);
+});
+
+test('the API server is listed once', async (t) => {
+  const { store, url } = await serve(t);
+  for (const document of parseAllDocuments(readFileSync(MANIFEST, 'utf8'))) {
+    const object = document.toJS();
+    // No API server would take it.
+    if (object.metadata.name === 'thief') continue;
+    const namespace = ['Node', 'ServiceCIDR'].includes(object.kind) ? {} : { namespace: 'default' };
+    store.create({ ...object, metadata: { ...namespace, ...object.metadata } });
+  }
+  const ask = (node: string, ...args: string[]) =>
+    run(['--master', url, '--node-name', node, '-o', 'json', ...args]);
+  const { code, stdout, stderr } = await ask('node-1', POD, 'tcp/10.96.0.3:80');
+  t.deepEqual([code, stderr], [0, '']);
+  t.deepEqual(JSON.parse(stdout), await json(POD, 'tcp/10.96.0.3:80'));
+  const other = await ask('node-9', POD, 'tcp/10.96.0.9:80');
+  t.regex(other.stderr, /^signalbox: there is no Node node-9: .*\n$/);
+  t.is(JSON.parse(other.stdout).verdict, 'drop');
 });
 
 const refuses = test.macro({
