@@ -6,7 +6,7 @@ import type { DialledFrontend, Masquerade, Verdict } from '../model/explanation.
 import type { Answer, AnswerBackend, KernelAnswer } from './explain-answer.ts';
 import { formatTable } from './table.ts';
 
-type Colour = 'green' | 'red' | 'yellow' | 'bold' | 'dim';
+type Colour = 'green' | 'red' | 'yellow' | 'bold';
 
 /** Puts colour on a text, or leaves it alone: `styleText` of node:util where there is a terminal. */
 export type Style = (colour: Colour, text: string) => string;
@@ -46,7 +46,7 @@ export function answerText(answer: Answer, style: Style): string {
       ['LEFT OUT', 'WHY'],
       answer.excluded.map((one) => [endpointText(one), one.reason]),
     ),
-    [answer.reason, ...answer.hints.map((hint) => style('dim', `  -> ${hint}`))].join('\n'),
+    [answer.reason, ...answer.hints.map((hint) => `  -> ${hint}`)].join('\n'),
   ];
   return blocks.filter(Boolean).join('\n\n');
 }

@@ -16,6 +16,7 @@ import {
 } from './endpoint-selection.ts';
 import { LeftOut } from './explain-left-out.ts';
 import { FrontendClaims } from './frontend-claims.ts';
+import { MultiMap } from './multi-map.ts';
 import type { NodeFacts } from './node-facts.ts';
 import {
   type EndpointSliceSpec,
@@ -56,18 +57,12 @@ export interface Selected {
   excludedFrom(list: EndpointList): readonly Excluded[];
 }
 
-/** An endpoint, of whichever Services. */
-export interface IndexedEndpoint {
-  readonly services: readonly ObjectKey[];
-  readonly isOnThisNode: boolean;
-}
-
 export class IndexedService {
   readonly spec: ServiceSpec;
   readonly key: ObjectKey;
   readonly #cluster: ClusterView;
   readonly #node: NodeFacts;
-  readonly #selected = new Map<string, Selected>();
+  #selected: Map<string, Selected> | undefined;
   #slices: readonly EndpointSliceSpec[] | undefined;
   #frontends: ReadonlyMap<FrontendKey, Hit> | undefined;
 
@@ -98,6 +93,7 @@ export class IndexedService {
 
   selected(port: ServicePortSpec, family: IpFamily): Selected {
     const id = `${family} ${port.protocol} ${port.name}`;
+    this.#selected ??= new Map();
     const known = this.#selected.get(id);
     if (known) return known;
     const node = this.#node;
@@ -120,29 +116,31 @@ export class IndexedService {
 
 export class ServiceIndex {
   readonly leftOut: LeftOut;
+  readonly #cluster: ClusterView;
   readonly #node: NodeFacts;
-  readonly #byAddress = new Map<IpAddress, IndexedService[]>();
-  readonly #byNodePort = new Map<number, IndexedService[]>();
-  readonly #all: IndexedService[] = [];
-  #endpoints: ReadonlyMap<IpAddress, IndexedEndpoint> | undefined;
+  readonly #byAddress = new MultiMap<IpAddress, ServiceSpec>();
+  readonly #byNodePort = new MultiMap<number, ServiceSpec>();
+  readonly #asked = new Map<ServiceSpec, IndexedService>();
+  #endpoints: EndpointIndex | undefined;
 
   constructor(cluster: ClusterView, node: NodeFacts) {
     this.leftOut = new LeftOut(cluster.skipped, (key) => cluster.service(key) !== undefined);
+    this.#cluster = cluster;
     this.#node = node;
     for (const key of cluster.services()) {
       const spec = cluster.service(key);
-      if (spec) this.#add(new IndexedService(spec, cluster, node));
+      if (spec) this.#add(spec);
     }
   }
 
   /** Services that name `address`, whether or not they serve it. */
   withAddress(address: IpAddress): readonly IndexedService[] {
-    return this.#byAddress.get(address) ?? [];
+    return this.#byAddress.get(address).map((spec) => this.#service(spec));
   }
 
   /** Services of which a port, of any protocol, has this nodePort. */
   withNodePort(nodePort: number): readonly IndexedService[] {
-    return this.#byNodePort.get(nodePort) ?? [];
+    return this.#byNodePort.get(nodePort).map((spec) => this.#service(spec));
   }
 
   /** Who gets `frontend`: the one of those that claim it whom FrontendClaims gives it to. */
@@ -164,50 +162,53 @@ export class ServiceIndex {
     return { winner, others };
   }
 
-  /** Whether `address` is an endpoint's, and whose. */
-  endpoint(address: IpAddress): IndexedEndpoint | undefined {
-    return this.#endpointIndex.get(address);
+  /** The Services of which `address` is an endpoint. */
+  endpointOf(address: IpAddress): readonly ObjectKey[] {
+    return this.#endpointIndex.services.get(address);
   }
 
-  /** Whether any endpoint of any Service says that it is on this node. */
-  hasEndpointsOnThisNode(): boolean {
-    return this.#endpointIndex.values().some(({ isOnThisNode }) => isOnThisNode);
+  /** The addresses of all endpoints that say that they are on this node. */
+  get endpointsOnThisNode(): ReadonlySet<IpAddress> {
+    return this.#endpointIndex.onThisNode;
   }
 
-  get #endpointIndex(): ReadonlyMap<IpAddress, IndexedEndpoint> {
-    this.#endpoints ??= indexEndpoints(this.#all, this.#node);
+  /** The largest part of the work, which only some questions need. */
+  get #endpointIndex(): EndpointIndex {
+    this.#endpoints ??= indexEndpoints(this.#cluster, this.#node);
     return this.#endpoints;
   }
 
-  #add(service: IndexedService): void {
-    const { spec } = service;
-    this.#all.push(service);
-    const addresses = [...spec.clusterIPs, ...spec.externalIPs, ...spec.loadBalancerIPs];
-    for (const address of new Set(addresses)) addTo(this.#byAddress, address, service);
-    const nodePorts = spec.ports.flatMap(({ nodePort }) => (nodePort === 0 ? [] : nodePort));
-    for (const nodePort of new Set(nodePorts)) addTo(this.#byNodePort, nodePort, service);
+  #service(spec: ServiceSpec): IndexedService {
+    const service = this.#asked.get(spec) ?? new IndexedService(spec, this.#cluster, this.#node);
+    this.#asked.set(spec, service);
+    return service;
   }
-}
 
-function indexEndpoints(
-  services: readonly IndexedService[],
-  node: NodeFacts,
-): ReadonlyMap<IpAddress, IndexedEndpoint> {
-  const endpoints = new Map<IpAddress, IndexedEndpoint>();
-  for (const { key, slices } of services) {
-    for (const { address, nodeName } of slices.flatMap((slice) => slice.endpoints)) {
-      const known = endpoints.get(address);
-      endpoints.set(address, {
-        services: known ? [...new Set([...known.services, key])] : [key],
-        isOnThisNode: known?.isOnThisNode || nodeName === node.name,
-      });
+  #add(spec: ServiceSpec): void {
+    for (const address of spec.clusterIPs) this.#byAddress.add(address, spec);
+    for (const address of spec.externalIPs) this.#byAddress.add(address, spec);
+    for (const address of spec.loadBalancerIPs) this.#byAddress.add(address, spec);
+    for (const { nodePort } of spec.ports) {
+      if (nodePort !== 0) this.#byNodePort.add(nodePort, spec);
     }
   }
-  return endpoints;
 }
 
-function addTo<K>(index: Map<K, IndexedService[]>, key: K, service: IndexedService): void {
-  const services = index.get(key);
-  if (services) services.push(service);
-  else index.set(key, [service]);
+interface EndpointIndex {
+  readonly services: MultiMap<IpAddress, ObjectKey>;
+  readonly onThisNode: ReadonlySet<IpAddress>;
+}
+
+function indexEndpoints(cluster: ClusterView, node: NodeFacts): EndpointIndex {
+  const services = new MultiMap<IpAddress, ObjectKey>();
+  const onThisNode = new Set<IpAddress>();
+  for (const service of cluster.services()) {
+    for (const { endpoints } of cluster.endpointSlices(service)) {
+      for (const { address, nodeName } of endpoints) {
+        services.add(address, service);
+        if (nodeName === node.name) onThisNode.add(address);
+      }
+    }
+  }
+  return { services, onThisNode };
 }

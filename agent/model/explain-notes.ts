@@ -71,7 +71,7 @@ export function notesOnClosedPort(index: ServiceIndex, query: Query, { service }
 export function notesOnNobody(index: ServiceIndex, query: Query, cause: Cause): Note[] {
   const { protocol, address, port } = query.to;
   const nodePorts = index.withNodePort(port).flatMap((service) => nodePortsOf(service, query.to));
-  const owners = index.endpoint(address)?.services;
+  const owners = index.endpointOf(address);
   return [
     ...index.withAddress(address).flatMap((service) => notesOnUnserved(service, address)),
     ...otherPorts(frontendsAt(index, address)),
@@ -84,7 +84,7 @@ export function notesOnNobody(index: ServiceIndex, query: Query, cause: Cause): 
           },
         ]
       : []),
-    ...(owners ? [{ code: 'endpoint-of' as const, services: owners }] : []),
+    ...(owners.length ? [{ code: 'endpoint-of' as const, services: owners }] : []),
     ...index.leftOut.naming(address).map((object) => ({ code: 'left-out' as const, object })),
   ];
 }
@@ -111,7 +111,7 @@ function notesOnOtherNodes(index: ServiceIndex, { selection }: Selected): Note[]
   nodes.sort((a, b) => b.count - a.count || ((a.node ?? '') < (b.node ?? '') ? -1 : 1));
   return [
     { code: 'endpoints-elsewhere', nodes },
-    ...(index.hasEndpointsOnThisNode() ? [] : [{ code: 'node-without-endpoints' as const }]),
+    ...(index.endpointsOnThisNode.size ? [] : [{ code: 'node-without-endpoints' as const }]),
   ];
 }
 

@@ -71,7 +71,9 @@ export class Explainer {
 
   #originOf(from: Query['from']): Origin {
     if (!isAddress(from)) return from;
-    const own = { has: (a: IpAddress) => this.#index.endpoint(a)?.isOnThisNode ?? false };
+    const index = this.#index;
+    // Looked at only where no CIDR tells.
+    const own = { has: (address: IpAddress) => index.endpointsOnThisNode.has(address) };
     return originOf(this.#node, own, from);
   }
 
@@ -179,7 +181,7 @@ export class Explainer {
     if (this.#index.withAddress(address).length) return 'unserved-port';
     if (this.#findNodePort(query)) return isOwn ? 'node-port-not-here' : 'node-port-elsewhere';
     if (isOwn) return 'local-address';
-    return this.#index.endpoint(address) ? 'endpoint-address' : 'unknown-address';
+    return this.#index.endpointOf(address).length ? 'endpoint-address' : 'unknown-address';
   }
 }
 
