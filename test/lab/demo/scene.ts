@@ -2,6 +2,7 @@
 // What a chapter of the demo works with: the cluster, its visitors, and the lines that it writes.
 // A chapter holds when everything that it expected was so.
 
+import type { Answer } from '../../../agent/commands/explain-answer.ts';
 import type { ClientMethods } from '../apps/client.ts';
 import type { Target } from '../apps/request.ts';
 import type { RequestResult } from '../apps/request-report.ts';
@@ -9,6 +10,8 @@ import type { KubeObject } from '../kube-object.ts';
 import type { Lab } from '../lab.ts';
 import type { Remote } from '../rpc.ts';
 import { type ServiceSpecObject, serviceSpec } from '../service-spec.ts';
+import { until } from '../until.ts';
+import { explain } from './explain.ts';
 import { printAction, printCommand, printOutput, printVerdict, showWaiting } from './screen.ts';
 
 export const NAMESPACE = 'kiada';
@@ -51,6 +54,11 @@ export class Scene {
     return this.lab.pod(`visitor-${node}`, NAMESPACE).client;
   }
 
+  /** Its IPv4 address. */
+  visitorAddress(node: 1 | 2): string {
+    return this.lab.pod(`visitor-${node}`, NAMESPACE).addresses.ipv4;
+  }
+
   service(name: string, namespace = NAMESPACE): KubeObject {
     const service = this.lab.store.get('Service', namespace, name);
     if (!service) throw new Error(`there is no Service ${namespace}/${name}`);
@@ -71,11 +79,41 @@ export class Scene {
   }
 
   /** Announces and makes requests from a visitor, each on a connection of its own. */
-  async requests(node: 1 | 2, target: Target, count: number): Promise<RequestResult> {
+  requests(node: 1 | 2, target: Target, count: number): Promise<RequestResult> {
+    return this.#requests(`visitor-${node} on node-${node}`, this.visitor(node), target, count);
+  }
+
+  /** The same from a node's own network. */
+  hostRequests(node: 1 | 2, target: Target, count: number): Promise<RequestResult> {
+    const { name, client } = this.lab.node(node);
+    return this.#requests(`${name} itself`, client, target, count);
+  }
+
+  /** Waits until connections from the visitors on `nodes` get through. */
+  async reached({ host, port = 80 }: Target, nodes: readonly (1 | 2)[] = [1, 2]): Promise<void> {
+    for (const node of nodes) {
+      await until(`visitor-${node} reaches ${host}`, async () => {
+        const { peer } = await this.visitor(node).call('connect', { host, port });
+        return peer !== undefined;
+      });
+    }
+  }
+
+  /** @see explain */
+  explain(node: 1 | 2, from: string, to: Target, also?: RegExp): Promise<Answer> {
+    return explain(this, node, from, to, also);
+  }
+
+  async #requests(
+    who: string,
+    client: Remote<ClientMethods>,
+    target: Target,
+    count: number,
+  ): Promise<RequestResult> {
     const { host, port = 80 } = target;
     const place = host.includes(':') ? `[${host}]` : host;
-    this.action(`visitor-${node} on node-${node}: ${count} × GET http://${place}:${port}/`);
-    return showWaiting('requests', this.visitor(node).call('requests', { ...target, count }));
+    this.action(`${who}: ${count} × GET http://${place}:${port}/`);
+    return showWaiting('requests', client.call('requests', { ...target, count }));
   }
 }
 
