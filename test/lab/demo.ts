@@ -7,11 +7,16 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { MendableError, messageOf } from '../../agent/errors.ts';
 import { buildBpf } from '../../scripts/build.ts';
+import { affinity } from './demo/affinity.ts';
 import { agentLoss } from './demo/agent-loss.ts';
+import { byHand } from './demo/by-hand.ts';
 import { deletion } from './demo/deletion.ts';
+import { externalIp } from './demo/external-ip.ts';
 import { ipv6 } from './demo/ipv6.ts';
+import { lastPod } from './demo/last-pod.ts';
 import { liveChange } from './demo/live-change.ts';
 import { names } from './demo/names.ts';
+import { nodePorts } from './demo/node-ports.ts';
 import { readiness } from './demo/readiness.ts';
 import { refusal } from './demo/refusal.ts';
 import { type Chapter, Scene } from './demo/scene.ts';
@@ -25,6 +30,8 @@ import {
 } from './demo/screen.ts';
 import { spread } from './demo/spread.ts';
 import { theCluster } from './demo/the-cluster.ts';
+import { trafficPolicies } from './demo/traffic-policies.ts';
+import { zones } from './demo/zones.ts';
 import { Lab, requireRoot } from './lab.ts';
 
 const CHAPTERS: readonly Chapter[] = [
@@ -34,6 +41,13 @@ const CHAPTERS: readonly Chapter[] = [
   liveChange,
   deletion,
   refusal,
+  affinity,
+  trafficPolicies,
+  zones,
+  lastPod,
+  byHand,
+  nodePorts,
+  externalIp,
   ipv6,
   names,
   agentLoss,
@@ -131,6 +145,7 @@ function wait(lab: Lab): Promise<never> {
       'kubectl get pods,services,endpointslices -A -o wide',
       'kubectl -n kiada delete pod quote-001',
       `node agent/main.ts services --bpffs ${node?.bpffs}`,
+      `node agent/main.ts explain ${pod.addresses.ipv4} tcp/${quoteAddress(lab)}:80 --bpffs ${node?.bpffs}`,
       `sh -c 'echo $$ > ${pod.cgroup}/cgroup.procs; exec nsenter --net=${pod.namespacePath} curl http://${quoteAddress(lab)}/'`,
       `less ${lab.directory}/agent-node-1.log`,
     ].join('\n'),
