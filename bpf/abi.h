@@ -157,7 +157,8 @@ struct node {
 
 /*
  * A client whose connections stay with one backend: on the socket path a network namespace, which
- * has one address, on the packet path an address.
+ * has one address of each family (its `source` is 0.0.0.0 or ::, which tells the family), on the
+ * packet path an address.
  */
 struct affinity_key {
 	__u64 netns_cookie;

@@ -48,14 +48,21 @@ static __always_inline struct socket_service *socket_service_of(struct bpf_sock_
 	return bpf_sk_storage_get(&socket_services, ctx->sk, NULL, 0);
 }
 
-/* Clients on sockets are pods of this node, or the node itself. */
+/*
+ * Clients on sockets are pods of this node, or the node itself. One for each family: what IPv4
+ * remembers is no backend for IPv6.
+ */
 static __always_inline struct affinity_key client_of(struct bpf_sock_addr *ctx,
+						     const struct ip_address *dialled,
 						     const struct frontend_value *frontend)
 {
-	return (struct affinity_key){
+	struct affinity_key client = {
 		.netns_cookie = bpf_get_netns_cookie(ctx),
 		.service_port_id = frontend->service_port_id,
 	};
+
+	ip_unspecified_like(dialled, &client.source);
+	return client;
 }
 
 static __always_inline int on_connect(struct bpf_sock_addr *ctx, const enum ip_family family)
@@ -92,7 +99,7 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, const enum ip_f
 	route = route_inside(&frontend);
 	if (!route.run.count)
 		return route.drops ? unreachable() : refuse();
-	client = client_of(ctx, &frontend);
+	client = client_of(ctx, &connection.service.address, &frontend);
 	if (backend_for_client(&frontend, &route, &client, &connection.backend))
 		return PROCEED;
 	connection.service_port_id = frontend.service_port_id;
@@ -139,7 +146,7 @@ static __always_inline int on_sendmsg(struct bpf_sock_addr *ctx, const enum ip_f
 	} else {
 		/* Marks the socket as one whose datagrams may come from a service. */
 		bpf_sk_storage_get(&socket_services, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-		client = client_of(ctx, &frontend);
+		client = client_of(ctx, &service.address, &frontend);
 		if (udp_backend_for(bpf_get_socket_cookie(ctx), &service, &frontend, &route,
 				    &client, &backend))
 			return PROCEED;

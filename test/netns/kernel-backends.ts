@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a node's kernel would do with a new connection, read from the pinned tables.
 
-import { formatEndpoint } from '../../agent/model/address.ts';
+import { familyOf, formatEndpoint } from '../../agent/model/address.ts';
+import { protocolNumber } from '../../agent/model/protocol.ts';
 import { type Backend, type Frontend, frontendKey } from '../../agent/model/service-port.ts';
 import { frontendOf } from '../../agent/reconcile/entries.ts';
 import { openTables } from '../../agent/sys/datapath.ts';
-import type { SlotRun } from '../../agent/sys/layout.gen.ts';
+import { FrontendFlags, MemberFlags, type SlotRun } from '../../agent/sys/layout.gen.ts';
 import { Pins } from '../../agent/sys/pins.ts';
 import { until } from '../lab/until.ts';
 import type { TestNode } from './test-node.ts';
@@ -13,8 +14,10 @@ import type { TestNode } from './test-node.ts';
 export interface KernelFrontend {
   /** For clients inside the cluster, as `10.244.1.1:8080`, in order. */
   readonly backends: readonly string[];
-  /** Those that a socket may go on using, in order; empty for TCP. */
+  /** Of those that a choice may be remembered of, the ones that it may be used for again, in order. */
   readonly members: readonly string[];
+  /** Whether choices are remembered at all. */
+  readonly isRemembered: boolean;
   readonly run: SlotRun;
 }
 
@@ -27,14 +30,23 @@ export function kernelFrontends(node: TestNode): Map<string, KernelFrontend> {
     const slots = tables.slots.read();
     const members = Map.groupBy(tables.members.entries(), ([{ servicePortId }]) => servicePortId);
     return new Map(
-      frontends.map(([key, { servicePortId, inside: run }]) => [
-        frontendKey(frontendOf(key) as Frontend),
-        {
-          backends: names(slots.slice(run.first, run.first + run.count)),
-          members: names((members.get(servicePortId) ?? []).map(([{ backend }]) => backend)),
-          run,
-        },
-      ]),
+      frontends.map(([key, { servicePortId, inside: run, flags, affinityTimeoutSeconds }]) => {
+        const list =
+          flags & FrontendFlags.LOCAL_INSIDE ? MemberFlags.IN_LOCAL : MemberFlags.IN_CLUSTER;
+        const eligible = (members.get(servicePortId) ?? []).filter(
+          ([{ backend }, member]) =>
+            member.flags & list && familyOf(backend.address) === familyOf(key.address),
+        );
+        return [
+          frontendKey(frontendOf(key) as Frontend),
+          {
+            backends: names(slots.slice(run.first, run.first + run.count)),
+            members: names(eligible.map(([{ backend }]) => backend)),
+            isRemembered: key.protocol === protocolNumber('UDP') || affinityTimeoutSeconds > 0,
+            run,
+          },
+        ];
+      }),
     );
   } finally {
     tables.close();
@@ -42,8 +54,8 @@ export function kernelFrontends(node: TestNode): Map<string, KernelFrontend> {
 }
 
 /**
- * Waits until `frontend` leads to just these backends; undefined: until it is gone. The Service is then
- * programmed completely, if it has addresses of one family.
+ * Waits until `frontend` leads to just these backends; undefined: until it is gone. All of the frontend is
+ * then programmed, and what is remembered of it.
  */
 export async function programmed(
   node: TestNode,
@@ -53,8 +65,8 @@ export async function programmed(
   const wanted = backends && [...backends].sort().join();
   await until(`${frontend} leads to ${wanted ?? 'nowhere'}`, () => {
     const held = kernelFrontends(node).get(frontend);
-    const isRemembered = frontend.endsWith('/UDP') && backends !== undefined;
-    return held?.backends.join() === wanted && (!isRemembered || held?.members.join() === wanted);
+    if (held?.backends.join() !== wanted) return false;
+    return !held?.isRemembered || held.members.join() === wanted;
   });
 }
 
