@@ -166,15 +166,28 @@ static __always_inline const struct ip_port *backend_pick(const struct slot_run 
 	return array ? bpf_map_lookup_elem(array, &index) : NULL;
 }
 
-/* Whether a remembered backend may be used for something new. */
-static __always_inline int backend_eligible(__u32 service_port_id, enum member_flags list,
-					    const struct ip_port *backend)
+static __always_inline const struct member_value *member_of(__u32 service_port_id,
+							    const struct ip_port *backend)
 {
 	struct member_key key = {
 		.service_port_id = service_port_id,
 		.backend = *backend,
 	};
-	const struct member_value *member = bpf_map_lookup_elem(&members, &key);
+
+	return bpf_map_lookup_elem(&members, &key);
+}
+
+/* Whether what uses a remembered backend may go on. */
+static __always_inline int backend_serves(__u32 service_port_id, const struct ip_port *backend)
+{
+	return member_of(service_port_id, backend) != NULL;
+}
+
+/* Whether a remembered backend may be used for something new. */
+static __always_inline int backend_eligible(__u32 service_port_id, enum member_flags list,
+					    const struct ip_port *backend)
+{
+	const struct member_value *member = member_of(service_port_id, backend);
 
 	return member && (member->flags & list);
 }

@@ -140,8 +140,8 @@ static __always_inline int on_sendmsg(struct bpf_sock_addr *ctx, const enum ip_f
 		return route.drops ? unreachable() : refuse();
 	if (kept && ctx->sk->state == SOCK_STATE_ESTABLISHED &&
 	    ip_port_equal(&kept->service, &service) &&
-	    backend_eligible(frontend.service_port_id, route.list, &kept->backend)) {
-		/* The kernel lets a connected socket hear no other backend. */
+	    backend_serves(frontend.service_port_id, &kept->backend)) {
+		/* The kernel lets a connected socket hear no other, also while this one drains. */
 		backend = kept->backend;
 	} else {
 		/* Marks the socket as one whose datagrams may come from a service. */
