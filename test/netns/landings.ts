@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { inIpv4Words, twinOf } from './dual-stack.ts';
-import type { AttemptKind, SocketProbe, Target } from './socket-probe.ts';
+import type { AttemptKind, ProbeSocket, SocketProbe, Target } from './socket-probe.ts';
 
 const KINDS: readonly AttemptKind[] = ['tcp', 'udp', 'sendto'];
 const TIMEOUT_MS = 30_000;
@@ -17,11 +17,14 @@ const LOOK_AGAIN_MS = 10;
  */
 const ATTEMPTS = 40;
 
-/** Every way to dial `host`, an IPv4 address: as it is, mapped into IPv6, and its IPv6 twin. */
+/** Every way to dial `host`, an IPv4 address, and its twin. */
 export function waysTo(host: string, port: number): Target[] {
-  return KINDS.flatMap((kind) =>
-    [host, `::ffff:${host}`, twinOf(host)].map((address) => ({ kind, address, port })),
-  );
+  return KINDS.flatMap((kind) => formsOf(host).map((address) => ({ kind, address, port })));
+}
+
+/** As it is, mapped into IPv6, and its IPv6 twin. */
+function formsOf(ipv4: string): readonly string[] {
+  return [ipv4, `::ffff:${ipv4}`, twinOf(ipv4)];
 }
 
 /**
@@ -41,31 +44,68 @@ export async function landings(
   });
   const landed = ways.map((way, i) => {
     const texts = attempts.filter(({ target }) => target === i).map((attempt) => attempt.landed);
-    return [nameOf(way), [...new Set(texts.map(inIpv4Words))].sort().join(' ')] as const;
+    return [
+      `${way.kind} ${way.address}`,
+      [...new Set(texts.map(inIpv4Words))].sort().join(' '),
+    ] as const;
   });
   return common(landed);
 }
 
+/** A kind of attempt, or a datagram that names its own source. */
+type Call = AttemptKind | 'sendfrom';
+
 /**
  * The errno that connect() or sendto() answers with at once, on blocking and non-blocking sockets; '' where
  * it did not fail. Where the ways to dial differ, as {@link landings}.
+ *
+ * @param from an IPv4 address that the sockets are bound to; its twin where that of `host` is dialled.
  */
-export async function errnos(probe: SocketProbe, host: string, port: number): Promise<string> {
+export async function errnos(
+  probe: SocketProbe,
+  host: string,
+  port: number,
+  from?: string,
+): Promise<string> {
+  const calls: readonly Call[] = from ? [...KINDS, 'sendfrom'] : KINDS;
   const answers: [way: string, errno: string][] = [];
-  for (const way of waysTo(host, port)) {
-    for (const blocking of [true, false]) {
-      const { kind, address } = way;
-      const family = address.includes(':') ? 6 : 4;
-      const socket = await probe.open(kind === 'tcp' ? 'tcp' : 'udp', family, { blocking });
-      const call = kind === 'sendto' ? socket.sendTo([address, port]) : undefined;
-      const errno = await (call ?? socket.connect(address, port));
-      // What a connection that is under way says.
-      const failure = errno === 'EINPROGRESS' ? '' : errno;
-      answers.push([`${nameOf(way)}${blocking ? '' : ' non-blocking'}`, failure]);
-      await socket.close();
+  for (const [i, address] of formsOf(host).entries()) {
+    for (const call of calls) {
+      for (const blocking of [true, false]) {
+        const socket = await open(probe, call, address, blocking);
+        const errno = await dial(socket, call, [address, port], from && formsOf(from)[i]);
+        await socket.close();
+        answers.push([`${call} ${address}${blocking ? '' : ' non-blocking'}`, errno]);
+      }
     }
   }
   return common(answers);
+}
+
+function open(
+  probe: SocketProbe,
+  call: Call,
+  address: string,
+  blocking: boolean,
+): Promise<ProbeSocket> {
+  return probe.open(call === 'tcp' ? 'tcp' : 'udp', address.includes(':') ? 6 : 4, { blocking });
+}
+
+/** @returns the errno; '' also for a connection that is under way. */
+async function dial(
+  socket: ProbeSocket,
+  call: Call,
+  destination: readonly [address: string, port: number],
+  from: string | undefined,
+): Promise<string> {
+  if (call === 'sendfrom') return socket.sendFrom(from ?? '', ...destination);
+  if (from) {
+    const errno = await socket.bind(from, 0);
+    if (errno) return `bind() to ${from}: ${errno}`;
+  }
+  if (call === 'sendto') return socket.sendTo(destination);
+  const errno = await socket.connect(...destination);
+  return errno === 'EINPROGRESS' ? '' : errno;
 }
 
 /** Waits until `look` says `wanted`; the test fails with what it says instead. */
@@ -81,10 +121,6 @@ export async function comesTo(
     seen = await look();
   }
   t.is(seen, wanted);
-}
-
-function nameOf({ kind, address }: Target): string {
-  return `${kind} ${address}`;
 }
 
 /** What all have in common, else all of it. */

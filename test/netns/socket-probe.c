@@ -3,7 +3,8 @@
 // command per line of standard input, one line of JSON for each. socket-probe.ts speaks with it.
 //
 // An address is written as the sockaddr it becomes: 10.96.0.1 is AF_INET, ::ffff:10.96.0.1 is
-// AF_INET6, `unspec` is AF_UNSPEC. Blocking receives give up with EAGAIN after RECEIVE_SECONDS.
+// AF_INET6, `unspec` is AF_UNSPEC. Blocking receives give up with EAGAIN after PATIENCE_SECONDS,
+// blocking connects with EINPROGRESS.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RECEIVE_SECONDS 2
+#define PATIENCE_SECONDS 2
 #define MAX_WORDS 64
 #define MAX_DATA 128
 #define MAX_BATCH 16
@@ -80,10 +81,11 @@ static void answer(int result)
 
 static int open_socket(int family, int type)
 {
-	struct timeval timeout = {.tv_sec = RECEIVE_SECONDS};
+	struct timeval timeout = {.tv_sec = PATIENCE_SECONDS};
 	int fd = socket(family, type, 0);
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
 	return fd;
 }
 
@@ -127,6 +129,41 @@ static void do_sendto(int fd, char **words, int count)
 	sent = batch == 1 ? (int)sendmsg(fd, &messages[0].msg_hdr, 0)
 			  : sendmmsg(fd, messages, batch, 0);
 	answer(sent);
+}
+
+// sendfrom SOCKET DATA SOURCE ADDRESS PORT: a datagram that names its own source
+static void do_sendfrom(int fd, char **words)
+{
+	union address source, destination;
+	struct iovec data = {.iov_base = words[2], .iov_len = strlen(words[2])};
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+	} control = {0};
+	struct msghdr message = {.msg_name = &destination,
+				 .msg_namelen = parse_address(words[4], words[5], &destination),
+				 .msg_iov = &data,
+				 .msg_iovlen = 1,
+				 .msg_control = &control};
+
+	parse_address(words[3], "0", &source);
+	if (source.any.sa_family == AF_INET) {
+		struct in_pktinfo *info = (void *)CMSG_DATA(&control.header);
+
+		control.header.cmsg_level = IPPROTO_IP;
+		control.header.cmsg_type = IP_PKTINFO;
+		control.header.cmsg_len = CMSG_LEN(sizeof(*info));
+		info->ipi_spec_dst = source.v4.sin_addr;
+	} else {
+		struct in6_pktinfo *info = (void *)CMSG_DATA(&control.header);
+
+		control.header.cmsg_level = IPPROTO_IPV6;
+		control.header.cmsg_type = IPV6_PKTINFO;
+		control.header.cmsg_len = CMSG_LEN(sizeof(*info));
+		info->ipi6_addr = source.v6.sin6_addr;
+	}
+	message.msg_controllen = CMSG_ALIGN(control.header.cmsg_len);
+	answer((int)sendmsg(fd, &message, 0));
 }
 
 // recvfrom SOCKET COUNT: with a COUNT above 1 by recvmmsg
@@ -280,6 +317,8 @@ static void do_command(char **words, int count)
 		answer(send(fd, words[2], strlen(words[2]), MSG_NOSIGNAL));
 	} else if (!strcmp(command, "sendto")) {
 		do_sendto(fd, words, count);
+	} else if (!strcmp(command, "sendfrom")) {
+		do_sendfrom(fd, words);
 	} else if (!strcmp(command, "recvfrom")) {
 		do_recvfrom(fd, atoi(words[2]));
 	} else if (!strcmp(command, "getpeername")) {

@@ -186,6 +186,11 @@ export class ProbeSocket {
     return this.#errno(`sendto ${this.#fd} ? ${destinations.flat().join(' ')}`);
   }
 
+  /** One datagram that names its own source (IP_PKTINFO, IPV6_PKTINFO). */
+  sendFrom(source: string, address: string, port: number): Promise<Errno> {
+    return this.#errno(`sendfrom ${this.#fd} ? ${source} ${address} ${port}`);
+  }
+
   /** @throws Error when nothing arrives. */
   async receive(): Promise<Datagram> {
     const [datagram] = await this.receiveMany(1);
