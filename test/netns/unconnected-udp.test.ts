@@ -18,6 +18,8 @@ import {
 } from './socket-services.ts';
 import { startBackends } from './start-backends.ts';
 
+const NODE_NAME = 'here';
+
 let probe: SocketProbe;
 
 const node = nodeForFile(test, async (made) => {
@@ -27,6 +29,7 @@ const node = nodeForFile(test, async (made) => {
     ...kubeService('twin', ['10.96.0.6'], bothProtocols(80, [WEB_BACKEND])),
   ]);
   await startBackends(made);
+  made.agent.flags = ['--node-name', NODE_NAME];
   await made.agent.start();
   probe = await SocketProbe.start(made);
 });
@@ -75,6 +78,46 @@ test.serial('unconnected UDP: what others lose does not move a socket', async (t
   const kept = before.slice(0, before.indexOf(':'));
   await moveService(node(), 'UDP', [kept, '10.244.1.21', '10.244.1.22']);
   for (let i = 0; i < 20; i++) t.is(await socket.askAt(MOVING, 80), before);
+  await removeService(node(), 'UDP');
+  await socket.close();
+});
+
+test.serial(
+  'unconnected UDP: a backend that drains is not kept while others are ready',
+  async (t) => {
+    if (!canMakeNodes(t)) return;
+    const socket = await probe.open('udp', 4);
+    const [one, other] = ['10.244.1.21', '10.244.1.22'];
+    const conditions = { ready: false, serving: true, terminating: true };
+    const draining = { address: one, conditions };
+    const answerOf = (address: string) => `${targetAt(address)} as ${MOVING}:80`;
+    await moveService(node(), 'UDP', [one]);
+    t.is(await socket.askAt(MOVING, 80), answerOf(one));
+    // Nothing else is there: it goes on serving.
+    await moveService(node(), 'UDP', [draining]);
+    t.is(await socket.askAt(MOVING, 80), answerOf(one));
+    await moveService(node(), 'UDP', [draining, other], { eligible: [other] });
+    t.is(await socket.askAt(MOVING, 80), answerOf(other));
+    await removeService(node(), 'UDP');
+    await socket.close();
+  },
+);
+
+test.serial('unconnected UDP: a policy that leaves its backend out moves a socket', async (t) => {
+  if (!canMakeNodes(t)) return;
+  const socket = await probe.open('udp', 4);
+  const here = { address: '10.244.1.21', nodeName: NODE_NAME };
+  const there = { address: '10.244.1.22', nodeName: 'there' };
+  await moveService(node(), 'UDP', [there]);
+  const answer = await socket.askAt(MOVING, 80);
+  t.is(answer, `${targetAt(there.address)} as ${MOVING}:80`);
+  await moveService(node(), 'UDP', [here, there]);
+  for (let i = 0; i < 20; i++) t.is(await socket.askAt(MOVING, 80), answer);
+  const spec = { internalTrafficPolicy: 'Local' };
+  await moveService(node(), 'UDP', [here, there], { eligible: [here], spec });
+  t.is(await socket.askAt(MOVING, 80), `${targetAt(here.address)} as ${MOVING}:80`);
+  await moveService(node(), 'UDP', [there], { eligible: [], spec });
+  t.is(await socket.askAt(MOVING, 80), 'EHOSTUNREACH');
   await removeService(node(), 'UDP');
   await socket.close();
 });
