@@ -8,6 +8,7 @@ import type {
   RawEndpoint,
   RawEndpointSlice,
   RawMetadata,
+  RawService,
   RawServicePort,
 } from './raw-objects.ts';
 import { isSoundEndpoint, isSoundSlice } from './sound-objects.ts';
@@ -48,9 +49,16 @@ export function endpointsOf(
   return bestFirst.filter((e, i) => bestFirst.findIndex(({ at }) => at === e.at) === i);
 }
 
-/** Whether some endpoint on the node has this address: it is one of the node's pods then. */
-export function isEndpointOn(nodeName: string, cluster: RawCluster, address: string): boolean {
+/** Whether an endpoint of one of `services`, ready or not, is on the node and has this address. */
+export function isEndpointOn(
+  nodeName: string,
+  cluster: RawCluster,
+  services: readonly RawService[],
+  address: string,
+): boolean {
+  const keys = services.map(({ metadata }) => keyOf(metadata));
   return slicesThatCount(cluster)
+    .filter((slice) => keys.includes(serviceOf(slice) ?? ''))
     .flatMap(soundEndpoints)
     .some((raw) => raw.nodeName === nodeName && canonical(raw.addresses?.[0]) === address);
 }

@@ -82,12 +82,12 @@ export function decide(
   to: Destination,
 ): Decision {
   const address = mustBeAddress(to.address);
-  const client = clientOf(cluster, node, from, address);
+  const services = byPriority(cluster.services.filter(isProgrammed));
+  const client = clientOf(cluster, services, node, from, address);
   const pass: Decision = { origin: client.origin, verdict: 'pass', backends: [], snat: false };
   // 1.2: each family is a world of its own.
   if (client.address !== undefined && familyOf(client.address) !== familyOf(address)) return pass;
 
-  const services = byPriority(cluster.services.filter(isProgrammed));
   const frontend =
     addressFrontend(services, address, to) ?? nodePortFrontend(services, node, client, address, to);
   if (frontend) return { ...pass, ...decideFrontend(cluster, node, client, frontend, address) };
@@ -105,6 +105,7 @@ export function decide(
 /** 1.7, its first line. */
 function clientOf(
   cluster: RawCluster,
+  services: readonly RawService[],
   node: NodeDescription,
   from: string,
   dialled: string,
@@ -118,7 +119,7 @@ function clientOf(
   // 1.7, notes: without a detector a pod of this node would be taken for an outsider. Its endpoint tells.
   const isPod = hasDetector
     ? isInside(address, clusterCIDRs)
-    : !isHost && isEndpointOn(node.nodeName, cluster, address);
+    : !isHost && isEndpointOn(node.nodeName, cluster, services, address);
   return { origin: isHost ? 'host' : isPod ? 'pod' : 'external', address, hasDetector, isPod };
 }
 
@@ -257,11 +258,11 @@ function zoneOf({ nodes }: RawCluster, { nodeName }: NodeDescription): string {
 
 /** The node IP of the family of `address` (1.2). */
 function nodeIP({ nodeIPs }: NodeDescription, address: string): string | undefined {
-  return nodeIPs.map(mustBeAddress).find((ip) => familyOf(ip) === familyOf(address));
+  return nodeIPs.find((ip) => familyOf(ip) === familyOf(address));
 }
 
 function isOwnAddress({ localAddresses }: NodeDescription, address: string): boolean {
-  return localAddresses.map(mustBeAddress).includes(address);
+  return localAddresses.includes(address);
 }
 
 function mustBeAddress(text: string): string {

@@ -26,6 +26,8 @@ const picks = fc.noBias(
     target: fc.nat(1000),
     other: fc.nat(1000),
     isMapped: fc.nat(20).map((n) => n === 20),
+    /** Asked by a client of the other family. */
+    isStrange: fc.nat(40).map((n) => n === 40),
     /** What of the target another one gives: a near miss, or all of it. */
     miss: fc.constantFrom<'none' | 'all' | keyof Destination>(
       ...(['none', 'none', 'none', 'none', 'none', 'none', 'none', 'none'] as const),
@@ -33,7 +35,7 @@ const picks = fc.noBias(
     ),
   }),
 );
-type Pick = typeof picks extends fc.Arbitrary<infer T> ? T : never;
+type Picked = typeof picks extends fc.Arbitrary<infer T> ? T : never;
 
 /** Clusters, each with `count` connections. */
 export function casesWith(count: number): fc.Arbitrary<Case> {
@@ -49,7 +51,7 @@ export function casesWith(count: number): fc.Arbitrary<Case> {
     });
 }
 
-function queryOf(pick: Pick, targets: Targets, node: NodeDescription): Query {
+function queryOf(pick: Picked, targets: Targets, node: NodeDescription): Query {
   const { claimed, others } = targets;
   const target = at(claimed.length > 0 ? claimed : others, pick.target);
   const other = at(others, pick.other);
@@ -60,7 +62,8 @@ function queryOf(pick: Pick, targets: Targets, node: NodeDescription): Query {
     port: { ...target, port: other.port },
     protocol: { ...target, protocol: other.protocol },
   }[pick.miss];
-  const from = at(clientsOf(familyOf(to.address), node), pick.from);
+  const isIPv4Client = (familyOf(to.address) === 'IPv4') !== pick.isStrange;
+  const from = at(clientsOf(isIPv4Client ? 'IPv4' : 'IPv6', node), pick.from);
   return pick.isMapped
     ? { from: mapped(from), to: { ...to, address: mapped(to.address) } }
     : { from, to };
@@ -71,7 +74,6 @@ function mapped(address: string): string {
   return isIPv4(address) ? `::ffff:${address}` : address;
 }
 
-/** Who can dial: nobody of another family. */
 function clientsOf(family: Family, { localAddresses }: NodeDescription): string[] {
   const { pods, otherPods, stranger, loopback, outside } = ADDRESSES[family];
   const own = localAddresses.filter((local) => familyOf(local) === family);

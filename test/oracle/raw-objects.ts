@@ -102,7 +102,7 @@ export interface RawCluster {
   readonly serviceCIDRs: readonly RawServiceCidr[];
 }
 
-/** The node whose kube-proxy decides, and that kube-proxy's options. */
+/** The node whose kube-proxy decides, and that kube-proxy's options. Its addresses are in their canonical text. */
 export interface NodeDescription {
   readonly nodeName: string;
   /** The first of a family counts. */

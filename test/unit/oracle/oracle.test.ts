@@ -1061,6 +1061,15 @@ for (const [title, kind, spec, from, expected, node] of [
   );
 }
 test(
+  '1.7 without a detector, an endpoint of no Service is nobody',
+  answers,
+  cluster([rival(OLD)], [slice([HERE])]),
+  '10.244.1.2',
+  'TCP 192.0.2.1:80',
+  'external: pass',
+  NO_DETECTOR,
+);
+test(
   '1.7 short-circuit: endpoints elsewhere, no drop for a pod',
   answers,
   cluster([quote(LOCAL)], ELSEWHERE),
