@@ -108,7 +108,10 @@ static __always_inline enum finding frontend_find(const struct ip_port *dialled,
 	if (serves_node_ports(&dialled->address, netns_cookie)) {
 		ip_unspecified_like(&dialled->address, &key.address);
 		key.scope = FRONTEND_AT_NODE;
-		return frontend_read(&key, frontend) ? FOUND_FRONTEND : FOUND_NOTHING;
+		if (frontend_read(&key, frontend))
+			return FOUND_FRONTEND;
+		/* Service addresses may lie on devices of the node, too. */
+		key.address = dialled->address;
 	}
 	/* Nothing can be there: who connects to port 0 asks for a route, as getaddrinfo() does. */
 	if (!dialled->port)

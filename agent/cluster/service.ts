@@ -11,6 +11,7 @@ import {
   type FieldError,
   type JsonObject,
   objectField,
+  optionalObjectField,
   optionalText,
   within,
 } from './json-fields.ts';
@@ -28,7 +29,9 @@ export function parseService(json: unknown): Parsed<ServiceSpec> {
   return parseObject(json, (object) => {
     const metadata = readMetadata(object);
     if (hasLabel(metadata, SERVICE_PROXY_NAME_LABEL)) {
-      return { ignored: `left to another proxy by the label ${SERVICE_PROXY_NAME_LABEL}` };
+      const { clusterIP } = optionalObjectField(object, 'spec');
+      const whose = typeof clusterIP === 'string' ? ` (${clusterIP})` : '';
+      return { ignored: `left to another proxy by the label ${SERVICE_PROXY_NAME_LABEL}${whose}` };
     }
     within('metadata', () => {
       requireDnsLabel('namespace', metadata.namespace);

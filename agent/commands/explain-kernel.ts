@@ -78,7 +78,7 @@ export function kernelDecision(tables: LookupTables, query: Query, origin: Origi
     const any = unspecifiedAddress(familyOf(address));
     const atNode = frontendEntryKey({ scope: 'node', protocol, address: any, port });
     const nodePort = tables.frontends.get(atNode);
-    return nodePort ? decide(tables, query, origin, nodePort) : nothing('pass');
+    if (nodePort) return decide(tables, query, origin, nodePort);
   }
   const others = frontendEntryKey({ scope: 'otherPorts', protocol: 'any', address, port: 0 });
   const closed = tables.frontends.get(others);

@@ -27,7 +27,7 @@ import {
   updatePinnedLink,
 } from './libbpf/link.ts';
 import { RawMap } from './libbpf/map.ts';
-import { LoadedObject } from './libbpf/object.ts';
+import { LoadedObject, type MapSetup } from './libbpf/object.ts';
 import { HOOKS, type Pins } from './pins.ts';
 import { SlotArray } from './slot-array.ts';
 
@@ -102,7 +102,7 @@ export class Programs {
     const maps = new Map(
       PINNED_MAPS.map((spec) => [
         spec.name,
-        { pin: pins.map(spec), maxEntries: entriesFor(spec, cpus) },
+        { pin: pins.map(spec), maxEntries: entriesFor(spec, cpus), ...innerOf(spec) },
       ]),
     );
     const programs = new Programs(LoadedObject.load(SOCK_OBJECT, maps), pins);
@@ -142,6 +142,12 @@ export class Programs {
   close(): void {
     this.#object.close();
   }
+}
+
+function innerOf(spec: (typeof PINNED_MAPS)[number]): Pick<MapSetup, 'inner'> {
+  if (!('inner' in spec)) return {};
+  const { name, type, flags, key, value } = spec.inner;
+  return { inner: { name, type, flags, keySize: key.size, valueSize: value.size } };
 }
 
 /** enum bpf_map_type */

@@ -24,6 +24,7 @@ export interface Libbpf {
   mapSetAutocreate(map: Pointer, isCreated: boolean): number;
   mapSetPinPath(map: Pointer, path: string): number;
   mapSetMaxEntries(map: Pointer, maxEntries: number): number;
+  mapSetInnerMapFd(map: Pointer, fd: number): number;
   mapFd(map: Pointer): number;
   programFd(program: Pointer): number;
   mapCreate(
@@ -142,6 +143,7 @@ function load(): Libbpf {
     mapSetAutocreate: lib.func('int bpf_map__set_autocreate(void *map, bool autocreate)'),
     mapSetPinPath: lib.func('int bpf_map__set_pin_path(void *map, const char *path)'),
     mapSetMaxEntries: lib.func('int bpf_map__set_max_entries(void *map, uint32_t max)'),
+    mapSetInnerMapFd: lib.func('int bpf_map__set_inner_map_fd(void *map, int fd)'),
     mapFd: lib.func('int bpf_map__fd(void *map)'),
     programFd: lib.func('int bpf_program__fd(void *program)'),
     mapCreate: lib.func(

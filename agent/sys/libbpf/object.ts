@@ -3,7 +3,7 @@
 
 import { lastErrno, libbpf, type Pointer, withLibbpfLog } from './ffi.ts';
 import { KernelError } from './kernel-error.ts';
-import { check } from './map.ts';
+import { check, RawMap } from './map.ts';
 
 /** What libbpf calls LIBBPF_WARN; info and debug lines are of no use to an operator. */
 const LEVEL_WARN = 0;
@@ -16,6 +16,16 @@ export interface MapSetup {
   /** Where it is pinned; a map found there is used as it is. */
   readonly pin: string;
   readonly maxEntries: number;
+  /** Of a map of maps: what every map in it is like. */
+  readonly inner?: InnerMap;
+}
+
+export interface InnerMap {
+  readonly name: string;
+  readonly type: number;
+  readonly flags: number;
+  readonly keySize: number;
+  readonly valueSize: number;
 }
 
 /** A loaded object: its programs and maps stay in the kernel for as long as it is open or they are pinned. */
@@ -37,14 +47,16 @@ export class LoadedObject {
     const log = (level: number, text: string) => {
       if (level === LEVEL_WARN) said.push(...text.trimEnd().split('\n'));
     };
+    const templates: RawMap[] = [];
     return withLibbpfLog(log, () => {
       const object = libbpf().objectOpen(path, null);
       if (object === null) throw new KernelError(`open BPF object ${path}`, lastErrno());
       try {
-        for (const [name, { pin, maxEntries }] of maps) {
+        for (const [name, { pin, maxEntries, inner }] of maps) {
           const map = findMap(object, name, path);
           check(libbpf().mapSetPinPath(map, pin), `pin map ${name} at ${pin}`);
           check(libbpf().mapSetMaxEntries(map, maxEntries), `size map ${name}`);
+          if (inner) templates.push(setInnerMap(map, inner));
         }
         for (const map of mapsOf(object)) {
           const name = libbpf().mapName(map);
@@ -59,6 +71,8 @@ export class LoadedObject {
       } catch (error) {
         libbpf().objectClose(object);
         throw error;
+      } finally {
+        for (const template of templates) template.close();
       }
     });
   }
@@ -74,6 +88,17 @@ export class LoadedObject {
   close(): void {
     libbpf().objectClose(this.#object);
   }
+}
+
+/**
+ * Shows the kernel what maps will be put into `map`. Without type information, as those are made that the
+ * agent puts in later: before 6.2 the kernel takes a map with and one without it for different kinds
+ * (bpf_map_meta_equal() compares what it found of timers, EINVAL).
+ */
+function setInnerMap(map: Pointer, { name, ...sizes }: InnerMap): RawMap {
+  const template = RawMap.create(name, { ...sizes, maxEntries: 1 });
+  check(libbpf().mapSetInnerMapFd(map, template.fd), `describe the maps in a map: ${name}`);
+  return template;
 }
 
 function findMap(object: Pointer, name: string, path: string): Pointer {

@@ -87,8 +87,7 @@ const facts = fc
       prefixes('127.0.0.0/8'),
     ),
     clusterCIDRs: fc.constantFrom(prefixes(), prefixes('10.244.0.0/24', 'fd01::/64')),
-    // No address of the node is in one: the programs look for nodePorts there, and for nothing else.
-    serviceCIDRs: fc.constantFrom(prefixes(), prefixes('10.96.0.0/12', 'fd00::/125')),
+    serviceCIDRs: fc.constantFrom(prefixes(), prefixes('10.96.0.0/12', 'fd00::/64')),
     masqueradeAll: fc.boolean(),
   })
   .map(
