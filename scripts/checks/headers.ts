@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every BPF header stands alone: it compiles by itself, and its guard is named after the file. abi.h is
-// also for user space, so the host's compiler must take it too.
+// Every BPF header stands alone: it compiles by itself, and its guard is named after the file. Some are
+// for user space as well, so the host's compiler must take them too.
 
 import path from 'node:path';
 import { CLANG_FLAGS } from '../build.ts';
 import { runCommand } from '../command.ts';
 import type { SourceFile } from './source-files.ts';
 
-const HOST_HEADERS: readonly string[] = ['bpf/abi.h'];
+const HOST_HEADERS: readonly string[] = ['bpf/abi.h', 'bpf/stale-socket.h'];
 const HOST_FLAGS: readonly string[] = ['-Wall', '-Wextra', '-Werror'];
 
 /** @returns the compiler's words about each header that does not stand alone, and wrong guards. */

@@ -54,7 +54,7 @@ test('a table of another size is refused', (t) => {
   t.is(libbpf().objectPin(members.raw.fd, pins.map(MAPS.frontends)), 0);
   t.throws(() => openTables(pins), {
     instanceOf: RangeError,
-    message: /^map .*frontends_\w+ has keys of 24 and values of 4 bytes; 20 and 12 are expected$/,
+    message: /^map .*frontends_\w+ has keys of 24 and values of 4 bytes; 24 and 32 are expected$/,
   });
 });
 
