@@ -5,7 +5,8 @@ import { isIPv4 } from 'node:net';
 import fc from 'fast-check';
 import { canonicalSloppily, familyOf } from './addresses.ts';
 import type { Destination } from './oracle.ts';
-import { ADDRESSES, clusters, nodeDescriptions } from './random-cluster.ts';
+import { ADDRESSES } from './places.ts';
+import { clusters, nodeDescriptions } from './random-cluster.ts';
 import type { Family, NodeDescription, Protocol, RawCluster } from './raw-objects.ts';
 
 export interface Query {
