@@ -94,6 +94,8 @@ function whyNoEndpoints({ slices }: IndexedService, port: ServicePortSpec, famil
   if (!slices.length) return { code: 'no-slices' };
   const ofFamily = slices.filter(({ addressType }) => addressType === family);
   if (!ofFamily.length) return { code: 'no-slices-of-family', family };
+  // Without any endpoint the controller leaves one slice, which has no ports either.
+  if (ofFamily.every(({ endpoints }) => !endpoints.length)) return { code: 'empty-slices' };
   const ports = ofFamily.flatMap((slice) => slice.ports);
   if (ports.some(({ name, protocol }) => name === port.name && protocol === port.protocol)) {
     return { code: 'empty-slices' };

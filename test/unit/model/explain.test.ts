@@ -689,6 +689,13 @@ test(
   POD_TO_IP,
   ['empty-slices'],
 );
+test(
+  notes,
+  'the slice of a selector that matches no pod',
+  slices(slice('default/web-1', 'web', [], [])),
+  POD_TO_IP,
+  ['empty-slices'],
+);
 test(notes, 'endpoints elsewhere', iAway, POD_TO_IP, [
   'endpoints-elsewhere',
   'node-without-endpoints',
