@@ -2,15 +2,16 @@
 // An agent as the scenarios need it: it hears events, and is looked at. Used by scenarios.test.ts.
 
 import type { ExecutionContext } from 'ava';
-import { familyOf } from '../../agent/model/address.ts';
+import { type KernelDecision, kernelDecision } from '../../agent/commands/explain-kernel.ts';
 import { ClusterState } from '../../agent/model/cluster-state.ts';
 import { Explainer } from '../../agent/model/explain.ts';
-import type { Explanation, Query } from '../../agent/model/explanation.ts';
+import type { Query } from '../../agent/model/explanation.ts';
 import type { NodeFacts } from '../../agent/model/node-facts.ts';
-import type { KernelTables } from '../../agent/reconcile/kernel-tables.ts';
 import { Reconciler } from '../../agent/reconcile/reconciler.ts';
+import type { Tables } from '../../agent/sys/datapath.ts';
 import { FakeTables } from '../helpers/fake-tables.ts';
 import { assertNone } from '../helpers/old-or-new.ts';
+import { lookupsIn } from '../helpers/table-lookups.ts';
 import {
   brokenLookups,
   entryCounts,
@@ -19,29 +20,22 @@ import {
   NO_ENTRIES,
   rowsOf,
 } from '../helpers/table-view.ts';
-import { type Client, ClientView, outcomeOf } from './client-view.ts';
-import { address, factsOf, type NodeOptions, nodeViewOf } from './node-options.ts';
+import { factsOf, type NodeOptions, nodeViewOf } from './node-options.ts';
 import { memberRows, nodeRows } from './node-rows.ts';
+import { questionsAbout } from './questions.ts';
 import type { Checkpoint, Event } from './scenario.ts';
-import { queryText, verdictLine } from './verdicts.ts';
-
-/** Clients of each kind and family, besides those of the scenario. */
-const CLIENTS: readonly Query['from'][] = [
-  'host',
-  'external',
-  ...['10.244.1.100', 'fd01::1:100', '203.0.113.9', '2001:db8:9::9'].map(address),
-];
+import { endpointText, queryText, verdictLine } from './verdicts.ts';
 
 export class ScenarioAgent {
   readonly #t: ExecutionContext;
-  readonly #tables: KernelTables;
+  readonly #tables: FakeTables | Tables;
   readonly #options: NodeOptions;
   readonly #cluster = new ClusterState();
   readonly #reconciler: Reconciler;
   /** Of the node's own tables, when there was no object yet. */
   #atFirst: readonly string[] | undefined;
 
-  constructor(t: ExecutionContext, tables: KernelTables, options: NodeOptions) {
+  constructor(t: ExecutionContext, tables: FakeTables | Tables, options: NodeOptions) {
     this.#t = t;
     this.#tables = tables;
     this.#options = options;
@@ -90,25 +84,16 @@ export class ScenarioAgent {
     this.#explains(checkpoint);
   }
 
-  /** What is explained and what the tables say to a client is the same, whoever asks for whatever is there. */
+  /** What is explained and what the tables say is the same, whoever asks for whatever is in them. */
   agreesWithItsTables({ verdicts = [] }: Checkpoint): void {
     const explainer = this.#explainer();
-    const view = new ClientView(this.#tables);
+    const tables = lookupsIn(this.#tables);
     const asked = verdicts.map(({ query }) => query);
-    const clients = new Set([...CLIENTS, ...asked.map(({ from }) => from)]);
-    const destinations = [...view.destinations(), ...asked.map(({ to }) => to)];
-    const opinions = destinations.flatMap((to) =>
-      [...clients]
-        .filter((from) => canDial(from, to))
-        .map((from) => {
-          const explanation = explainer.explain({ from, to });
-          const what = queryText({ from, to });
-          return [
-            `${what} -> ${outcomeOf(explanation)}`,
-            `${what} -> ${view.outcome(this.#client(explanation), to)}`,
-          ] as const;
-        }),
-    );
+    const opinions = questionsAbout(this.#tables, asked).map((query) => {
+      const { verdict, backends, origin } = explainer.explain(query);
+      const explained = { verdict, backends: backends.map(({ backend }) => backend) };
+      return [explained, kernelDecision(tables, query, origin)].map((one) => outcome(query, one));
+    });
     this.#t.deepEqual(
       opinions.map(([explained]) => explained),
       opinions.map(([, inTables]) => inTables),
@@ -148,17 +133,12 @@ export class ScenarioAgent {
   #facts(): NodeFacts {
     return factsOf(this.#options, this.#cluster);
   }
-
-  /** The node itself comes from its node IP. */
-  #client({ query: { from, to }, origin }: Explanation): Client {
-    if (from === 'external') return { origin, address: undefined };
-    if (from !== 'host') return { origin, address: from };
-    const family = familyOf(to.address);
-    return { origin, address: this.#facts().nodeIPs.find((ip) => familyOf(ip) === family) };
-  }
 }
 
-/** Nobody's address is of the other family than what he dials. */
-function canDial(from: Query['from'], to: Query['to']): boolean {
-  return from === 'host' || from === 'external' || familyOf(from) === familyOf(to.address);
+/** `external tcp/10.96.0.1:80 -> forward 10.244.1.2:8080` */
+function outcome(
+  query: Query,
+  { verdict, backends }: Pick<KernelDecision, 'verdict' | 'backends'>,
+): string {
+  return [`${queryText(query)} ->`, verdict, ...backends.map(endpointText)].join(' ');
 }

@@ -7,7 +7,7 @@
 import { globSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import type { KernelTables } from '../../agent/reconcile/kernel-tables.ts';
+import type { Tables } from '../../agent/sys/datapath.ts';
 import { FakeTables } from '../helpers/fake-tables.ts';
 import { openRealTables } from '../helpers/real-tables.ts';
 import { requireRoot } from '../helpers/requirements.ts';
@@ -43,7 +43,11 @@ for (const file of globSync('*.yaml', { cwd: import.meta.dirname }).sort()) {
   test(`${name}, in the kernel`, async (t) => {
     if (!requireRoot(t)) return;
     const tables = openRealTables(t);
-    await replay(t, tables, scenario);
+    await replay(t, tables, scenario, {
+      async afterEach(agent, checkpoint) {
+        agent.agreesWithItsTables(checkpoint);
+      },
+    });
     t.log(`SCENARIO_SEED=${SEED}`);
     await visitAtRandom(t, tables, scenario, VISITS_IN_KERNEL);
   });
@@ -57,7 +61,7 @@ interface ReplayOptions {
 
 async function replay(
   t: ExecutionContext,
-  tables: KernelTables,
+  tables: FakeTables | Tables,
   { options, checkpoints }: Scenario,
   { passPerEvent = false, afterEach }: ReplayOptions = {},
 ): Promise<void> {
@@ -75,7 +79,7 @@ async function replay(
 
 async function visitAtRandom(
   t: ExecutionContext,
-  tables: KernelTables,
+  tables: FakeTables | Tables,
   { options, checkpoints }: Scenario,
   visits: number,
 ): Promise<void> {

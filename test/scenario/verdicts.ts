@@ -63,6 +63,7 @@ export function queryText({ from, to }: Query): string {
   return `${from} ${to.protocol.toLowerCase()}/${endpointText(to)}`;
 }
 
-function endpointText({ address, port }: Backend): string {
+/** `10.244.1.2:8080` */
+export function endpointText({ address, port }: Backend): string {
   return formatEndpoint(address, port);
 }
