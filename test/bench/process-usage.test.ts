@@ -32,5 +32,6 @@ test('a descriptor of a BPF map tells what the kernel has for it', (t) => {
 
 test('a descriptor of a program, which has memory too, is no map', (t) => {
   t.is(parseMapUsage('pos:\t0\nprog_type:\t18\nmemlock:\t4096\nprog_id:\t9\n'), undefined);
+  t.is(parseMapUsage('link_type:\titer\nlink_id:\t5\nmap_id:\t17\n'), undefined);
   t.is(parseMapUsage(''), undefined);
 });

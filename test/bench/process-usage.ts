@@ -67,9 +67,10 @@ function mapsOf(pid: number): MapUsage[] {
 /** @param fdinfo the text of /proc/PID/fdinfo/FD. @returns undefined when that is no BPF map. Pure. */
 export function parseMapUsage(fdinfo: string): MapUsage | undefined {
   const field = (name: string) => Number(fdinfo.match(new RegExp(`^${name}:\\s*(\\d+)`, 'm'))?.[1]);
-  const id = field('map_id');
-  if (Number.isNaN(id)) return undefined;
-  return { id, type: field('map_type'), entries: field('max_entries'), bytes: field('memlock') };
+  const [id, type] = [field('map_id'), field('map_type')];
+  // An iterator over a map names the map, too.
+  if (Number.isNaN(id) || Number.isNaN(type)) return undefined;
+  return { id, type, entries: field('max_entries'), bytes: field('memlock') };
 }
 
 function statusKiB(status: string, name: string): number {
