@@ -180,6 +180,9 @@ export function isZoned(address: IpAddress): boolean {
   return prefixContains('fe80::/10' as IpPrefix, address);
 }
 
+/** The loopback address of each family that hosts have. */
+export const LOOPBACK_ADDRESSES: readonly IpAddress[] = ['127.0.0.1', '::1'] as IpAddress[];
+
 /** Whether `address` is the host's own by its kind: 127.0.0.0/8 or ::1. */
 export function isLoopback(address: IpAddress): boolean {
   return address === '::1' || address.startsWith('127.');

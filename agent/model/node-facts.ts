@@ -9,7 +9,7 @@ import {
   type IpFamily,
   type IpPrefix,
   isLoopback,
-  parseAddress,
+  LOOPBACK_ADDRESSES,
   parsePrefix,
   prefixAddress,
   prefixContains,
@@ -150,8 +150,6 @@ export function originOf(
     : endpointsOnThisNode.has(address);
   return isPod ? 'pod' : 'external';
 }
-
-const LOOPBACK_ADDRESSES = ['127.0.0.1', '::1'].flatMap((text) => parseAddress(text) ?? []);
 
 function touchesLoopback(prefix: IpPrefix): boolean {
   return (
