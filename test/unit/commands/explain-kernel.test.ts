@@ -5,18 +5,9 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { answerOf } from '../../../agent/commands/explain-answer.ts';
-import {
-  compareWithKernel,
-  kernelDecision,
-  type LookupTables,
-} from '../../../agent/commands/explain-kernel.ts';
+import { compareWithKernel, kernelDecision } from '../../../agent/commands/explain-kernel.ts';
 import { parseQueryLine } from '../../../agent/commands/explain-query.ts';
-import {
-  type IpAddress,
-  parsePrefix,
-  prefixContains,
-  unspecifiedAddress,
-} from '../../../agent/model/address.ts';
+import { type IpAddress, parsePrefix, unspecifiedAddress } from '../../../agent/model/address.ts';
 import { ClusterState } from '../../../agent/model/cluster-state.ts';
 import { Explainer } from '../../../agent/model/explain.ts';
 import {
@@ -26,37 +17,15 @@ import {
   servesLoopbackNodePorts,
 } from '../../../agent/model/node-facts.ts';
 import type { EndpointSliceSpec, ServiceSpec } from '../../../agent/model/objects.ts';
-import { frontendEntryKey, prefixOfKey, sourceRangeOf } from '../../../agent/reconcile/entries.ts';
+import { frontendEntryKey } from '../../../agent/reconcile/entries.ts';
 import { Reconciler } from '../../../agent/reconcile/reconciler.ts';
 import { FakeTables } from '../../helpers/fake-tables.ts';
 import { address, frontend, keyOf, service, slice } from '../../helpers/objects.ts';
 import { changes, clusterAfter, nodes } from '../../helpers/random-cluster.ts';
+import { lookupsIn } from '../../helpers/table-lookups.ts';
 
 const prefixes = (...texts: string[]) => texts.flatMap((text) => parsePrefix(text) ?? []);
 const addresses = (...texts: string[]) => texts.map(address);
-
-/** The programs' way to look things up; the tries of the fakes are lists. */
-function lookups(tables: FakeTables): LookupTables {
-  return {
-    ...tables,
-    slots: { get: (index) => tables.slots.at(index) },
-    sourceRanges: {
-      get: ({ servicePortId, address: source }) =>
-        tables.sourceRanges
-          .entries()
-          .find(
-            ([key]) =>
-              key.servicePortId === servicePortId && prefixContains(sourceRangeOf(key), source),
-          )?.[1],
-    },
-    serviceCidrs: {
-      get: ({ address: dialled }) =>
-        tables.serviceCidrs
-          .entries()
-          .find(([key]) => prefixContains(prefixOfKey(key), dialled))?.[1],
-    },
-  };
-}
 
 async function tablesOf(cluster: ClusterState, facts: NodeFacts): Promise<FakeTables> {
   const tables = new FakeTables();
@@ -120,7 +89,7 @@ test('the tables say what explain says', async (t) => {
       fc.array(query, { minLength: 100, maxLength: 100 }),
       async (history, node, queries) => {
         const cluster = clusterAfter([history]);
-        const tables = lookups(await tablesOf(cluster, node));
+        const tables = lookupsIn(await tablesOf(cluster, node));
         const explainer = new Explainer(cluster, node);
         for (const line of queries) {
           const asked = parseQueryLine(line);
@@ -177,7 +146,7 @@ const tells = test.macro({
     const compare = () =>
       compareWithKernel(
         answer,
-        kernelDecision(lookups(tables), parseQueryLine(asked), answer.origin),
+        kernelDecision(lookupsIn(tables), parseQueryLine(asked), answer.origin),
       );
     t.deepEqual([compare().agrees, compare().differences], [true, []]);
     spoil(tables);
