@@ -383,16 +383,16 @@ export const staleSocket: Codec<StaleSocket> = {
 };
 
 export const MAPS = {
-  frontends: { name: 'frontends', type: 1, flags: 1, maxEntries: 131072, key: frontendKey, value: frontendValue, layoutHash: '74722d89' } satisfies MapSpec<FrontendKey, FrontendValue>,
+  frontends: { name: 'frontends', type: 1, flags: 1, maxEntries: 131072, key: frontendKey, value: frontendValue, layoutHash: 'b5bb375b' } satisfies MapSpec<FrontendKey, FrontendValue>,
   slots: { name: 'slots', type: 12, flags: 0, maxEntries: 1, key: u32, value: u32, layoutHash: 'a051481c', inner: { name: 'slot_array', type: 2, flags: 4096, maxEntries: 1, key: u32, value: ipPort, layoutHash: '3954239c' } satisfies MapSpec<number, IpPort> } satisfies MapSpec<number, number> & { inner: unknown },
-  members: { name: 'members', type: 1, flags: 1, maxEntries: 131072, key: memberKey, value: memberValue, layoutHash: '958ed798' } satisfies MapSpec<MemberKey, MemberValue>,
-  sourceRanges: { name: 'source_ranges', type: 11, flags: 1, maxEntries: 131072, key: sourceRangeKey, value: presence, layoutHash: '427487b4' } satisfies MapSpec<SourceRangeKey, Presence>,
+  members: { name: 'members', type: 1, flags: 1, maxEntries: 131072, key: memberKey, value: memberValue, layoutHash: '9db23d54' } satisfies MapSpec<MemberKey, MemberValue>,
+  sourceRanges: { name: 'source_ranges', type: 11, flags: 1, maxEntries: 131072, key: sourceRangeKey, value: presence, layoutHash: '4a59c318' } satisfies MapSpec<SourceRangeKey, Presence>,
   nodePortAddresses: { name: 'node_port_addresses', type: 1, flags: 1, maxEntries: 4096, key: nodePortAddress, value: presence, layoutHash: '52a74f18' } satisfies MapSpec<NodePortAddress, Presence>,
   serviceCidrs: { name: 'service_cidrs', type: 11, flags: 1, maxEntries: 1024, key: ipPrefix, value: presence, layoutHash: 'b61fbed2' } satisfies MapSpec<IpPrefix, Presence>,
   nodes: { name: 'nodes', type: 2, flags: 0, maxEntries: 1, key: u32, value: node, layoutHash: 'a9f497a0' } satisfies MapSpec<number, Node>,
-  affinities: { name: 'affinities', type: 9, flags: 0, maxEntries: 16384, key: affinityKey, value: affinityValue, layoutHash: 'd6c1f650' } satisfies MapSpec<AffinityKey, AffinityValue>,
+  affinities: { name: 'affinities', type: 9, flags: 0, maxEntries: 16384, key: affinityKey, value: affinityValue, layoutHash: '78ea9076' } satisfies MapSpec<AffinityKey, AffinityValue>,
   servicePorts: { name: 'service_ports', type: 1, flags: 1, maxEntries: 131072, key: u32, value: servicePortName, layoutHash: 'c0bb325a' } satisfies MapSpec<number, ServicePortName>,
-  socketServices: { name: 'socket_services', type: 24, flags: 1, maxEntries: 0, key: u32, value: socketService, layoutHash: 'd3408350' } satisfies MapSpec<number, SocketService>,
-  udpBackends: { name: 'udp_backends', type: 9, flags: 0, maxEntries: 16384, key: udpPeerKey, value: udpBackend, layoutHash: 'dc5d555a' } satisfies MapSpec<UdpPeerKey, UdpBackend>,
+  socketServices: { name: 'socket_services', type: 24, flags: 1, maxEntries: 0, key: u32, value: socketService, layoutHash: '245dbb75' } satisfies MapSpec<number, SocketService>,
+  udpBackends: { name: 'udp_backends', type: 9, flags: 0, maxEntries: 16384, key: udpPeerKey, value: udpBackend, layoutHash: '298c464f' } satisfies MapSpec<UdpPeerKey, UdpBackend>,
   udpServices: { name: 'udp_services', type: 9, flags: 0, maxEntries: 16384, key: udpPeerKey, value: ipPort, layoutHash: 'b1d0d096' } satisfies MapSpec<UdpPeerKey, IpPort>,
 } as const;

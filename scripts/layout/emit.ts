@@ -35,7 +35,7 @@ export function emitLayout(...objects: readonly Btf[]): string {
   for (const btf of objects) {
     const maps = mapDefinitions(btf);
     merge(types, emitTypes(btf, maps));
-    merge(specs, new Map(maps.map((map) => [camel(map.name), emitMap(btf, map)])));
+    merge(specs, new Map(maps.map((map) => [camel(map.name), emitMap(btf, map, maps)])));
   }
   const lines = [...specs].map(([name, spec]) => `  ${name}: ${spec},`).join('\n');
   return `${[HEADER, ...types.values(), `export const MAPS = {\n${lines}\n} as const;`].join('\n')}\n`;
@@ -159,7 +159,7 @@ function nested(type: BtfType): Field {
   };
 }
 
-function emitMap(btf: Btf, map: MapDefinition): string {
+function emitMap(btf: Btf, map: MapDefinition, all: readonly MapDefinition[]): string {
   const codec = (id: number) =>
     btf.resolve(id).kind === 'STRUCT' ? camel(btf.resolve(id).name) : 'u32';
   const value = map.inner ? 'u32' : codec(map.valueType ?? map.keyType);
@@ -170,8 +170,8 @@ function emitMap(btf: Btf, map: MapDefinition): string {
     `maxEntries: ${map.maxEntries}`,
     `key: ${codec(map.keyType)}`,
     `value: ${value}`,
-    `layoutHash: '${layoutHash(btf, map)}'`,
-    ...(map.inner ? [`inner: ${emitMap(btf, map.inner)}`] : []),
+    `layoutHash: '${layoutHash(btf, map, all)}'`,
+    ...(map.inner ? [`inner: ${emitMap(btf, map.inner, [])}`] : []),
   ];
   const types = [map.keyType, map.valueType].map((id) =>
     id !== undefined && btf.resolve(id).kind === 'STRUCT' ? pascal(btf.resolve(id).name) : 'number',
@@ -180,12 +180,23 @@ function emitMap(btf: Btf, map: MapDefinition): string {
   return `{ ${spec.join(', ')} } satisfies MapSpec<${types.join(', ')}>${inner}`;
 }
 
-/** Names the layout of a map: pins of another layout are never opened by mistake. */
-function layoutHash(btf: Btf, map: MapDefinition): string {
+/**
+ * Names the layout of a map: pins of another layout are never opened by mistake. A map that holds ids of
+ * another's entries (`service_port_id` of `service_ports`) has its name changed with that one's: else it would
+ * keep ids that are given out anew.
+ */
+function layoutHash(btf: Btf, map: MapDefinition, all: readonly MapDefinition[]): string {
+  const own = layoutText(btf, map);
+  const named = all.filter(({ name }) => own.includes(`${name.replace(/s$/, '')}_id@`));
+  const text = [own, ...named.map((other) => layoutText(btf, other))];
+  return createHash('sha256').update(text.join('\n')).digest('hex').slice(0, 8);
+}
+
+function layoutText(btf: Btf, map: MapDefinition): string {
   const text = [map.type, map.flags, map.maxEntries, describe(btf, map.keyType)];
   if (map.valueType !== undefined) text.push(describe(btf, map.valueType));
-  if (map.inner) text.push(describe(btf, map.inner.keyType), layoutHash(btf, map.inner));
-  return createHash('sha256').update(text.join('\n')).digest('hex').slice(0, 8);
+  if (map.inner) text.push(describe(btf, map.inner.keyType), layoutHash(btf, map.inner, []));
+  return text.join('\n');
 }
 
 function describe(btf: Btf, id: number): string {

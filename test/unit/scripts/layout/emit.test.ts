@@ -133,6 +133,29 @@ test('of several objects each thing comes once, and records too', async (t) => {
   t.deepEqual(readBack(toldThing, told), told);
 });
 
+const REFERRING = `
+struct reference { __u32 many_thing_id; };
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 10);
+	__type(key, struct reference);
+	__type(value, __u32);
+} references SEC(".maps");
+`;
+
+test('a map of ids changes its name with the map that gives them out', async (t) => {
+  if (!requireProgram(t, 'clang') || !requireProgram(t, 'bpftool')) return;
+  const structs = STRUCTS + REFERRING;
+  const hashes = async (text: string) => {
+    const { MAPS } = await load<Generated>(emit(t, text));
+    return [MAPS.references?.layoutHash, MAPS.outer.inner.layoutHash];
+  };
+  const [before, unrelated] = await hashes(structs.replace('char text[8]', 'char text[8] '));
+  const [after, alsoInner] = await hashes(structs.replace('__u8 tiny', '__u16 tiny'));
+  t.not(after, before);
+  t.is(alsoInner, unrelated);
+});
+
 test('objects must mean the same by a name', (t) => {
   if (!requireProgram(t, 'clang') || !requireProgram(t, 'bpftool')) return;
   t.throws(() => emit(t, STRUCTS, STRUCTS.replace('__u16 small', '__u16 large')), {
