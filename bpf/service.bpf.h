@@ -239,8 +239,14 @@ static __always_inline int backend_for_client(const struct frontend_value *front
 		if (bpf_map_update_elem(&affinities, client, &chosen,
 					kept ? BPF_ANY : BPF_NOEXIST)) {
 			kept = bpf_map_lookup_elem(&affinities, client);
-			if (kept)
-				*backend = kept->backend;
+			if (kept) {
+				struct affinity_value known = *kept;
+
+				/* The other one may have gone by another list. */
+				if (backend_eligible(frontend->service_port_id, route->list,
+						     &known.backend))
+					*backend = known.backend;
+			}
 		}
 	}
 	return 0;
