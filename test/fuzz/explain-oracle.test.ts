@@ -7,16 +7,12 @@ import fc from 'fast-check';
 import { parseManifest } from '../../agent/cluster/manifest-file.ts';
 import { parseKey } from '../../agent/cluster/object-metadata.ts';
 import { watchedResources } from '../../agent/cluster/watched-resources.ts';
-import {
-  formatEndpoint,
-  type IpAddress,
-  parseAddress,
-  parsePrefix,
-} from '../../agent/model/address.ts';
+import { formatEndpoint } from '../../agent/model/address.ts';
 import { ClusterState } from '../../agent/model/cluster-state.ts';
 import { Explainer } from '../../agent/model/explain.ts';
 import type { Explanation } from '../../agent/model/explanation.ts';
 import { type NodeFacts, nodeFacts } from '../../agent/model/node-facts.ts';
+import { address, prefixes } from '../helpers/objects.ts';
 import { decisionText } from '../oracle/decision-text.ts';
 import { type Decision, decide } from '../oracle/oracle.ts';
 import { type Case, casesWith, type Query } from '../oracle/random-queries.ts';
@@ -119,9 +115,9 @@ function factsOf(node: NodeDescription, state: ClusterState): NodeFacts {
   const config = {
     ...node,
     nodeIPs: node.nodeIPs.map(address),
-    clusterCIDRs: node.clusterCIDRs.map(prefix),
-    serviceCIDRs: (node.serviceCIDRs ?? []).map(prefix),
-    nodePortAddresses: rule[0] === 'primary' ? ('primary' as const) : rule.map(prefix),
+    clusterCIDRs: prefixes(...node.clusterCIDRs),
+    serviceCIDRs: prefixes(...(node.serviceCIDRs ?? [])),
+    nodePortAddresses: rule[0] === 'primary' ? ('primary' as const) : prefixes(...rule),
   };
   const localAddresses = node.localAddresses.map(address);
   return nodeFacts(config, state.node, state.serviceCidrs, localAddresses);
@@ -148,14 +144,4 @@ function decisionOf(explanation: Explanation): Decision {
     snat: explanation.masquerade !== undefined,
     ...(affinityTimeoutSeconds && { affinityTimeoutSeconds }),
   };
-}
-
-function address(text: string): IpAddress {
-  return parseAddress(text) as IpAddress;
-}
-
-function prefix(text: string) {
-  const read = parsePrefix(text);
-  if (read === undefined) throw new Error(`${text} is no prefix`);
-  return read;
 }

@@ -9,10 +9,10 @@ import { Reconciler } from '../../agent/reconcile/reconciler.ts';
 import { FakeTables, Killed } from '../helpers/fake-tables.ts';
 import { assertNone, assertOldOrNew } from '../helpers/old-or-new.ts';
 import { clusterAfter, freshRows, histories, nodes, tell } from '../helpers/random-cluster.ts';
+import { SILENT } from '../helpers/silent-observer.ts';
 import { brokenLookups, frontendRows, leftOvers, lookAt } from '../helpers/table-view.ts';
 
 const REPORT = { includeErrorInReport: true };
-const SILENT = { passed() {}, audited() {} };
 
 test('between any two writes each look-up is the old one or the new one', async (t) => {
   let looks = 0;

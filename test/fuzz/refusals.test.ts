@@ -9,6 +9,7 @@ import { Reconciler } from '../../agent/reconcile/reconciler.ts';
 import { ENOMEM, FakeTables } from '../helpers/fake-tables.ts';
 import { assertNone, assertOldOrNew } from '../helpers/old-or-new.ts';
 import { freshRows, histories, nodes, tell } from '../helpers/random-cluster.ts';
+import { SILENT } from '../helpers/silent-observer.ts';
 import {
   brokenLookups,
   entryCounts,
@@ -17,7 +18,6 @@ import {
   NO_ENTRIES,
 } from '../helpers/table-view.ts';
 
-const SILENT = { passed() {}, audited() {} };
 const LONGEST_RETRY_MS = 60_000;
 
 /** The agent's clock, which retries go by: they are due when the test says so. */

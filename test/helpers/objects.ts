@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Short ways to write down Services, slices and what they resolve to, for the tests of the agent's core.
 
-import { familyOf, type IpAddress, parseAddress } from '../../agent/model/address.ts';
+import {
+  familyOf,
+  type IpAddress,
+  type IpPrefix,
+  parseAddress,
+  parsePrefix,
+} from '../../agent/model/address.ts';
 import {
   type EndpointPortSpec,
   type EndpointSliceSpec,
@@ -21,6 +27,16 @@ export function address(text: string): IpAddress {
   const parsed = parseAddress(text);
   if (parsed === undefined) throw new Error(`${text} is not an address`);
   return parsed;
+}
+
+export function prefix(text: string): IpPrefix {
+  const parsed = parsePrefix(text);
+  if (parsed === undefined) throw new Error(`${text} is not a CIDR`);
+  return parsed;
+}
+
+export function prefixes(...texts: readonly string[]): IpPrefix[] {
+  return texts.map(prefix);
 }
 
 /** A plain Service; `more` has what it has besides. A port's nodePort stands behind it: `http/TCP:80 30080`. */

@@ -9,6 +9,7 @@ import type { EndpointSliceSpec, ObjectKey, ServiceSpec } from '../../agent/mode
 import { type NodeView, Reconciler } from '../../agent/reconcile/reconciler.ts';
 import { FakeTables } from './fake-tables.ts';
 import { keyOf, type PortText, service, slice } from './objects.ts';
+import { SILENT } from './silent-observer.ts';
 import { frontendRows } from './table-view.ts';
 
 /** One event of a watch. */
@@ -158,7 +159,6 @@ export async function freshRows(
   node: () => NodeView,
 ): Promise<Map<string, string>> {
   const tables = new FakeTables();
-  const silent = { passed() {}, audited() {} };
-  await new Reconciler(clusterAfter(history), tables, silent, node).reconcileAll();
+  await new Reconciler(clusterAfter(history), tables, SILENT, node).reconcileAll();
   return frontendRows(tables);
 }

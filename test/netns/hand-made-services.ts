@@ -2,7 +2,6 @@
 // A datapath without an agent: programs on a node's cgroup, and tables in which only that stands which a
 // test writes itself, at the moment of its choice.
 
-import { parseAddress } from '../../agent/model/address.ts';
 import { protocolNumber } from '../../agent/model/protocol.ts';
 import { openTables, Programs, type Tables } from '../../agent/sys/datapath.ts';
 import {
@@ -12,6 +11,7 @@ import {
   MemberFlags,
 } from '../../agent/sys/layout.gen.ts';
 import { Pins } from '../../agent/sys/pins.ts';
+import { address } from '../helpers/objects.ts';
 import { TARGET_PORT } from './kube-service.ts';
 import type { TestNode } from './test-node.ts';
 
@@ -41,7 +41,7 @@ export class HandMadeServices {
     this.#tables.frontends.put([
       [
         {
-          address: addressOf(host),
+          address: address(host),
           port: 80,
           protocol: protocolNumber(protocol),
           scope: FrontendScope.AT_ADDRESS,
@@ -75,11 +75,5 @@ export class HandMadeServices {
 }
 
 function targetOf(backend: string): IpPort {
-  return { address: addressOf(backend), port: TARGET_PORT };
-}
-
-function addressOf(text: string): IpPort['address'] {
-  const address = parseAddress(text);
-  if (address === undefined) throw new Error(`${text} is no address`);
-  return address;
+  return { address: address(backend), port: TARGET_PORT };
 }

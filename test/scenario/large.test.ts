@@ -11,6 +11,7 @@ import { Reconciler } from '../../agent/reconcile/reconciler.ts';
 import { FakeTables } from '../helpers/fake-tables.ts';
 import { openRealTables } from '../helpers/real-tables.ts';
 import { requireRoot } from '../helpers/requirements.ts';
+import { SILENT } from '../helpers/silent-observer.ts';
 import {
   brokenLookups,
   entryCounts,
@@ -46,7 +47,7 @@ class Agent {
 
   constructor(tables: KernelTables) {
     this.#tables = tables;
-    this.#reconciler = new Reconciler(this.cluster, tables, { passed() {}, audited() {} });
+    this.#reconciler = new Reconciler(this.cluster, tables, SILENT);
   }
 
   service(name: string, clusterIP: string, protocol: string): void {

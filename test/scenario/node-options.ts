@@ -2,12 +2,7 @@
 // What a scenario's first document may say of the node: what the agent's command line says, and the addresses
 // that the kernel has. Used by scenario.ts and by the agent of the scenarios.
 
-import {
-  type IpAddress,
-  type IpPrefix,
-  parseAddress,
-  parsePrefix,
-} from '../../agent/model/address.ts';
+import type { IpAddress } from '../../agent/model/address.ts';
 import type { ClusterState } from '../../agent/model/cluster-state.ts';
 import {
   type NodeConfig,
@@ -19,6 +14,7 @@ import {
   servesLoopbackNodePorts,
 } from '../../agent/model/node-facts.ts';
 import type { NodeView } from '../../agent/reconcile/reconciler.ts';
+import { address, prefixes } from '../helpers/objects.ts';
 
 /** The node that the tables are for. */
 export const NODE_NAME = 'node-1';
@@ -55,8 +51,8 @@ export function nodeOptions(given: Readonly<Record<string, unknown>> = {}): Node
     config: {
       nodeName: NODE_NAME,
       nodeIPs: [],
-      clusterCIDRs: options.clusterCIDRs.map(prefix),
-      serviceCIDRs: options.serviceCIDRs.map(prefix),
+      clusterCIDRs: prefixes(...options.clusterCIDRs),
+      serviceCIDRs: prefixes(...options.serviceCIDRs),
       nodePortAddresses: nodePortAddresses(options.nodePortAddresses),
       masqueradeAll: options.masqueradeAll,
     },
@@ -81,19 +77,6 @@ export function nodeViewOf(facts: NodeFacts): NodeView {
       serviceCIDRs: facts.serviceCIDRs,
     },
   };
-}
-
-/** @throws Error */
-export function address(text: string): IpAddress {
-  const parsed = parseAddress(text);
-  if (parsed === undefined) throw new Error(`${text} is not an address`);
-  return parsed;
-}
-
-function prefix(text: string): IpPrefix {
-  const parsed = parsePrefix(text);
-  if (parsed === undefined) throw new Error(`${text} is not a CIDR`);
-  return parsed;
 }
 
 function nodePortAddresses(words: readonly string[]): NodePortAddresses {

@@ -6,7 +6,7 @@ import { isOfOneFamily, type Query } from '../../agent/model/explanation.ts';
 import { protocolName } from '../../agent/model/protocol.ts';
 import type { KernelTables } from '../../agent/reconcile/kernel-tables.ts';
 import { FrontendScope } from '../../agent/sys/layout.gen.ts';
-import { address } from './node-options.ts';
+import { address } from '../helpers/objects.ts';
 
 /** Each kind and family. */
 const CLIENTS: readonly Query['from'][] = [

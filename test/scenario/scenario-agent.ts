@@ -11,6 +11,7 @@ import { Reconciler } from '../../agent/reconcile/reconciler.ts';
 import type { Tables } from '../../agent/sys/datapath.ts';
 import { FakeTables } from '../helpers/fake-tables.ts';
 import { assertNone } from '../helpers/old-or-new.ts';
+import { SILENT } from '../helpers/silent-observer.ts';
 import { lookupsIn } from '../helpers/table-lookups.ts';
 import {
   brokenLookups,
@@ -39,8 +40,7 @@ export class ScenarioAgent {
     this.#t = t;
     this.#tables = tables;
     this.#options = options;
-    const observer = { passed() {}, audited() {} };
-    this.#reconciler = new Reconciler(this.#cluster, tables, observer, () =>
+    this.#reconciler = new Reconciler(this.#cluster, tables, SILENT, () =>
       nodeViewOf(this.#facts()),
     );
     if (tables instanceof FakeTables) {

@@ -8,7 +8,7 @@ import { formatEndpoint } from '../../agent/model/address.ts';
 import type { Explanation, Query } from '../../agent/model/explanation.ts';
 import type { Protocol } from '../../agent/model/objects.ts';
 import type { Backend } from '../../agent/model/service-port.ts';
-import { address } from './node-options.ts';
+import { address } from '../helpers/objects.ts';
 
 export interface ExpectedVerdict {
   readonly line: string;

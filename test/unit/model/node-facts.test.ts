@@ -3,7 +3,6 @@
 // served (semantics 1.2, 1.7, 1.9, 1.18).
 
 import test from 'ava';
-import { parsePrefix } from '../../../agent/model/address.ts';
 import {
   type NodeConfig,
   type NodeFacts,
@@ -16,9 +15,8 @@ import {
   servesLoopbackNodePorts,
 } from '../../../agent/model/node-facts.ts';
 import type { NodeSpec } from '../../../agent/model/objects.ts';
-import { address } from '../../helpers/objects.ts';
+import { address, prefixes } from '../../helpers/objects.ts';
 
-const prefixes = (...texts: string[]) => texts.flatMap((text) => parsePrefix(text) ?? []);
 const addresses = (...texts: string[]) => texts.map(address);
 
 const NODE: NodeSpec = {

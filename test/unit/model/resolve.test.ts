@@ -4,13 +4,7 @@
 
 import test from 'ava';
 import fc from 'fast-check';
-import {
-  formatEndpoint,
-  type IpAddress,
-  type IpFamily,
-  type IpPrefix,
-  parsePrefix,
-} from '../../../agent/model/address.ts';
+import { formatEndpoint, type IpAddress, type IpFamily } from '../../../agent/model/address.ts';
 import type { NodeTraits } from '../../../agent/model/endpoint-selection.ts';
 import type { EndpointSliceSpec, ServiceSpec } from '../../../agent/model/objects.ts';
 import {
@@ -20,7 +14,7 @@ import {
   sourceRangesOf,
 } from '../../../agent/model/resolve.ts';
 import { type Backend, frontendKey } from '../../../agent/model/service-port.ts';
-import { address, type PortText, service, slice } from '../../helpers/objects.ts';
+import { address, type PortText, prefixes, service, slice } from '../../helpers/objects.ts';
 
 const NODE: NodeTraits = {
   name: 'node-1',
@@ -34,8 +28,6 @@ const quote = (
   more: Partial<ServiceSpec> = {},
 ) => service('default/quote', clusterIPs, ports, undefined, more);
 const ips = (...texts: string[]): IpAddress[] => texts.map(address);
-const prefixes = (...texts: string[]): IpPrefix[] =>
-  texts.map((text) => parsePrefix(text) as IpPrefix);
 
 const HTTP = (...endpoints: string[]) => [
   slice('default/quote-1', 'quote', ['http/TCP:8080'], endpoints),

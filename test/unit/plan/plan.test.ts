@@ -2,7 +2,7 @@
 // From what is in the tables to what is to be there: which steps, in which order.
 
 import test from 'ava';
-import { formatEndpoint, type IpPrefix, parsePrefix } from '../../../agent/model/address.ts';
+import { formatEndpoint } from '../../../agent/model/address.ts';
 import type { ObjectKey } from '../../../agent/model/objects.ts';
 import type { ResolvedFrontend, ResolvedServicePort, Route } from '../../../agent/model/resolve.ts';
 import {
@@ -32,7 +32,7 @@ import {
   type SlotRun,
 } from '../../../agent/sys/layout.gen.ts';
 import { FakeTables } from '../../helpers/fake-tables.ts';
-import { address, backend, frontend, resolved } from '../../helpers/objects.ts';
+import { address, backend, frontend, prefixes, resolved } from '../../helpers/objects.ts';
 
 type Wanted = Record<ObjectKey, readonly ResolvedServicePort[]>;
 
@@ -88,7 +88,6 @@ const port = (
   frontends: readonly ResolvedFrontend[],
   more: Partial<ResolvedServicePort> = {},
 ): ResolvedServicePort => ({ ...http(), frontends, ...more });
-const ranges = (...texts: string[]) => texts.map((text) => parsePrefix(text) as IpPrefix);
 
 /** @param before what is in the tables already, put there by plans of their own, one after another. */
 const plans = test.macro(async (t, before: Wanted[], wanted: Wanted, expected: string[]) => {
@@ -266,7 +265,7 @@ for (const [what, wanted, flags] of [
 ] as const) {
   test(`flags: ${what}`, (t) => {
     const { steps } = plan(
-      asMap({ [QUOTE]: [port([wanted], { sourceRanges: ranges('10.0.0.0/8') })] }),
+      asMap({ [QUOTE]: [port([wanted], { sourceRanges: prefixes('10.0.0.0/8') })] }),
       new ActualTables(),
       new SlotAllocator(8),
     );
@@ -426,7 +425,7 @@ test(
 
 const restricted = (...texts: string[]) =>
   port([lb(cluster('10.1.0.1:80'), cluster('10.1.0.1:80'), { isRestricted: texts.length > 0 })], {
-    sourceRanges: ranges(...texts),
+    sourceRanges: prefixes(...texts),
   });
 
 test(
@@ -460,7 +459,7 @@ test(
   'source ranges that restrict no frontend are not written',
   plans,
   [],
-  { [QUOTE]: [{ ...http(), sourceRanges: ranges('10.0.0.0/8') }] },
+  { [QUOTE]: [{ ...http(), sourceRanges: prefixes('10.0.0.0/8') }] },
   ['name 1 default/quote:http/TCP', 'publish 10.96.0.1:80/TCP 1 0+0'],
 );
 test(

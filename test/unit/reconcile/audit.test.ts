@@ -4,7 +4,6 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
-import { type IpPrefix, parsePrefix } from '../../../agent/model/address.ts';
 import { ClusterState } from '../../../agent/model/cluster-state.ts';
 import { PRESENT, sourceRangeKey } from '../../../agent/reconcile/entries.ts';
 import { type NodeView, Reconciler } from '../../../agent/reconcile/reconciler.ts';
@@ -18,11 +17,10 @@ import {
   type ServicePortName,
 } from '../../../agent/sys/layout.gen.ts';
 import { ENOMEM, FakeTables } from '../../helpers/fake-tables.ts';
-import { address, backend, type PortText, service, slice } from '../../helpers/objects.ts';
+import { address, backend, type PortText, prefix, service, slice } from '../../helpers/objects.ts';
+import { SILENT } from '../../helpers/silent-observer.ts';
 import { brokenLookups, leftOvers, rowsOf, slotsNeeded } from '../../helpers/table-view.ts';
 import { until } from '../../lab/until.ts';
-
-const SILENT = { passed() {}, audited() {} };
 
 const ROWS = [
   'a/dns:dns UDP 10.96.0.53:53 -> 10.1.0.1:53 10.1.0.2:53',
@@ -37,7 +35,6 @@ const NODE_1 = (): NodeView => ({
   traits: { name: 'node-1', zone: '', nodeIPs: [] },
   state: undefined,
 });
-const prefix = (text: string) => parsePrefix(text) as IpPrefix;
 
 /** As a watch delivers it to a new agent. */
 function newCluster(): ClusterState {

@@ -9,10 +9,9 @@ import { Reconciler } from '../../../agent/reconcile/reconciler.ts';
 import type { IpPort, SlotRun } from '../../../agent/sys/layout.gen.ts';
 import { FakeTables } from '../../helpers/fake-tables.ts';
 import { service, slice } from '../../helpers/objects.ts';
+import { SILENT } from '../../helpers/silent-observer.ts';
 import { slotsNeeded } from '../../helpers/table-view.ts';
 import { until } from '../../lab/until.ts';
-
-const SILENT = { passed() {}, audited() {} };
 
 /** One Service whose two backends change with every call. */
 function changing() {

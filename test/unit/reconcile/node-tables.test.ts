@@ -3,20 +3,16 @@
 // by an audit, and never a reason for a Service to wait.
 
 import test from 'ava';
-import { type IpPrefix, parsePrefix } from '../../../agent/model/address.ts';
 import { ClusterState } from '../../../agent/model/cluster-state.ts';
 import { PRESENT, prefixKey, prefixOfKey } from '../../../agent/reconcile/entries.ts';
 import { type NodeState, reconcileNode } from '../../../agent/reconcile/node-tables.ts';
 import { type NodeView, Reconciler } from '../../../agent/reconcile/reconciler.ts';
 import { NodeFlags } from '../../../agent/sys/layout.gen.ts';
 import { type Attempt, ENOMEM, FakeTables } from '../../helpers/fake-tables.ts';
-import { address, service } from '../../helpers/objects.ts';
+import { address, prefix, service } from '../../helpers/objects.ts';
+import { SILENT } from '../../helpers/silent-observer.ts';
 import { rowsOf } from '../../helpers/table-view.ts';
 import { until } from '../../lab/until.ts';
-
-const SILENT = { passed() {}, audited() {} };
-
-const prefix = (text: string) => parsePrefix(text) as IpPrefix;
 
 const STATE: NodeState = {
   netnsCookie: 7n,

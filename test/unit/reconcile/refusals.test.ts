@@ -3,12 +3,12 @@
 // again, and nothing stays behind when it succeeds at last.
 
 import test, { type ExecutionContext } from 'ava';
-import { type IpPrefix, parsePrefix } from '../../../agent/model/address.ts';
 import { ClusterState } from '../../../agent/model/cluster-state.ts';
 import type { ObjectKey, ServiceSpec } from '../../../agent/model/objects.ts';
 import { Reconciler } from '../../../agent/reconcile/reconciler.ts';
 import { type Attempt, ENOMEM, FakeTables } from '../../helpers/fake-tables.ts';
-import { address, service, slice } from '../../helpers/objects.ts';
+import { address, prefixes, service, slice } from '../../helpers/objects.ts';
+import { SILENT } from '../../helpers/silent-observer.ts';
 import {
   brokenLookups,
   entryCounts,
@@ -18,8 +18,6 @@ import {
   slotsNeeded,
 } from '../../helpers/table-view.ts';
 import { until } from '../../lab/until.ts';
-
-const SILENT = { passed() {}, audited() {} };
 
 /** Two Services: `a/dns` meets the refusals, `a/web` changes at the same times. */
 class World {
@@ -52,7 +50,7 @@ class World {
   restrictedDns(...ranges: string[]): void {
     const spec = service('a/dns', ['10.96.0.53'], ['dns/UDP:53'], undefined, {
       loadBalancerIPs: [address(LB_IP)],
-      loadBalancerSourceRanges: ranges.map((text) => parsePrefix(text) as IpPrefix),
+      loadBalancerSourceRanges: prefixes(...ranges),
     });
     this.has(spec, ['10.1.0.1', '10.1.0.2']);
   }

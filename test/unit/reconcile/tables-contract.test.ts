@@ -4,7 +4,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
-import { type IpAddress, type IpPrefix, parsePrefix } from '../../../agent/model/address.ts';
+import type { IpAddress } from '../../../agent/model/address.ts';
 import {
   PRESENT,
   prefixKey,
@@ -24,6 +24,7 @@ import {
   NodeFlags,
 } from '../../../agent/sys/layout.gen.ts';
 import { FakeSlots, FakeTable, FakeTables } from '../../helpers/fake-tables.ts';
+import { prefix, prefixes } from '../../helpers/objects.ts';
 import { openRealTables, openSmallHash } from '../../helpers/real-tables.ts';
 import { requireRoot } from '../../helpers/requirements.ts';
 
@@ -84,8 +85,6 @@ const sorted = (entries: readonly (readonly [FrontendKey, FrontendValue])[]) =>
 const reasons = (refused: readonly { index: number; error: { code: string } }[]) =>
   refused.map(({ index, error }) => [index, error.code]);
 
-const prefix = (text: string) => parsePrefix(text) as IpPrefix;
-const prefixes = (...texts: string[]) => texts.map(prefix);
 /** Of both families, from the widest to a single address. */
 const NESTED = [
   '10.0.0.0/8',

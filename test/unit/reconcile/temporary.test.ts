@@ -6,9 +6,9 @@ import { ClusterState } from '../../../agent/model/cluster-state.ts';
 import { Reconciler } from '../../../agent/reconcile/reconciler.ts';
 import { ENOMEM, FakeTables } from '../../helpers/fake-tables.ts';
 import { resolved, service } from '../../helpers/objects.ts';
+import { SILENT } from '../../helpers/silent-observer.ts';
 import { leftOvers, rowsOf } from '../../helpers/table-view.ts';
 
-const SILENT = { passed() {}, audited() {} };
 const SERVICE_PORTS = [
   resolved('signalbox/x', '', '192.0.0.8:9/TCP', ['127.0.0.1:4000']),
   resolved('signalbox/x', '', '192.0.0.8:9/UDP', ['127.0.0.1:4001']),
