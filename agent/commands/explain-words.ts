@@ -22,13 +22,14 @@ export function exclusionPhrase(
   node: NodeFacts,
 ): string {
   const { nodeName, zoneHints, nodeHints } = candidate.endpoint;
+  const isLocal = explanation.list === 'local';
   switch (exclusion) {
     case 'not ready':
       return 'not ready';
     case 'not serving':
       return 'terminating, and no longer serving';
     case 'terminating':
-      return isLocalListed(explanation)
+      return isLocal
         ? 'terminating, and others on this node are ready'
         : 'terminating, and others are ready';
     case 'on another node':
@@ -102,12 +103,13 @@ const SENTENCES: Readonly<Record<Cause, Sentence>> = {
 };
 
 function servedSentence(explanation: Explanation): string {
-  const { backends, excluded, isLastResort, isShortCircuit } = explanation;
+  const { backends, excluded, isLastResort, isShortCircuit, list } = explanation;
+  const isLocal = list === 'local';
   const are = backends.length === 1 ? 'is' : 'are';
-  const where = isLocalListed(explanation) ? ' on this node' : '';
+  const where = isLocal ? ' on this node' : '';
   const why = [
     ...(isLastResort ? [`which ${are} terminating, since none${where} is ready`] : []),
-    ...(isLocalListed(explanation) ? [`since ${policyName(explanation)} is Local`] : []),
+    ...(isLocal ? [`since ${policyName(explanation)} is Local`] : []),
     ...(isShortCircuit
       ? ['since externalTrafficPolicy Local does not bind clients inside the cluster']
       : []),
@@ -259,10 +261,6 @@ function nodeCounts(nodes: readonly NodeCount[]): string {
     ),
     ...(rest.length ? [`${rest.length} more have ${more}`] : []),
   ].join(', ');
-}
-
-function isLocalListed({ policy, isShortCircuit }: Explanation): boolean {
-  return policy === 'Local' && !isShortCircuit;
 }
 
 function dialledPort({ query: { to } }: Explanation): string {

@@ -20,6 +20,8 @@ import type { ServicePortSpec, TrafficPolicy } from './objects.ts';
 /** What led to a decision about a frontend. */
 export interface FrontendDecision {
   readonly query: Query;
+  /** The client's address; undefined: not known. */
+  readonly source: IpAddress | undefined;
   readonly finding: Finding;
   readonly policy: TrafficPolicy;
   readonly selected: Selected;
@@ -30,7 +32,7 @@ export interface FrontendDecision {
 export function notesOnFrontend(
   index: ServiceIndex,
   node: NodeFacts,
-  { query, finding, policy, selected, cause, backends }: FrontendDecision,
+  { query, source, finding, policy, selected, cause, backends }: FrontendDecision,
 ): Note[] {
   const { service, port, resolved } = finding.winner;
   const family = familyOf(query.to.address);
@@ -49,7 +51,7 @@ export function notesOnFrontend(
         ]
       : []),
     ...(cause === 'no-local-endpoints' ? notesOnOtherNodes(index, selected) : []),
-    ...(backends.length > 1 && backends.some(({ backend }) => backend.address === query.from)
+    ...(backends.length > 1 && backends.some(({ backend }) => backend.address === source)
       ? [{ code: 'may-reach-itself' as const }]
       : []),
     ...(isOriginDecisive && isAddress(query.from) && !hasDetector(node, familyOf(query.from))

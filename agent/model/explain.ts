@@ -6,6 +6,7 @@
 import {
   familyOf,
   type IpAddress,
+  type IpFamily,
   isLoopback,
   prefixContains,
   unspecifiedAddress,
@@ -40,6 +41,16 @@ export function explain(cluster: ClusterView, node: NodeFacts, query: Query): Ex
   return new Explainer(cluster, node).explain(query);
 }
 
+/** The client's address as rules see it: the node's is its node IP. undefined: not known. */
+type Source = IpAddress | undefined;
+
+interface Client {
+  readonly origin: Origin;
+  readonly source: Source;
+  /** Of what it dials. */
+  readonly family: IpFamily;
+}
+
 /** Answers queries about the cluster as it was when this was made. */
 export class Explainer {
   readonly #node: NodeFacts;
@@ -69,6 +80,11 @@ export class Explainer {
     return { ...undecided(query, origin, cause), notes: notesOnNobody(this.#index, query, cause) };
   }
 
+  /** An endpoint that is no node's: a node is an endpoint too, of what runs on its own network. */
+  #isPod(address: IpAddress): boolean {
+    return isInClusterCidr(this.#node, address) && this.#index.endpointOf(address).length > 0;
+  }
+
   #originOf(from: Query['from']): Origin {
     if (!isAddress(from)) return from;
     const index = this.#index;
@@ -93,8 +109,10 @@ export class Explainer {
     const kind = resolved.kind as DialledFrontend['kind'];
     const policy = policyOf(service.spec, kind);
     const route = origin === 'external' ? resolved.outside : resolved.inside;
-    const selected = service.selected(port, familyOf(query.to.address));
-    const cause = this.#causeAt(query, finding.winner, route);
+    const family = familyOf(query.to.address);
+    const source = this.#sourceOf(query);
+    const selected = service.selected(port, family);
+    const cause = this.#causeAt(source, finding.winner, route);
     const backends = cause === 'served' ? selected.selection[route.list] : [];
     const isServed = backends.length > 0;
     return {
@@ -106,6 +124,7 @@ export class Explainer {
       frontend: { kind, ...query.to },
       servicePort: resolvedPort.servicePort,
       policy,
+      list: route.list,
       isShortCircuit:
         isServed && kind !== 'clusterIP' && policy === 'Local' && route.list === 'cluster',
       topology: route.list === 'cluster' ? selected.selection.topology : 'none',
@@ -113,10 +132,13 @@ export class Explainer {
       backends,
       // Where nothing serves anywhere, that is the reason, not where it is.
       excluded: selected.excludedFrom(cause === 'no-endpoints' ? 'cluster' : route.list),
-      masquerade: isServed ? this.#masquerade(query, origin, kind, policy, backends) : undefined,
+      masquerade: isServed
+        ? this.#masquerade({ origin, source, family }, kind, policy, backends)
+        : undefined,
       affinityTimeoutSeconds: resolvedPort.affinityTimeoutSeconds,
       notes: notesOnFrontend(this.#index, this.#node, {
         query,
+        source,
         finding,
         policy,
         selected,
@@ -127,9 +149,8 @@ export class Explainer {
   }
 
   /** Source ranges come first: who is not in them is dropped even where nothing serves (semantics 1.8, 1.18). */
-  #causeAt(query: Query, { resolved, resolvedPort }: Hit, route: Route): Cause {
+  #causeAt(source: Source, { resolved, resolvedPort }: Hit, route: Route): Cause {
     if (resolved.isRestricted) {
-      const source = this.#sourceOf(query);
       const isAllowed =
         source !== undefined &&
         resolvedPort.sourceRanges.some((range) => prefixContains(range, source));
@@ -139,8 +160,7 @@ export class Explainer {
     return route.onEmpty === 'reject' ? 'no-endpoints' : 'no-local-endpoints';
   }
 
-  /** @returns undefined for a client without a known address. */
-  #sourceOf({ from, to }: Query): IpAddress | undefined {
+  #sourceOf({ from, to }: Query): Source {
     if (isAddress(from)) return from;
     if (from === 'external') return undefined;
     const family = familyOf(to.address);
@@ -149,18 +169,17 @@ export class Explainer {
 
   /** Semantics 1.7. */
   #masquerade(
-    { from, to }: Query,
-    origin: Origin,
+    { origin, source, family }: Client,
     kind: DialledFrontend['kind'],
     policy: TrafficPolicy,
     backends: readonly Candidate[],
   ): Masquerade | undefined {
-    if (backends.every(({ backend }) => backend.address === from)) return 'hairpin';
+    if (backends.every(({ backend }) => backend.address === source)) return 'hairpin';
     // The detector goes by the address alone: one of the node itself, a bridge's say, is a pod's to it.
-    const isPod = origin === 'pod' || (isAddress(from) && isInClusterCidr(this.#node, from));
+    const isPod = origin === 'pod' || (source !== undefined && isInClusterCidr(this.#node, source));
     if (kind === 'clusterIP') {
       if (this.#node.masqueradeAll) return 'masquerade-all';
-      return !isPod && hasDetector(this.#node, familyOf(to.address)) ? 'not-a-pod' : undefined;
+      return !isPod && hasDetector(this.#node, family) ? 'not-a-pod' : undefined;
     }
     if (policy === 'Cluster') return 'external-traffic';
     return origin === 'host' && !isPod ? 'from-this-node' : undefined;
@@ -179,6 +198,7 @@ export class Explainer {
     const isOwn = isLoopbackDialled(address) || this.#node.localAddresses.has(address);
     if (isLoopbackDialled(address) && origin !== 'host') return 'foreign-loopback';
     if (this.#index.withAddress(address).length) return 'unserved-port';
+    if (!isOwn && this.#isPod(address)) return 'endpoint-address';
     if (this.#findNodePort(query)) return isOwn ? 'node-port-not-here' : 'node-port-elsewhere';
     if (isOwn) return 'local-address';
     return this.#index.endpointOf(address).length ? 'endpoint-address' : 'unknown-address';
@@ -200,6 +220,7 @@ function undecided(query: Query, origin: Origin, cause: Cause): Explanation {
     frontend: undefined,
     servicePort: undefined,
     policy: undefined,
+    list: 'cluster',
     isShortCircuit: false,
     topology: 'none',
     isLastResort: false,

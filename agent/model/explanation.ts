@@ -4,7 +4,7 @@
 
 import { familyOf, type IpAddress, type IpFamily, type IpPrefix } from './address.ts';
 import type { SkippedObject } from './cluster-state.ts';
-import type { Candidate, Excluded, TopologyMode } from './endpoint-selection.ts';
+import type { Candidate, EndpointList, Excluded, TopologyMode } from './endpoint-selection.ts';
 import type { Origin } from './node-facts.ts';
 import type { EndpointPortSpec, ObjectKey, Protocol, TrafficPolicy } from './objects.ts';
 import type { FrontendKind, ServicePort } from './service-port.ts';
@@ -150,6 +150,8 @@ export interface Explanation {
   readonly servicePort: ServicePort | undefined;
   /** The traffic policy that the Service has for the frontend. */
   readonly policy: TrafficPolicy | undefined;
+  /** Which endpoints are considered: with policy Local, every node's for a client that it does not bind. */
+  readonly list: EndpointList;
   /** A client inside is not bound by externalTrafficPolicy Local, and that is why it is served as it is. */
   readonly isShortCircuit: boolean;
   /** Which hints narrowed the backends. */

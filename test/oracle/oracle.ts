@@ -214,7 +214,8 @@ function decideFrontend(
       : localList(endpoints, node.nodeName);
   if (candidates.length === 0) return { ...facts, verdict: 'drop' };
   // 1.7, last row: a client that can only get itself.
-  const isHairpin = candidates.every((endpoint) => endpoint.address === client.address);
+  const source = sourceOf(node, client, address);
+  const isHairpin = candidates.every((endpoint) => endpoint.address === source);
   return {
     ...facts,
     verdict: 'forward',
@@ -223,7 +224,12 @@ function decideFrontend(
   };
 }
 
-/** 1.8. The host's address, when it is not known, is taken to be the node IP; an outsider's lies in no range. */
+/** The host's address, when it is not known, is taken to be the node IP; an outsider's stays unknown. */
+function sourceOf(node: NodeDescription, client: Client, address: string): string | undefined {
+  return client.address ?? (client.origin === 'host' ? nodeIP(node, address) : undefined);
+}
+
+/** 1.8. An address that is not known lies in no range. */
 function isAllowedSource(
   service: RawService,
   node: NodeDescription,
@@ -233,7 +239,7 @@ function isAllowedSource(
   const ranges = sourceRangesOf(service, familyOf(address));
   if (ranges.length === 0) return true;
   const ip = nodeIP(node, address);
-  const source = client.address ?? (client.origin === 'host' ? ip : undefined);
+  const source = sourceOf(node, client, address);
   if (source === undefined) return false;
   const isNodeAllowed = ip !== undefined && isInside(ip, ranges);
   return isInside(source, ranges) || (isNodeAllowed && loadBalancerIPsOf(service).includes(source));

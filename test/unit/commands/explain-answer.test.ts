@@ -152,6 +152,12 @@ test('the fields of an answer', (t) => {
   } as unknown as Answer);
 });
 
+test('what keeps out a client that the policy does not bind goes by every node’s endpoints', (t) => {
+  const { verdict, excluded } = answer(`${POD} tcp/198.51.100.1:80`);
+  t.is(verdict, 'drop');
+  t.is(excluded[0]?.reason, 'terminating, and others are ready');
+});
+
 test('what is not known or not so is null', (t) => {
   const { service, servicePort, frontend, policy, affinity } = answer('host tcp/192.0.2.1:80');
   t.deepEqual([service, servicePort, frontend, policy, affinity], [null, null, null, null, null]);

@@ -401,6 +401,16 @@ test(
   `10.244.1.1 -> ${TO_CLUSTER_IP}`,
   'forward 10.244.1.1:8080, snat',
 );
+for (const from of ['host', '192.168.0.1']) {
+  test(
+    says,
+    '1.7 the node that reaches itself',
+    web({}, '192.168.0.1 on:node-1'),
+    `${from} -> ${TO_CLUSTER_IP}`,
+    'forward 192.168.0.1:8080, snat',
+    NO_DETECTOR,
+  );
+}
 test(says, '1.7 a pod that may reach itself', everyWay, `10.244.1.1 -> ${TO_CLUSTER_IP}`, BOTH);
 test(
   says,
@@ -704,6 +714,9 @@ test(notes, 'a name that loses', stolen, 'external -> tcp/10.96.1.10:80', ['also
 test(notes, 'a client among backends', everyWay, `10.244.1.1 -> ${TO_CLUSTER_IP}`, [
   'may-reach-itself',
 ]);
+test(notes, 'the node among backends', web({}, HERE, '192.168.0.1'), `host -> ${TO_CLUSTER_IP}`, [
+  'may-reach-itself',
+]);
 test(notes, 'no detector', eLocal, `${POD} -> ${TO_LB}`, ['no-detector'], NO_DETECTOR);
 test(
   notes,
@@ -729,6 +742,14 @@ test(notes, 'another protocol of a nodePort', everyWay, `${POD} -> udp/192.168.0
   'other-ports',
 ]);
 test(notes, 'an endpoint', everyWay, `${POD} -> tcp/10.244.1.1:8080`, ['endpoint-of']);
+test(notes, 'the nodePort on a pod', everyWay, `${POD} -> tcp/10.244.1.1:30080`, ['endpoint-of']);
+test(
+  notes,
+  'the nodePort on a node’s endpoint',
+  web(EXPOSED, '192.168.0.2'),
+  'host -> tcp/192.168.0.2:30080',
+  ['node-port-of', 'endpoint-of'],
+);
 
 test('where endpoints are is counted', (t) => {
   const [note] = ask(
