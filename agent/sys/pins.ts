@@ -7,6 +7,7 @@ import { mkdirSync, readdirSync, rmdirSync, rmSync, statfsSync } from 'node:fs';
 import path from 'node:path';
 import { EnvironmentError } from '../errors.ts';
 import type { MapSpec } from './codec.ts';
+import { MAPS } from './layout.gen.ts';
 import { type CgroupHook, removePinnedLink } from './libbpf/link.ts';
 
 export const DEFAULT_BPFFS = '/sys/fs/bpf/signalbox';
@@ -29,6 +30,21 @@ export const HOOKS: readonly CgroupHook[] = [
   'connect6',
 ];
 
+type Layout = Pick<MapSpec<unknown, unknown>, 'name' | 'layoutHash'>;
+
+/**
+ * Tables that are made anew together. Which slots are free is known from `frontends` alone: a build that met
+ * an older build's slots without its frontends would write over runs that programs are still led to.
+ */
+const TOGETHER: readonly Layout[] = [MAPS.frontends, MAPS.slots];
+
+/** The name of the pin of a table, for this build. Pure. */
+export function pinName({ name, layoutHash }: Layout): string {
+  const isOneOf = TOGETHER.some((table) => table.name === name);
+  const others = isOneOf ? TOGETHER.filter((table) => table.name !== name) : [];
+  return [name, layoutHash, ...others.map((table) => table.layoutHash)].join('_');
+}
+
 export class Pins {
   readonly directory: string;
 
@@ -36,8 +52,8 @@ export class Pins {
     this.directory = path.resolve(directory);
   }
 
-  map(spec: Pick<MapSpec<unknown, unknown>, 'name' | 'layoutHash'>): string {
-    return path.join(this.directory, 'maps', `${spec.name}_${spec.layoutHash}`);
+  map(spec: Layout): string {
+    return path.join(this.directory, 'maps', pinName(spec));
   }
 
   link(hook: CgroupHook): string {
@@ -62,9 +78,7 @@ export class Pins {
   }
 
   /** Removes pins of maps that `specs` do not name: tables of other builds, which no program uses any more. */
-  removeOtherMaps(
-    specs: readonly Pick<MapSpec<unknown, unknown>, 'name' | 'layoutHash'>[],
-  ): string[] {
+  removeOtherMaps(specs: readonly Layout[]): string[] {
     const kept = new Set(specs.map((spec) => this.map(spec)));
     const others = this.#list('maps').filter((pin) => !kept.has(pin));
     for (const pin of others) rmSync(pin);

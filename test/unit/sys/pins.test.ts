@@ -11,12 +11,12 @@ import { MAPS } from '../../../agent/sys/layout.gen.ts';
 import { libbpf } from '../../../agent/sys/libbpf/ffi.ts';
 import { KernelError } from '../../../agent/sys/libbpf/kernel-error.ts';
 import { RawMap } from '../../../agent/sys/libbpf/map.ts';
-import { HOOKS, Pins } from '../../../agent/sys/pins.ts';
+import { HOOKS, Pins, pinName } from '../../../agent/sys/pins.ts';
 import { backend } from '../../helpers/objects.ts';
 import { openRealTables } from '../../helpers/real-tables.ts';
 import { requireRoot } from '../../helpers/requirements.ts';
 
-const NAMES = PINNED_MAPS.map(({ name, layoutHash }) => `${name}_${layoutHash}`).sort();
+const NAMES = PINNED_MAPS.map(pinName).sort();
 
 test('loading again finds the tables as they are', (t) => {
   if (!requireRoot(t)) return;
@@ -45,6 +45,13 @@ test('tables of other builds are removed, those in use stay', (t) => {
   t.deepEqual(pins.removeOtherMaps(PINNED_MAPS), [older]);
   t.deepEqual(pins.removeOtherMaps(PINNED_MAPS), []);
   t.deepEqual(readdirSync(path.join(pins.directory, 'maps')).sort(), NAMES);
+});
+
+test('slots move with frontends, which alone say which of them are in use', (t) => {
+  const { frontends, slots, members } = MAPS;
+  t.is(pinName(slots), `slots_${slots.layoutHash}_${frontends.layoutHash}`);
+  t.is(pinName(frontends), `frontends_${frontends.layoutHash}_${slots.layoutHash}`);
+  t.is(pinName(members), `members_${members.layoutHash}`);
 });
 
 test('a table of another size is refused', (t) => {
