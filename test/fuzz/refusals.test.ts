@@ -10,6 +10,7 @@ import { Reconciler } from '../../agent/reconcile/reconciler.ts';
 import { ENOMEM, FakeTables } from '../helpers/fake-tables.ts';
 import { assertNone, assertOldOrNew } from '../helpers/old-or-new.ts';
 import { freshRows, histories, nodes, tell } from '../helpers/random-cluster.ts';
+import { makeRetriesDue } from '../helpers/retry-clock.ts';
 import { SILENT } from '../helpers/silent-observer.ts';
 import {
   brokenLookups,
@@ -19,18 +20,7 @@ import {
   NO_ENTRIES,
 } from '../helpers/table-view.ts';
 
-const LONGEST_RETRY_MS = 60_000;
-
-/** The agent's clock, which retries go by: they are due when the test says so. */
-let aheadMs = 0;
-const realNow = performance.now.bind(performance);
-performance.now = () => realNow() + aheadMs;
-
-test.after.always(() => {
-  performance.now = realNow;
-});
-
-test.serial('refused here and there, the tables stay whole and become right', async (t) => {
+test('refused here and there, the tables stay whole and become right', async (t) => {
   await fc.assert(
     fc.asyncProperty(
       histories,
@@ -44,7 +34,7 @@ test.serial('refused here and there, the tables stay whole and become right', as
         tables.beforeWrite = () => (dice.next().value === 0 ? ENOMEM : undefined);
         for (const [i, changes] of history.entries()) {
           for (const change of changes) tell(cluster, change);
-          if (waits.next().value) aheadMs += LONGEST_RETRY_MS;
+          if (waits.next().value) makeRetriesDue();
           const before = frontendRows(tables);
           const after = await freshRows(history.slice(0, i + 1), node);
           tables.afterWrite = () => {
@@ -57,7 +47,7 @@ test.serial('refused here and there, the tables stay whole and become right', as
           assert.ok(failures.every(({ message }) => /ENOMEM|E2BIG/.test(message)));
         }
         tables.beforeWrite = () => undefined;
-        aheadMs += LONGEST_RETRY_MS;
+        makeRetriesDue();
         await reconciler.reconcileChanges();
         assert.deepEqual(reconciler.failures, []);
         assert.deepEqual(frontendRows(tables), await freshRows(history, node));

@@ -8,6 +8,7 @@ import type { ObjectKey, ServiceSpec } from '../../../agent/model/objects.ts';
 import { Reconciler } from '../../../agent/reconcile/reconciler.ts';
 import { type Attempt, ENOMEM, FakeTables } from '../../helpers/fake-tables.ts';
 import { address, prefixes, service, slice } from '../../helpers/objects.ts';
+import { makeRetriesDue } from '../../helpers/retry-clock.ts';
 import { SILENT } from '../../helpers/silent-observer.ts';
 import {
   brokenLookups,
@@ -59,10 +60,9 @@ class World {
     this.has(service('a/web', ['10.96.0.80'], ['http/TCP:80']), endpoints);
   }
 
-  /** Waits for the time of the next attempt, then makes it. */
+  /** Makes the next attempt when its time has come. */
   async retry(): Promise<void> {
-    // A timer may end a fraction of a millisecond before its time.
-    await until('the next attempt is due', () => this.reconciler.retryInMs === 0);
+    makeRetriesDue();
     await this.reconciler.reconcileChanges();
   }
 
@@ -210,8 +210,7 @@ test('refused: writeRun, in the middle of a run', async (t) => {
   world.dns('10.1.0.2', '10.1.0.3');
   world.web('10.1.0.8', '10.1.0.9');
   // Slots 0-2 are in use; 3 and 4 are for a/dns.
-  tables.beforeWrite =
-    on('slots', 'put', /^4$/) && ((attempt) => (attempt.key === 4 ? ENOMEM : undefined));
+  tables.beforeWrite = ({ table, key }) => (table === 'slots' && key === 4 ? ENOMEM : undefined);
   const { failures } = await reconciler.reconcileChanges();
   t.deepEqual(
     failures.map(({ service, step }) => [service, step]),
