@@ -3,15 +3,16 @@
 // (semantics 1.1, 1.3). Pure. Applies the rules of the watch's selectors too, so that manifests
 // behave as a cluster does.
 
+import { parseAddress } from '../model/address.ts';
 import type { Parsed } from '../model/cluster-state.ts';
 import type { ServiceSpec } from '../model/objects.ts';
 import { type ClusterIpText, clusterIpTexts, readClusterIps } from './cluster-ips.ts';
 import { requireDnsLabel } from './dns-label.ts';
 import {
   type FieldError,
+  isObject,
   type JsonObject,
   objectField,
-  optionalObjectField,
   optionalText,
   within,
 } from './json-fields.ts';
@@ -24,14 +25,18 @@ import { readServicePorts } from './service-ports.ts';
 /** Any value of this label, even an empty one, hands the Service to another proxy. */
 export const SERVICE_PROXY_NAME_LABEL = 'service.kubernetes.io/service-proxy-name';
 
-/** Reads a Service. Never throws. */
+/** Reads a Service. Never throws. What is not taken names its clusterIP: by that people miss it. */
 export function parseService(json: unknown): Parsed<ServiceSpec> {
+  const parsed = readObject(json);
+  return 'invalid' in parsed ? { invalid: parsed.invalid + clusterIpNote(json) } : parsed;
+}
+
+function readObject(json: unknown): Parsed<ServiceSpec> {
   return parseObject(json, (object) => {
     const metadata = readMetadata(object);
     if (hasLabel(metadata, SERVICE_PROXY_NAME_LABEL)) {
-      const { clusterIP } = optionalObjectField(object, 'spec');
-      const whose = typeof clusterIP === 'string' ? ` (${clusterIP})` : '';
-      return { ignored: `left to another proxy by the label ${SERVICE_PROXY_NAME_LABEL}${whose}` };
+      const label = `left to another proxy by the label ${SERVICE_PROXY_NAME_LABEL}`;
+      return { ignored: label + clusterIpNote(object) };
     }
     within('metadata', () => {
       requireDnsLabel('namespace', metadata.namespace);
@@ -46,6 +51,14 @@ export function parseService(json: unknown): Parsed<ServiceSpec> {
     if (texts[0]?.text === 'None') return { ignored: 'headless' };
     return readService(object, metadata, spec, texts);
   });
+}
+
+/** ` (clusterIP 10.96.0.1)`; nothing where there is no such address. */
+function clusterIpNote(json: unknown): string {
+  const spec = isObject(json) ? json.spec : undefined;
+  const text = isObject(spec) ? spec.clusterIP : undefined;
+  const address = typeof text === 'string' ? parseAddress(text) : undefined;
+  return address === undefined ? '' : ` (clusterIP ${address})`;
 }
 
 /** @throws FieldError */

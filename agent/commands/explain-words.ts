@@ -86,8 +86,10 @@ const SENTENCES: Readonly<Record<Cause, Sentence>> = {
   },
   'closed-port': (explanation) =>
     `Refused: ${explanation.query.to.address} is the clusterIP of ${explanation.service}, which has no port ${dialledPort(explanation)}${butPorts(explanation)}.`,
-  unallocated: ({ query }, { serviceCIDRs }) =>
-    `Dropped: ${query.to.address} is in the ServiceCIDR ${cidrOf(serviceCIDRs, query.to.address)}, and no Service has it.`,
+  unallocated: (explanation, { serviceCIDRs }) => {
+    const { address } = explanation.query.to;
+    return `Dropped: ${address} is in the ServiceCIDR ${cidrOf(serviceCIDRs, address)}, and ${whoHasIt(explanation)}.`;
+  },
   'foreign-loopback': ({ query }) =>
     `Left alone: ${query.to.address} is the client’s own loopback, where nothing is served.`,
   'unserved-port': unservedSentence,
@@ -99,7 +101,13 @@ const SENTENCES: Readonly<Record<Cause, Sentence>> = {
     `Left alone: ${explanation.query.to.address} is ${name} itself, and ${dialledPort(explanation)} is no nodePort${butPorts(explanation)}.`,
   'endpoint-address': (explanation) =>
     `Left alone: ${explanation.query.to.address} is an endpoint of ${list(noteOf(explanation, 'endpoint-of')?.services ?? [])}, dialled without its Service.`,
-  'unknown-address': ({ query }) => `Left alone: no Service has ${query.to.address}.`,
+  'unknown-address': (explanation) => {
+    const { address } = explanation.query.to;
+    const named = leftOutNames(explanation);
+    return named
+      ? `Left alone: ${address} is named by what was left out, ${named}.`
+      : `Left alone: no Service has ${address}.`;
+  },
 };
 
 function servedSentence(explanation: Explanation): string {
@@ -146,8 +154,39 @@ function unservedSentence(explanation: Explanation): string {
   if (foreign) {
     return `Left alone: ${foreign.service} names ${address}, but has no clusterIP for ${familyOf(address)}, so it does not exist there.`;
   }
-  const owners = noteOf(explanation, 'other-ports')?.frontends.map(({ service }) => service) ?? [];
-  return `Left alone: ${address} is an address of ${list([...new Set(owners)])}, but not with port ${dialledPort(explanation)}${butPorts(explanation)}.`;
+  const bare = noteOf(explanation, 'no-ports');
+  if (bare && !noteOf(explanation, 'other-ports')) {
+    return `Left alone: ${address} is an address of ${bare.service}, which has no ports.`;
+  }
+  return `Left alone: ${address} is an address of ${ownersOf(explanation)}, but not with port ${dialledPort(explanation)}${butPorts(explanation)}.`;
+}
+
+/** Of an address in a ServiceCIDR, after "and". */
+function whoHasIt(explanation: Explanation): string {
+  const bare = noteOf(explanation, 'no-ports');
+  const foreign = noteOf(explanation, 'family-not-served');
+  const leftOut = leftOutNames(explanation);
+  if (noteOf(explanation, 'other-ports')) {
+    return `no clusterIP; ${ownersOf(explanation)} names it, but not with port ${dialledPort(explanation)}${butPorts(explanation)}`;
+  }
+  if (bare) return `${bare.service}, which has it, has no ports`;
+  if (foreign) return `${foreign.service}, which names it, has no clusterIP of that family`;
+  return leftOut ? `what names it was left out: ${leftOut}` : 'no Service has it';
+}
+
+/** The Services that serve other ports of the address. */
+function ownersOf(explanation: Explanation): string {
+  const frontends = noteOf(explanation, 'other-ports')?.frontends ?? [];
+  return list([...new Set(frontends.map(({ service }) => service))]);
+}
+
+/** Of what was left out and has to do with the question: `Service default/quote`; '' for nothing. */
+function leftOutNames({ notes }: Explanation): string {
+  return list(
+    notes.flatMap((note) =>
+      note.code === 'left-out' ? `${note.object.kind} ${note.object.key}` : [],
+    ),
+  );
 }
 
 function causeHints(explanation: Explanation, node: NodeFacts): string[] {

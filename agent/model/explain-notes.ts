@@ -122,9 +122,11 @@ function notesOnOtherNodes(index: ServiceIndex, { selection }: Selected): Note[]
 /** A Service has its addresses in the families of its clusterIPs alone (semantics 1.3). */
 function notesOnUnserved(service: IndexedService, address: IpAddress): Note[] {
   const family = familyOf(address);
-  return service.spec.clusterIPs.some((clusterIP) => familyOf(clusterIP) === family)
-    ? []
-    : [{ code: 'family-not-served', service: service.key }];
+  const { clusterIPs, ports } = service.spec;
+  if (!clusterIPs.some((clusterIP) => familyOf(clusterIP) === family)) {
+    return [{ code: 'family-not-served', service: service.key }];
+  }
+  return ports.length ? [] : [{ code: 'no-ports', service: service.key }];
 }
 
 /** A number that means something else of the same Service: people mix up port, targetPort and nodePort. */

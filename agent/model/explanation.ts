@@ -46,7 +46,7 @@ export type Cause =
   | 'source-not-allowed'
   /** A clusterIP, but neither this port nor protocol of it. */
   | 'closed-port'
-  /** In a ServiceCIDR, and no Service has it. */
+  /** In a ServiceCIDR, and nothing of it is served. */
   | 'unallocated'
   /** Loopback as somebody else than the node sees it. */
   | 'foreign-loopback'
@@ -122,6 +122,8 @@ export type Note =
   | { readonly code: 'node-without-endpoints' }
   /** The Service names the address, and has no clusterIP of its family. */
   | { readonly code: 'family-not-served'; readonly service: ObjectKey }
+  /** The Service has the address, and no ports. */
+  | { readonly code: 'no-ports'; readonly service: ObjectKey }
   | { readonly code: 'node-port-of'; readonly frontends: readonly OtherFrontend[] }
   | { readonly code: 'endpoint-of'; readonly services: readonly ObjectKey[] }
   /** One of several backends is the client itself: when it is picked, its own address is replaced. */

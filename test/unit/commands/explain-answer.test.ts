@@ -121,6 +121,43 @@ test(
   'Left alone: fd00::1 cannot dial 10.96.0.6, which is of another family.',
 );
 
+const saysOfTheLeftOut = test.macro({
+  async exec(t, query: string, reason: string) {
+    const file = path.join(import.meta.dirname, 'explain-left-out.yaml');
+    const { cluster, node } = await factsFromManifests(file, NO_OPTIONS);
+    t.is(
+      answerOf(new Explainer(cluster, node).explain(parseQueryLine(query)), node).reason,
+      reason,
+    );
+  },
+  title: (_, query) => `of what was left out, why ${query}`,
+});
+test(
+  saysOfTheLeftOut,
+  `${POD} tcp/10.96.0.8:80`,
+  'Dropped: 10.96.0.8 is in the ServiceCIDR 10.96.0.0/12, and what names it was left out: Service default/texts.',
+);
+test(
+  saysOfTheLeftOut,
+  `${POD} tcp/10.96.0.9:80`,
+  'Dropped: 10.96.0.9 is in the ServiceCIDR 10.96.0.0/12, and default/bare, which has it, has no ports.',
+);
+test(
+  saysOfTheLeftOut,
+  `${POD} tcp/10.96.1.1:81`,
+  'Dropped: 10.96.1.1 is in the ServiceCIDR 10.96.0.0/12, and no clusterIP; default/named names it, but not with port 81/TCP; it has 80/TCP.',
+);
+test(
+  saysOfTheLeftOut,
+  `${POD} tcp/192.0.2.10:80`,
+  'Left alone: 192.0.2.10 is named by what was left out, Service default/far.',
+);
+test(
+  saysOfTheLeftOut,
+  `${POD} tcp/192.0.2.9:80`,
+  'Left alone: 192.0.2.9 is an address of default/bare, which has no ports.',
+);
+
 test('the fields of an answer', (t) => {
   t.deepEqual(answer('host tcp/10.96.0.1:80'), {
     from: 'host',
