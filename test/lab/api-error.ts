@@ -32,7 +32,7 @@ export class ApiError extends Error {
 }
 
 /** The Status reason that goes with an HTTP status code. */
-export function reasonOf(code: number): string {
+function reasonOf(code: number): string {
   return (REASONS as Record<number, string>)[code] ?? 'Unknown';
 }
 

@@ -2,6 +2,7 @@
 // The environment variables by which a container finds the Services that exist when it starts, as the
 // kubelet sets them. Pure.
 
+import { formatHostPort } from './host-port.ts';
 import type { KubeObject } from './kube-object.ts';
 import { type ServiceSpecObject, serviceSpec } from './service-spec.ts';
 
@@ -29,7 +30,7 @@ function of(service: KubeObject): Record<string, string> {
   if (!clusterIP || clusterIP === 'None' || first === undefined) return {};
   const name = variableName(service.metadata.name);
   const url = (protocol: string, port: number) =>
-    `${protocol.toLowerCase()}://${clusterIP.includes(':') ? `[${clusterIP}]` : clusterIP}:${port}`;
+    `${protocol.toLowerCase()}://${formatHostPort(clusterIP, port)}`;
   const variables: Record<string, string> = {
     [`${name}_SERVICE_HOST`]: clusterIP,
     [`${name}_SERVICE_PORT`]: String(first.port),

@@ -41,7 +41,7 @@ export function applyPatch(mediaType: string, target: Json, patch: Json, kind: s
 }
 
 /** RFC 7386. */
-export function mergePatch(target: Json, patch: Json): Json {
+function mergePatch(target: Json, patch: Json): Json {
   if (!isFields(patch)) return patch;
   const merged: Fields = isFields(target) ? { ...target } : {};
   for (const [field, value] of Object.entries(patch)) {

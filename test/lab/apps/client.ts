@@ -4,9 +4,10 @@
 import { lookup as lookupCallback } from 'node:dns';
 import net from 'node:net';
 import { promisify } from 'node:util';
+import { formatHostPort } from '../host-port.ts';
 import { answerCalls } from '../rpc.ts';
 import { type DnsQuery, queryDns } from './dns-query.ts';
-import { formatPeer, request, type Target } from './request.ts';
+import { request, type Target } from './request.ts';
 import { RequestReport } from './request-report.ts';
 
 const lookup = promisify(lookupCallback);
@@ -81,7 +82,7 @@ const methods = {
         resolve({ ...outcome, ms: performance.now() - begun });
       };
       socket.once('connect', () =>
-        settle({ peer: formatPeer(socket.remoteAddress ?? '', socket.remotePort ?? 0) }),
+        settle({ peer: formatHostPort(socket.remoteAddress ?? '', socket.remotePort ?? 0) }),
       );
       socket.once('timeout', () => settle({ errno: 'ETIMEDOUT' }));
       socket.once('error', (error: NodeJS.ErrnoException) =>

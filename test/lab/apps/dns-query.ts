@@ -5,7 +5,7 @@
 import dgram from 'node:dgram';
 import net from 'node:net';
 import { type Answer, decode, encode, type Packet, streamDecode, streamEncode } from 'dns-packet';
-import { formatPeer } from './request.ts';
+import { formatHostPort } from '../host-port.ts';
 
 export interface DnsQuery {
   readonly server: string;
@@ -43,7 +43,7 @@ function overUdp(server: string, question: Packet): Promise<DnsReply> {
   return new Promise<DnsReply>((resolve, reject) => {
     const overdue = () => reject(new Error(`no answer from ${server} over UDP`));
     socket.once('message', (message, { address, port }) =>
-      resolve(reply(decode(message), formatPeer(address, port))),
+      resolve(reply(decode(message), formatHostPort(address, port))),
     );
     socket.once('error', reject);
     socket.send(encode(question), 53, server, (error) => error && reject(error));
@@ -61,7 +61,7 @@ function overTcp(server: string, question: Packet): Promise<DnsReply> {
       resolve(
         reply(
           streamDecode(received),
-          formatPeer(socket.remoteAddress ?? '', socket.remotePort ?? 0),
+          formatHostPort(socket.remoteAddress ?? '', socket.remotePort ?? 0),
         ),
       );
     });

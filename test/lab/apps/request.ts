@@ -2,6 +2,7 @@
 // One HTTP request on a connection of its own.
 
 import http from 'node:http';
+import { formatHostPort } from '../host-port.ts';
 
 export interface Target {
   /** An address, or a name for getaddrinfo. */
@@ -35,7 +36,7 @@ export function request({ host, port = 80, path = '/', family }: Target): Promis
         const { statusCode, headers } = response;
         if (statusCode !== 200) reject(failure(`HTTP ${statusCode}`));
         else {
-          const peer = formatPeer(remoteAddress, remotePort);
+          const peer = formatHostPort(remoteAddress, remotePort);
           resolve({ servedBy: String(headers['served-by']), peer });
         }
       });
@@ -43,11 +44,6 @@ export function request({ host, port = 80, path = '/', family }: Target): Promis
     sent.once('timeout', () => sent.destroy(failure('ETIMEDOUT')));
     sent.once('error', reject);
   });
-}
-
-/** `address:port` as the socket tells it: an IPv4-mapped address stays one. */
-export function formatPeer(address: string, port: number): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 function failure(code: string): NodeJS.ErrnoException {

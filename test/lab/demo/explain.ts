@@ -8,6 +8,7 @@ import { answerText } from '../../../agent/commands/explain-text.ts';
 import type { AgentProcess } from '../agent-process.ts';
 import type { Target } from '../apps/request.ts';
 import type { RequestResult } from '../apps/request-report.ts';
+import { formatHostPort } from '../host-port.ts';
 import { podStatus } from '../pod-object.ts';
 import type { Scene } from './scene.ts';
 
@@ -67,7 +68,7 @@ export function expectAgreement(
 
 /** `tcp/10.96.0.10:80` */
 function destination({ host, port = 80 }: Target): string {
-  return host.includes(':') ? `tcp/[${host}]:${port}` : `tcp/${host}:${port}`;
+  return `tcp/${formatHostPort(host, port)}`;
 }
 
 function agentOf({ lab }: Scene, node: 1 | 2): AgentProcess {

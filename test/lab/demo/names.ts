@@ -2,6 +2,7 @@
 // Chapter: Services are found by name, through a Service: cluster DNS, and environment variables.
 
 import type { DnsQuery } from '../apps/dns-query.ts';
+import { formatHostPort } from '../host-port.ts';
 import type { Chapter, Scene } from './scene.ts';
 import { NAMESPACE } from './scene.ts';
 
@@ -42,8 +43,8 @@ async function ask(scene: Scene, query: DnsQuery, expected: readonly string[]): 
   const { server, name, type, transport } = query;
   scene.action(`visitor-1: ${type} ${name} @${server} over ${transport.toUpperCase()}`);
   const { rcode, answers, from } = await scene.visitor(1).call('dns', query);
-  const place = server.includes(':') ? `[${server}]:53` : `${server}:53`;
-  const right = from === place && answers.toSorted().join() === expected.toSorted().join();
+  const right =
+    from === formatHostPort(server, 53) && answers.toSorted().join() === expected.toSorted().join();
   scene.expect(right, `${answers.join(', ') || rcode}, from ${from}`);
 }
 

@@ -6,6 +6,7 @@ import type { Answer } from '../../../agent/commands/explain-answer.ts';
 import type { ClientMethods } from '../apps/client.ts';
 import type { Target } from '../apps/request.ts';
 import type { RequestResult } from '../apps/request-report.ts';
+import { formatHostPort } from '../host-port.ts';
 import type { KubeObject } from '../kube-object.ts';
 import type { Lab } from '../lab.ts';
 import type { Remote } from '../rpc.ts';
@@ -111,8 +112,7 @@ export class Scene {
     count: number,
   ): Promise<RequestResult> {
     const { host, port = 80 } = target;
-    const place = host.includes(':') ? `[${host}]` : host;
-    this.action(`${who}: ${count} × GET http://${place}:${port}/`);
+    this.action(`${who}: ${count} × GET http://${formatHostPort(host, port)}/`);
     return showWaiting('requests', client.call('requests', { ...target, count }));
   }
 }

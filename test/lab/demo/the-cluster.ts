@@ -2,6 +2,7 @@
 // Chapter: what runs, and what the kernel of a node holds because of it.
 
 import type { AgentProcess } from '../agent-process.ts';
+import { formatHostPort } from '../host-port.ts';
 import { podSpec } from '../pod-object.ts';
 import { isHeadless, serviceSpec } from '../service-spec.ts';
 import type { Chapter, Scene } from './scene.ts';
@@ -49,9 +50,7 @@ function frontends(scene: Scene): string[] {
     const spec = serviceSpec(service);
     if (isHeadless(spec)) return [];
     return (spec.clusterIPs ?? []).flatMap((ip) =>
-      (spec.ports ?? []).map(({ port }) =>
-        ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`,
-      ),
+      (spec.ports ?? []).map(({ port }) => formatHostPort(ip, port)),
     );
   });
 }
