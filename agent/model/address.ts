@@ -159,11 +159,6 @@ export function prefixContains(prefix: IpPrefix, address: IpAddress): boolean {
   return matchesBits(bytesOf(address), bytesOf(prefixAddress(prefix)), prefixLength(prefix));
 }
 
-/** Whether every address of `inner` lies in `outer`. */
-export function prefixCovers(outer: IpPrefix, inner: IpPrefix): boolean {
-  return prefixLength(outer) <= prefixLength(inner) && prefixContains(outer, prefixAddress(inner));
-}
-
 /**
  * Reads an address as the network carries it: 4 or 16 bytes, in network order.
  *

@@ -20,12 +20,10 @@ import type { NodeSpec, ServiceCidrSpec } from './objects.ts';
 
 /**
  * On which of the node's addresses nodePorts are served: its node IPs, or those in prefixes. A family of which
- * no prefix is here is served on all of its addresses (semantics 1.9).
+ * no prefix is here is served on all of its addresses (semantics 1.9): an empty list is all, kube-proxy's default in
+ * iptables mode (1.18).
  */
 export type NodePortAddresses = 'primary' | readonly IpPrefix[];
-
-/** kube-proxy's default in iptables mode (semantics 1.18). */
-export const ALL_NODE_PORT_ADDRESSES: NodePortAddresses = [];
 
 /** What the command line, or a configuration file, says of the node. */
 export interface NodeConfig {

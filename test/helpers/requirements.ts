@@ -3,7 +3,7 @@
 // passes for AVA, and scripts/test.ts counts it as skipped, with the reason that is logged here. With
 // CI=true only a kernel that is too old is a reason (EXPECTED_IN_CI): everything else is a failure.
 
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import path from 'node:path';
 import type { ExecutionContext } from 'ava';
@@ -56,11 +56,6 @@ export function requireProgram(t: ExecutionContext, program: string): boolean {
     folders.some((folder) => isExecutable(path.join(folder, program))) ||
     skip(t, `needs the program ${program}`)
   );
-}
-
-/** @returns whether the test may go on: the file or folder is there. */
-export function requirePath(t: ExecutionContext, file: string): boolean {
-  return existsSync(file) || skip(t, `needs ${file}`);
 }
 
 function skip(t: ExecutionContext, reason: string): false {

@@ -3,7 +3,7 @@
 // the tables at any time and at rest. Reads any KernelTables, the double and the real ones alike.
 
 import { familyOf, formatEndpoint } from '../../agent/model/address.ts';
-import { protocolName } from '../../agent/model/protocol.ts';
+import { protocolName, protocolNumber } from '../../agent/model/protocol.ts';
 import { frontendKindOf, frontendOf, sourceRangeOf } from '../../agent/reconcile/entries.ts';
 import type { KernelTables } from '../../agent/reconcile/kernel-tables.ts';
 import {
@@ -17,8 +17,6 @@ import {
   type ServicePortName,
   type SlotRun,
 } from '../../agent/sys/layout.gen.ts';
-
-const UDP = 17;
 
 /** Of KernelTables, what reads. */
 export interface View {
@@ -205,7 +203,7 @@ export function leftOvers(tables: View): string[] {
 
 /** Whether clients hold on to a backend of the frontend beyond one connection. */
 function isRemembered({ protocol }: FrontendKey, value: FrontendValue): boolean {
-  return protocol === UDP || value.affinityTimeoutSeconds > 0;
+  return protocol === protocolNumber('UDP') || value.affinityTimeoutSeconds > 0;
 }
 
 /** Distinct slots that published frontends name. */

@@ -12,7 +12,7 @@ import type { TestNode } from './test-node.ts';
 const NODE = 9;
 
 /** Where pods have their addresses. Backends must not be there. */
-export const POD_CIDRS = podCidrs(NODE);
+const POD_CIDRS = podCidrs(NODE);
 
 /** What every pod has as its next hop; addresses of the node. */
 export const POD_GATEWAY = podAddresses(NODE, 1);
