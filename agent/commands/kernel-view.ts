@@ -22,8 +22,8 @@ export interface FrontendView {
 /** Where a frontend leads clients inside the cluster, or the others. */
 export interface RouteView {
   readonly backends: readonly Backend[];
-  /** What clients meet when there is no backend. */
-  readonly onEmpty: 'refuses' | 'drops';
+  /** What clients meet when there is no backend, as `explain` calls it. */
+  readonly onEmpty: 'reject' | 'drop';
 }
 
 /**
@@ -36,7 +36,7 @@ export function frontendViews(tables: KernelTables): FrontendView[] {
   const names = new Map(tables.servicePorts.entries());
   const route = ({ first, count }: SlotRun, drops: number): RouteView => ({
     backends: slots.slice(first, first + count),
-    onEmpty: drops ? 'drops' : 'refuses',
+    onEmpty: drops ? 'drop' : 'reject',
   });
   const views = frontends.flatMap(([key, value]): FrontendView[] => {
     const frontend = frontendOf(key);

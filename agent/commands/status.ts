@@ -4,6 +4,7 @@
 
 import { Command } from 'commander';
 import { messageOf } from '../errors.ts';
+import { backendKey } from '../model/service-port.ts';
 import { type Attachment, attachments, openTables } from '../sys/datapath.ts';
 import { Pins } from '../sys/pins.ts';
 import type { Status } from '../telemetry/status.ts';
@@ -20,7 +21,10 @@ interface Options {
 interface KernelStatus {
   readonly programs: readonly Attachment[];
   readonly frontends: number;
-  readonly refusing: number;
+  /** Of the frontends, those that have nothing for clients inside the cluster. */
+  readonly rejecting: number;
+  readonly dropping: number;
+  /** Each address and port once, however many frontends lead there. */
   readonly backends: number;
   readonly slots: number;
 }
@@ -57,13 +61,15 @@ function kernelStatus(bpffs: string): KernelStatus | string {
   try {
     const tables = openTables(pins);
     const views = frontendViews(tables).filter(({ kind }) => kind !== 'otherPorts');
+    const empty = views.flatMap(({ inside }) => (inside.backends.length ? [] : inside.onEmpty));
     const slots = tables.slots.capacity;
     tables.close();
     return {
       programs: attachments(pins),
       frontends: views.length,
-      refusing: views.filter(({ inside }) => !inside.backends.length).length,
-      backends: views.reduce((count, { inside }) => count + inside.backends.length, 0),
+      rejecting: empty.filter((verdict) => verdict === 'reject').length,
+      dropping: empty.filter((verdict) => verdict === 'drop').length,
+      backends: new Set(views.flatMap(({ inside }) => inside.backends.map(backendKey))).size,
       slots,
     };
   } catch (error) {
@@ -92,7 +98,7 @@ function kernelLines(kernel: KernelStatus | string): string[] {
     '',
     line(
       'Kernel',
-      `${kernel.frontends} frontends, ${kernel.refusing} of them refuse; ${kernel.backends} backends`,
+      `${kernel.frontends} frontends, ${kernel.rejecting} of them reject, ${kernel.dropping} drop; ${kernel.backends} backends`,
     ),
     line('', `${kernel.slots} slots`),
     line('Programs', attached.join(' ') || 'none'),

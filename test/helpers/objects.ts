@@ -43,7 +43,7 @@ export function prefixes(...texts: readonly string[]): IpPrefix[] {
 export function service(
   key: ObjectKey,
   clusterIPs: readonly string[],
-  ports: readonly PortText[],
+  ports: readonly (PortText | `${PortText} ${number}`)[],
   creationTimestamp?: string,
   more: Partial<ServiceSpec> = {},
 ): ServiceSpec {
