@@ -9,7 +9,13 @@ import { createManifestFolder, type ManifestFile } from '../cluster/manifest-fol
 import { mergeManifests } from '../cluster/manifest-merge.ts';
 import { EnvironmentError, messageOf } from '../errors.ts';
 import { ClusterState, type Parsed, type SkippedObject } from '../model/cluster-state.ts';
-import type { EndpointSliceSpec, ObjectKey, ServiceSpec } from '../model/objects.ts';
+import type {
+  EndpointSliceSpec,
+  NodeSpec,
+  ObjectKey,
+  ServiceCidrSpec,
+  ServiceSpec,
+} from '../model/objects.ts';
 
 export interface Manifests {
   readonly files: readonly ManifestFile[];
@@ -20,21 +26,40 @@ export interface Manifests {
 /** A ClusterState that tells of ignored objects too what it tells of skipped ones. */
 export class ManifestState extends ClusterState {
   readonly #ignored: SkippedObject[] = [];
+  readonly #invalid: SkippedObject[] = [];
 
   override get skipped(): readonly SkippedObject[] {
     return [...super.skipped, ...this.#ignored];
   }
 
+  /** Objects of which nothing could be taken. */
+  get invalid(): readonly SkippedObject[] {
+    return this.#invalid;
+  }
+
   override upsertService(key: ObjectKey, parsed: Parsed<ServiceSpec>): void {
-    if ('ignored' in parsed) this.#ignored.push({ kind: 'Service', key, reason: parsed.ignored });
+    this.#remember('Service', key, parsed);
     super.upsertService(key, parsed);
   }
 
   override upsertEndpointSlice(key: ObjectKey, parsed: Parsed<EndpointSliceSpec>): void {
-    if ('ignored' in parsed) {
-      this.#ignored.push({ kind: 'EndpointSlice', key, reason: parsed.ignored });
-    }
+    this.#remember('EndpointSlice', key, parsed);
     super.upsertEndpointSlice(key, parsed);
+  }
+
+  override upsertNode(name: string, parsed: Parsed<NodeSpec>): void {
+    this.#remember('Node', name, parsed);
+    super.upsertNode(name, parsed);
+  }
+
+  override upsertServiceCidr(name: string, parsed: Parsed<ServiceCidrSpec>): void {
+    this.#remember('ServiceCIDR', name, parsed);
+    super.upsertServiceCidr(name, parsed);
+  }
+
+  #remember(kind: SkippedObject['kind'], key: string, parsed: Parsed<unknown>): void {
+    if ('ignored' in parsed) this.#ignored.push({ kind, key, reason: parsed.ignored });
+    if ('invalid' in parsed) this.#invalid.push({ kind, key, reason: parsed.invalid });
   }
 }
 
@@ -55,7 +80,7 @@ export async function readManifests(path: string): Promise<Manifests> {
 export function clusterOf(
   { files }: Manifests,
   nodeName: string,
-): { readonly cluster: ClusterState; readonly problems: ReadonlyMap<string, string> } {
+): { readonly cluster: ManifestState; readonly problems: ReadonlyMap<string, string> } {
   const cluster = new ManifestState();
   const { objects, problems } = mergeManifests(files, nodeName);
   for (const object of objects) object.deliver(cluster, object.key);

@@ -9,10 +9,16 @@ import { ClusterState } from '../model/cluster-state.ts';
 import type { ClusterView } from '../model/explain-index.ts';
 import { type NodeFacts, nodeFacts } from '../model/node-facts.ts';
 import { createLogger } from '../telemetry/log.ts';
-import { clusterOf, readManifests } from './explain-manifests.ts';
+import {
+  clusterOf,
+  type ManifestState,
+  type Manifests,
+  readManifests,
+} from './explain-manifests.ts';
 import { type NodeOptions, nodeConfig } from './node-options.ts';
 
 export interface FactOptions extends NodeOptions {
+  /** Besides the node IPs. */
   readonly localAddresses?: readonly IpAddress[];
 }
 
@@ -20,7 +26,7 @@ export interface FactOptions extends NodeOptions {
 export interface Facts {
   readonly cluster: ClusterView;
   readonly node: NodeFacts;
-  /** What could not be read, one line each. */
+  /** What could not be read, and what else makes answers worth less, one line each. */
   readonly problems: readonly string[];
 }
 
@@ -28,6 +34,10 @@ export interface ApiServerOptions {
   readonly kubeconfig?: string;
   readonly master?: string;
 }
+
+/** So many of a kind are named, the rest is counted. */
+const SHOWN = 10;
+const UNKNOWN_NODE = 'its zone is not known, nor what options do not say';
 
 /** How often it is looked whether the lists are complete. */
 const LOOK_MS = 10;
@@ -41,8 +51,41 @@ export async function factsFromManifests(path: string, options: FactOptions): Pr
   return {
     cluster,
     node: factsOf(cluster, options, config),
-    problems: [...problems].map(([file, problem]) => `${file}: ${problem}`),
+    problems: [
+      ...[...problems].map(([file, problem]) => `${file}: ${problem}`),
+      ...leftOutLines(cluster),
+      ...missingLines(path, manifests, cluster, config.nodeName),
+    ],
   };
+}
+
+/** What answers go without, where that is hardly what was meant. */
+function missingLines(
+  path: string,
+  { files, nodeNames }: Manifests,
+  { serviceCount, node }: ManifestState,
+  nodeName: string,
+): string[] {
+  const lines: string[] = [];
+  if (!files.length) {
+    lines.push(
+      `no manifest in ${path}: files end in .yaml, .yml or .json, subfolders are not read`,
+    );
+  } else if (!serviceCount) {
+    lines.push(`no manifest in ${path} has a Service that counts`);
+  }
+  if (!node && nodeNames.length) {
+    const others = nodeNames.slice(0, SHOWN).join(', ');
+    lines.push(`there is no Node ${nodeName} in ${path}, which has ${others}: ${UNKNOWN_NODE}`);
+  }
+  return lines;
+}
+
+/** Objects of which nothing could be taken: nobody should believe that they are looked at. */
+function leftOutLines({ invalid }: ManifestState): string[] {
+  const lines = invalid.map(({ kind, key, reason }) => `${kind} ${key} left out: ${reason}`);
+  const rest = lines.length - SHOWN;
+  return rest > 0 ? [...lines.slice(0, SHOWN), `and ${rest} more objects left out`] : lines;
 }
 
 /** @throws EnvironmentError when the server cannot be reached, or refuses. */
@@ -64,19 +107,17 @@ export async function factsFromApiServer(
   } finally {
     stop.abort();
   }
-  const problems = cluster.node
-    ? []
-    : [`there is no Node ${config.nodeName}: its zone is not known, nor what options do not say`];
+  const problems = cluster.node ? [] : [`there is no Node ${config.nodeName}: ${UNKNOWN_NODE}`];
   return { cluster, node: factsOf(cluster, options, config), problems };
 }
 
 function factsOf(
   cluster: ClusterState,
-  { localAddresses }: FactOptions,
+  { localAddresses = [] }: FactOptions,
   config: ReturnType<typeof nodeConfig>,
 ): NodeFacts {
-  const facts = nodeFacts(config, cluster.node, cluster.serviceCidrs, localAddresses ?? []);
-  return localAddresses ? facts : { ...facts, localAddresses: new Set(facts.nodeIPs) };
+  const facts = nodeFacts(config, cluster.node, cluster.serviceCidrs, []);
+  return { ...facts, localAddresses: new Set([...facts.nodeIPs, ...localAddresses]) };
 }
 
 /** The source itself tries for ever: here its first failure ends it. */

@@ -73,7 +73,7 @@ export function command(): Command {
   return addNodeOptions(explain).addOption(
     new Option(
       '--local-addresses <addresses>',
-      'every address that is this node’s own (default: its node IPs)',
+      'what addresses this node has besides its node IPs',
     ).argParser((text) => addressList('--local-addresses', text)),
   );
 }

@@ -64,6 +64,38 @@ test('a folder is read too, and what cannot be read is named', async (t) => {
   t.regex(stderr, /^signalbox: .*b\.yaml: .+\n$/);
 });
 
+test('what makes an answer worth less is told beside it', async (t) => {
+  const told = async (...args: string[]) => {
+    const { code, stderr } = await run([...args, 'host', 'tcp/10.96.0.8:80']);
+    t.is(code, 0);
+    return stderr.replaceAll('signalbox: ', '').split('\n').slice(0, -1);
+  };
+  const leftOut = path.join(import.meta.dirname, 'explain-left-out.yaml');
+  const [texts, far, ...more] = await told('--manifests', leftOut);
+  t.regex(texts ?? '', /^Service default\/texts left out: spec\.ports\[0\]\.port: /);
+  t.regex(far ?? '', /^Service default\/far left out: spec\.ports\[0\]\.protocol: /);
+  t.deepEqual(more, []);
+
+  const [unknown, ...others] = await told('--manifests', MANIFEST, '--node-name', 'node-9');
+  t.regex(unknown ?? '', /^there is no Node node-9 in .*explain-cluster\.yaml, which has node-1: /);
+  t.deepEqual(others, []);
+
+  const empty = temporaryFolder(t);
+  writeFileSync(path.join(empty, 'a.yaml.bak'), readFileSync(MANIFEST));
+  t.deepEqual(await told('--manifests', empty), [
+    `no manifest in ${empty}: files end in .yaml, .yml or .json, subfolders are not read`,
+  ]);
+
+  const service = { apiVersion: 'v1', kind: 'Service', spec: { clusterIP: '10.96.0.8', ports: 1 } };
+  const items = Array.from({ length: 12 }, (_, i) => ({ ...service, metadata: { name: `s${i}` } }));
+  writeFileSync(path.join(empty, 'a.json'), JSON.stringify({ kind: 'List', items }));
+  const many = await told('--manifests', empty);
+  t.deepEqual(many.slice(10), [
+    'and 2 more objects left out',
+    `no manifest in ${empty} has a Service that counts`,
+  ]);
+});
+
 test('the node is the only one of the manifests, unless options say another', async (t) => {
   const local = async (...more: string[]) =>
     (await json('external', 'tcp/198.51.100.2:80', ...more)).backends.length;
@@ -79,7 +111,9 @@ test('options say what the node is', async (t) => {
   t.is(await origin('10.244.2.9'), 'external');
   t.is(await origin('10.244.2.9', '--cluster-cidr', '10.244.0.0/16,fd01::/48'), 'pod');
   t.is(await origin('172.17.0.1'), 'external');
-  t.is(await origin('172.17.0.1', '--local-addresses', '172.17.0.1,192.168.0.1'), 'host');
+  const bridge = ['--local-addresses', '172.17.0.1'];
+  t.is(await origin('172.17.0.1', ...bridge), 'host');
+  t.is(await origin('192.168.0.1', ...bridge), 'host');
   const verdict = async (from: string, to: string, ...more: string[]) =>
     (await json(from, to, ...more)).verdict;
   const nodePort = 'tcp/192.168.0.1:30080';
