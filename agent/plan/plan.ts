@@ -90,9 +90,28 @@ export function stepCount(steps: Steps): number {
 
 /** @param slots grows when it must; its capacity then exceeds the kernel's, which apply makes good first. */
 export function plan(desired: Desired, actual: ActualTables, slots: SlotAllocator): Plan {
+  const planning = planInParts(desired, actual, slots);
+  for (;;) {
+    const { done, value } = planning.next();
+    if (done) return value;
+  }
+}
+
+/** {@link plan}, which may rest after each Service. Nobody may write to the tables or to `actual` meanwhile. */
+export function* planInParts(
+  desired: Desired,
+  actual: ActualTables,
+  slots: SlotAllocator,
+): Generator<void, Plan> {
   const planner = new Planner(actual, slots);
-  for (const [service, servicePorts] of desired) planner.ensure(service, servicePorts);
-  for (const service of desired.keys()) planner.remove(service);
+  for (const [service, servicePorts] of desired) {
+    planner.ensure(service, servicePorts);
+    yield;
+  }
+  for (const service of desired.keys()) {
+    planner.remove(service);
+    yield;
+  }
   return planner;
 }
 

@@ -2,7 +2,8 @@
 // The loop: wait for a change, resolve what changed, plan, apply, remember what failed, again.
 //
 // Nothing is written before every watch is in sync. A change is taken up at once; while a pass runs, more
-// changes gather for the next. Passes, audits and retries happen one after another, never side by side.
+// changes gather for the next. Passes, audits and retries happen one after another, never side by side, and
+// give way to the rest of the process while they last.
 
 import type { ClusterState } from '../model/cluster-state.ts';
 import type { NodeTraits } from '../model/endpoint-selection.ts';
@@ -11,14 +12,15 @@ import type { ObjectKey } from '../model/objects.ts';
 import { type ResolvedServicePort, resolve } from '../model/resolve.ts';
 import { frontendKey } from '../model/service-port.ts';
 import type { ActualTables } from '../plan/actual-tables.ts';
-import { type Desired, plan, stepCount } from '../plan/plan.ts';
-import type { SlotAllocator } from '../plan/slot-allocator.ts';
+import { type Desired, planInParts, STEP_ORDER, type Steps, stepCount } from '../plan/plan.ts';
+import { SlotAllocator } from '../plan/slot-allocator.ts';
 import { apply, type Failure } from './apply.ts';
 import { CoolingRuns } from './cooling-runs.ts';
 import type { KernelTables } from './kernel-tables.ts';
 import { type NodeState, reconcileNode } from './node-tables.ts';
-import { restore } from './restore.ts';
+import { restore, restoreInParts } from './restore.ts';
 import { RetryQueue } from './retry-queue.ts';
+import { inSlices } from './slices.ts';
 
 export interface PassReport {
   /** Services that were looked at. */
@@ -83,7 +85,9 @@ export class Reconciler {
     this.#cluster = cluster;
     this.#tables = tables;
     this.#observer = observer;
-    ({ actual: this.#actual, slots: this.#slots } = restore(tables, []));
+    const { actual, runs } = restore(tables);
+    this.#actual = actual;
+    this.#slots = new SlotAllocator(tables.slots.capacity, runs);
     this.#cooling = new CoolingRuns(
       () => tables.slots.settle(),
       (run) => this.#slots.free(run),
@@ -121,26 +125,38 @@ export class Reconciler {
 
   /** The first pass, over all that the cluster and the tables hold. Only once the watches are in sync. */
   async reconcileAll(): Promise<PassReport> {
-    return this.#pass(new Set([...this.#cluster.takeDirty(), ...this.#actual.services()]));
+    const { report } = await this.#pass(
+      new Set([...this.#cluster.takeDirty(), ...this.#actual.services()]),
+    );
+    return report;
   }
 
   /** A pass over what changed since the last one, and over failures whose time has come. */
   async reconcileChanges(): Promise<PassReport> {
-    return this.#pass(new Set([...this.#cluster.takeDirty(), ...this.#retries.takeDue()]));
+    const { report } = await this.#pass(
+      new Set([...this.#cluster.takeDirty(), ...this.#retries.takeDue()]),
+    );
+    return report;
   }
 
   /** Reads the kernel back and mends what is not as it was left. */
   async audit(): Promise<AuditReport> {
     const ofNode = this.#auditNode();
-    ({ actual: this.#actual, slots: this.#slots } = restore(this.#tables, this.#cooling.runs));
+    const { actual, runs } = await inSlices(restoreInParts(this.#tables, this.#cooling.runs));
+    this.#actual = actual;
+    // Of the runs that cooled before, some may be free by now.
+    this.#slots = new SlotAllocator(this.#tables.slots.capacity, [...runs, ...this.#cooling.runs]);
     const changed = this.#cluster.takeDirty();
     const services = new Set([...this.#cluster.services(), ...this.#actual.services()]);
     const pending = [...changed, ...this.#retries.failures.map(({ service }) => service)];
     for (const service of pending) services.delete(service);
     const { steps } = await this.#pass(services);
-    const report = { repairs: steps + ofNode };
+    // What changed while the pass was under way may have been taken up by it, and is no repair.
+    const meanwhile = this.#cluster.takeDirty();
+    const report = { repairs: stepsBut(meanwhile, steps) + ofNode };
     this.#observer.audited(report);
-    if (changed.size) await this.#pass(changed);
+    const left = new Set([...changed, ...meanwhile]);
+    if (left.size) await this.#pass(left);
     return report;
   }
 
@@ -153,9 +169,9 @@ export class Reconciler {
     body: () => Promise<void>,
   ): Promise<void> {
     const all = Map.groupBy(servicePorts, ({ servicePort }) => servicePort.service);
-    const [failure] = (await this.#program(all)).failures;
+    const { failures } = await this.#program(all);
     try {
-      if (failure) throw new Error(failure.message);
+      if (failures[0]) throw new Error(failures[0].message);
       await body();
     } finally {
       await this.#program(new Map([...all.keys()].map((service) => [service, []])));
@@ -183,27 +199,25 @@ export class Reconciler {
     return this.#programNode();
   }
 
-  async #pass(dirty: Set<ObjectKey>): Promise<PassReport> {
+  async #pass(dirty: Set<ObjectKey>): Promise<{ report: PassReport; steps: Steps }> {
     const started = performance.now();
     const nodeSteps = this.#programNode();
-    const desired = this.#desired(dirty);
-    const { steps, backendsGone, failures } = await this.#program(desired);
+    const desired = await inSlices(this.#desired(dirty));
+    const { steps, failures } = await this.#program(desired);
     this.#retries.record(desired.keys(), failures);
     const report: PassReport = {
       services: desired.size,
-      steps: nodeSteps + steps,
+      steps: nodeSteps + stepCount(steps),
       durationMs: performance.now() - started,
-      backendsGone,
+      backendsGone: steps.removeMember.length,
       failures,
     };
     this.#observer.passed(report);
-    return report;
+    return { report, steps };
   }
 
-  async #program(
-    desired: Desired,
-  ): Promise<{ steps: number; backendsGone: number; failures: Failure[] }> {
-    const planned = plan(desired, this.#actual, this.#slots);
+  async #program(desired: Desired): Promise<{ steps: Steps; failures: Failure[] }> {
+    const planned = await inSlices(planInParts(desired, this.#actual, this.#slots));
     const failures = await apply(planned, this.#slots.capacity, this.#tables, this.#actual);
     for (const run of planned.allocated) {
       if (!this.#actual.isPublished(run)) this.#slots.free(run);
@@ -211,12 +225,17 @@ export class Reconciler {
     // Otherwise slots that do not exist would be tried again, before others that do.
     this.#slots.shrink(this.#tables.slots.capacity);
     this.#cooling.add(this.#actual.takeRetired());
-    const backendsGone = planned.steps.removeMember.length;
-    return { steps: stepCount(planned.steps), backendsGone, failures };
+    return { steps: planned.steps, failures };
   }
 
-  /** What each dirty Service is to have, and each that a dirty one takes a frontend from or leaves one to. */
-  #desired(dirty: ReadonlySet<ObjectKey>): Map<ObjectKey, readonly ResolvedServicePort[]> {
+  /**
+   * What each dirty Service is to have, and each that a dirty one takes a frontend from or leaves one to. Where
+   * it yields, the cluster may change: what changes is dirty for the next pass, and until then nobody gets a
+   * frontend that its claims do not have.
+   */
+  *#desired(
+    dirty: ReadonlySet<ObjectKey>,
+  ): Generator<void, Map<ObjectKey, readonly ResolvedServicePort[]>> {
     const resolved = new Map<ObjectKey, readonly ResolvedServicePort[]>();
     const { traits } = this.#node();
     const resolveOnce = (key: ObjectKey) => {
@@ -227,15 +246,18 @@ export class Reconciler {
       const claims = (resolved.get(key) ?? []).flatMap(({ frontends }) => frontends);
       const created = this.#cluster.service(key)?.creationTimestamp;
       for (const other of this.#claims.update(key, created, claims)) resolveOnce(other);
+      yield;
     }
     for (const key of [...resolved.keys()]) {
       for (const heir of this.#heirs(key)) resolveOnce(heir);
+      yield;
     }
     for (const [key, servicePorts] of resolved) {
       resolved.set(
         key,
         servicePorts.map((port) => this.#withoutLost(key, port)),
       );
+      yield;
     }
     return resolved;
   }
@@ -261,4 +283,13 @@ export class Reconciler {
     const service = this.#cluster.service(key);
     return service ? resolve(service, this.#cluster.endpointSlices(key), traits) : [];
   }
+}
+
+/** How many of `steps` are for other Services than `services`. */
+function stepsBut(services: ReadonlySet<ObjectKey>, steps: Steps): number {
+  if (!services.size) return stepCount(steps);
+  return STEP_ORDER.reduce(
+    (count, kind) => count + steps[kind].filter(({ service }) => !services.has(service)).length,
+    0,
+  );
 }

@@ -11,48 +11,70 @@ import {
   servicePortKey,
 } from '../model/service-port.ts';
 import { ActualTables, type NamedRun } from '../plan/actual-tables.ts';
-import { SlotAllocator } from '../plan/slot-allocator.ts';
-import type { IpPort, SlotRun } from '../sys/layout.gen.ts';
+import type { FrontendKey, FrontendValue, IpPort, SlotRun } from '../sys/layout.gen.ts';
 import { frontendOf, servicePortOf, sourceRangeOf } from './entries.ts';
 import type { KernelTables } from './kernel-tables.ts';
 
 export interface Restored {
   readonly actual: ActualTables;
-  readonly slots: SlotAllocator;
+  /** Runs that frontends name. */
+  readonly runs: readonly SlotRun[];
 }
 
 /** Owner of what nobody owns: no object can have this name. */
 const NOBODY = '?/?';
 
-/** @param reserved runs that nothing names and that must not be used yet. */
-export function restore(tables: KernelTables, reserved: readonly SlotRun[]): Restored {
+/** All at once: for the start, when nothing else is to be done. */
+export function restore(tables: KernelTables): Restored {
+  const restoring = restoreInParts(tables, []);
+  for (;;) {
+    const { done, value } = restoring.next();
+    if (done) return value;
+  }
+}
+
+/**
+ * May rest where it yields; nobody may write to the tables meanwhile.
+ *
+ * @param reserved runs that nothing names and that must not be used yet.
+ */
+export function* restoreInParts(
+  tables: KernelTables,
+  reserved: readonly SlotRun[],
+): Generator<void, Restored> {
   const actual = new ActualTables();
   for (const [id, name] of tables.servicePorts.entries()) {
     const servicePort = servicePortOf(name);
     const isFree = servicePort && !actual.servicePorts.has(servicePortKey(servicePort));
     if (isFree) actual.recordServicePort({ id, servicePort });
     else nameIfUnknown(actual, id);
+    yield;
   }
   for (const [{ servicePortId, backend }, { flags }] of tables.members.entries()) {
     nameIfUnknown(actual, servicePortId);
     actual.recordMember(servicePortId, backend, flags);
+    yield;
   }
   for (const [key] of tables.sourceRanges.entries()) {
     nameIfUnknown(actual, key.servicePortId);
     actual.recordSourceRange(key.servicePortId, sourceRangeOf(key));
+    yield;
   }
-  const runs = restoreFrontends(tables, actual, reserved);
-  return { actual, slots: new SlotAllocator(tables.slots.capacity, [...runs, ...reserved]) };
+  const slots = tables.slots.read();
+  yield;
+  const entries = tables.frontends.entries();
+  yield;
+  const runs = yield* restoreFrontends(entries, slots, actual, reserved);
+  return { actual, runs };
 }
 
 /** @returns the runs in use. */
-function restoreFrontends(
-  tables: KernelTables,
+function* restoreFrontends(
+  entries: readonly (readonly [FrontendKey, FrontendValue])[],
+  slots: readonly IpPort[],
   actual: ActualTables,
   reserved: readonly SlotRun[],
-): SlotRun[] {
-  const slots = tables.slots.read();
-  const entries = tables.frontends.entries();
+): Generator<void, SlotRun[]> {
   const shared = overlapping(
     entries.flatMap(([, { inside, outside }]) => [inside, outside]),
     reserved,
@@ -71,6 +93,7 @@ function restoreFrontends(
     const [inside, outside] = [named(runs.inside), named(runs.outside)];
     const settings = { kind, flags, affinityTimeoutSeconds };
     actual.recordFrontend({ frontend, servicePortId, ...settings, inside, outside });
+    yield;
   }
   return used;
 }
