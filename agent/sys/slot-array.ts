@@ -65,8 +65,7 @@ export class SlotArray {
   async grow(capacity: number): Promise<void> {
     const larger = createInner(capacity);
     try {
-      const refused = larger.put([...this.read().entries()])[0];
-      if (refused) throw refused.error;
+      this.#inner.raw.copyTo(larger.raw);
       await this.#replace(larger);
     } catch (error) {
       larger.close();

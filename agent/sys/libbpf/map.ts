@@ -108,22 +108,36 @@ export class RawMap {
     return this.#stop(result, done[0], `delete from map ${this.name}`);
   }
 
+  /** Writes every entry into `other`, a map of the same sizes. */
+  copyTo(other: RawMap): void {
+    this.#readBatches((keys, values, count) => {
+      const stop = other.updateBatch(keys, values, count);
+      if (stop) throw stop.error;
+    });
+  }
+
   /** Visits every entry. The buffers are reused: copy what is to be kept. */
   forEach(visit: (keys: DataView, keyAt: number, values: DataView, valueAt: number) => void): void {
+    this.#readBatches((keys, values, count) => {
+      const [keyView, valueView] = [new DataView(keys.buffer), new DataView(values.buffer)];
+      for (let i = 0; i < count; i++) {
+        visit(keyView, i * this.keySize, valueView, i * this.valueSize);
+      }
+    });
+  }
+
+  /** The buffers are reused. */
+  #readBatches(take: (keys: Uint8Array, values: Uint8Array, count: number) => void): void {
     const capacity = Math.min(this.maxEntries, DUMP_BATCH);
     const keys = new Uint8Array(capacity * this.keySize);
     const values = new Uint8Array(capacity * this.valueSize);
-    const keyView = new DataView(keys.buffer);
-    const valueView = new DataView(values.buffer);
     let cursor: Uint8Array | null = null;
     for (;;) {
       const next = new Uint8Array(Math.max(this.keySize, 4));
       const count: [number] = [capacity];
       const result = libbpf().mapLookupBatch(this.fd, cursor, next, keys, values, count, null);
       if (result !== 0 && result !== -ENOENT) check(result, `read map ${this.name}`);
-      for (let i = 0; i < count[0]; i++) {
-        visit(keyView, i * this.keySize, valueView, i * this.valueSize);
-      }
+      take(keys, values, count[0]);
       if (result === -ENOENT) return;
       cursor = next;
     }
