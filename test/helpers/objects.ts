@@ -22,6 +22,8 @@ import type { Backend, Frontend } from '../../agent/model/service-port.ts';
 
 /** `http/TCP:80`; `TCP:80` for a port without a name. */
 export type PortText = `${Protocol}:${number}` | `${string}/${Protocol}:${number}`;
+/** The same of a Service, with its nodePort if it has one: `http/TCP:80 30080`. */
+export type ServicePortText = PortText | `${PortText} ${number}`;
 
 export function address(text: string): IpAddress {
   const parsed = parseAddress(text);
@@ -39,11 +41,11 @@ export function prefixes(...texts: readonly string[]): IpPrefix[] {
   return texts.map(prefix);
 }
 
-/** A plain Service; `more` has what it has besides. A port's nodePort stands behind it: `http/TCP:80 30080`. */
+/** A plain Service; `more` has what it has besides. */
 export function service(
   key: ObjectKey,
   clusterIPs: readonly string[],
-  ports: readonly (PortText | `${PortText} ${number}`)[],
+  ports: readonly ServicePortText[],
   creationTimestamp?: string,
   more: Partial<ServiceSpec> = {},
 ): ServiceSpec {

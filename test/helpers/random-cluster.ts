@@ -8,7 +8,7 @@ import { ClusterState } from '../../agent/model/cluster-state.ts';
 import type { EndpointSliceSpec, ObjectKey, ServiceSpec } from '../../agent/model/objects.ts';
 import { type NodeView, Reconciler } from '../../agent/reconcile/reconciler.ts';
 import { FakeTables } from './fake-tables.ts';
-import { keyOf, type PortText, service, slice } from './objects.ts';
+import { keyOf, type PortText, type ServicePortText, service, slice } from './objects.ts';
 import { SILENT } from './silent-observer.ts';
 import { frontendRows } from './table-view.ts';
 
@@ -45,7 +45,7 @@ const services = fc
       .subarray([...PORTS])
       .filter((ports) => !(ports.includes('http/TCP:80') && ports.includes('web/TCP:80'))),
     created: fc.constantFrom(...AGES),
-    nodePort: fc.constantFrom('', '', ' 30080', ' 30081'),
+    nodePort: fc.constantFrom(0, 0, 30080, 30081),
     more: fc.record({
       externalIPs: fc.constantFrom<IpAddress[][]>([], [], ips('192.0.2.1'), ips('10.96.0.2')),
       loadBalancerIPs: fc.constantFrom<IpAddress[][]>([], [], ips('192.0.2.2'), ips('192.0.2.1')),
@@ -61,9 +61,10 @@ const services = fc
     }),
   })
   .map(({ key, clusterIPs, ports, created, nodePort, more }) => {
-    const [first, ...others] = ports.map((port, i) => (i === 0 ? port + nodePort : port));
-    const all = first === undefined ? [] : [first, ...others];
-    return { service: service(key, clusterIPs, all as PortText[], created, more) };
+    const withNodePort = ports.map(
+      (port, i): ServicePortText => (i === 0 && nodePort ? `${port} ${nodePort}` : port),
+    );
+    return { service: service(key, clusterIPs, withNodePort, created, more) };
   });
 
 function ips(...texts: string[]): IpAddress[] {

@@ -132,13 +132,7 @@ const tells = test.macro({
     ],
   ) {
     const cluster = new ClusterState();
-    const spec = service(
-      'default/web',
-      ['10.96.0.1'],
-      ['http/TCP:80 30080' as 'TCP:80'],
-      undefined,
-      more,
-    );
+    const spec = service('default/web', ['10.96.0.1'], ['http/TCP:80 30080'], undefined, more);
     cluster.upsertService(keyOf(spec), { spec });
     for (const spec of slices) cluster.upsertEndpointSlice(keyOf(spec), { spec });
     const tables = await tablesOf(cluster, NODE);

@@ -78,9 +78,7 @@ const says = test.macro({
 /** One Service `default/web`, with endpoints as of test/helpers/objects.ts. */
 function web(more: Partial<ServiceSpec>, ...endpoints: string[]): Cluster {
   return {
-    services: [
-      service('default/web', ['10.96.0.1'], ['http/TCP:80 30080' as 'TCP:80'], '2026-01-01', more),
-    ],
+    services: [service('default/web', ['10.96.0.1'], ['http/TCP:80 30080'], '2026-01-01', more)],
     slices: endpoints.length ? [slice('default/web-1', 'web', ['http/TCP:8080'], endpoints)] : [],
   };
 }

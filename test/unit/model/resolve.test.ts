@@ -14,7 +14,7 @@ import {
   sourceRangesOf,
 } from '../../../agent/model/resolve.ts';
 import { type Backend, frontendKey } from '../../../agent/model/service-port.ts';
-import { address, type PortText, prefixes, service, slice } from '../../helpers/objects.ts';
+import { address, prefixes, type ServicePortText, service, slice } from '../../helpers/objects.ts';
 
 const NODE: NodeTraits = {
   name: 'node-1',
@@ -24,7 +24,7 @@ const NODE: NodeTraits = {
 
 const quote = (
   clusterIPs: readonly string[],
-  ports: readonly PortText[],
+  ports: readonly ServicePortText[],
   more: Partial<ServiceSpec> = {},
 ) => service('default/quote', clusterIPs, ports, undefined, more);
 const ips = (...texts: string[]): IpAddress[] => texts.map(address);
@@ -145,7 +145,7 @@ test(
 test(
   'every kind of frontend, in each family that the Service has',
   resolves,
-  quote(['10.96.0.1', 'fd00::1'], ['http/TCP:80 30080', 'dns/UDP:53'] as PortText[], {
+  quote(['10.96.0.1', 'fd00::1'], ['http/TCP:80 30080', 'dns/UDP:53'], {
     loadBalancerIPs: ips('192.0.2.1', '2001:db8::1'),
     externalIPs: ips('198.51.100.1', '2001:db8::2'),
   }),
@@ -176,7 +176,7 @@ test(
 test(
   'addresses of a family without a clusterIP count for nothing',
   resolves,
-  quote(['fd00::1'], ['http/TCP:80 30080' as PortText], {
+  quote(['fd00::1'], ['http/TCP:80 30080'], {
     loadBalancerIPs: ips('192.0.2.1'),
     externalIPs: ips('198.51.100.1'),
   }),
@@ -216,7 +216,7 @@ const routes = test.macro({
     endpoints: readonly string[],
     [clusterIP, others]: readonly [string, string],
   ) {
-    const spec = quote(['10.96.0.1'], ['http/TCP:80 30080' as PortText], {
+    const spec = quote(['10.96.0.1'], ['http/TCP:80 30080'], {
       loadBalancerIPs: ips('192.0.2.1'),
       externalIPs: ips('198.51.100.1'),
       internalTrafficPolicy: internal,
@@ -374,7 +374,7 @@ test('each service port has its name, and the affinity of its Service', (t) => {
 /** @param expected what is let in, of both families; then the frontends that are restricted. */
 const restricts = test.macro(
   (t, ranges: readonly string[], expected: readonly string[], restricted: readonly string[]) => {
-    const spec = quote(['10.96.0.1', 'fd00::1'], ['http/TCP:80 30080' as PortText], {
+    const spec = quote(['10.96.0.1', 'fd00::1'], ['http/TCP:80 30080'], {
       loadBalancerIPs: ips('192.0.2.1', '2001:db8::1'),
       externalIPs: ips('198.51.100.1'),
       loadBalancerSourceRanges: prefixes(...ranges),
@@ -483,7 +483,7 @@ test('the order of slices makes no difference', (t) => {
   );
   fc.assert(
     fc.property(shuffled, policies, ([all, other], more) => {
-      const spec = quote(['10.96.0.1'], ['TCP:80 30080' as PortText], more);
+      const spec = quote(['10.96.0.1'], ['TCP:80 30080'], more);
       t.deepEqual(resolve(spec, other, NODE), resolve(spec, all, NODE));
     }),
   );
@@ -492,7 +492,7 @@ test('the order of slices makes no difference', (t) => {
 test('what a client may be sent to is a member of the list that sent it', (t) => {
   fc.assert(
     fc.property(slices, policies, (all, more) => {
-      const spec = quote(['10.96.0.1'], ['TCP:80 30080' as PortText], {
+      const spec = quote(['10.96.0.1'], ['TCP:80 30080'], {
         ...more,
         affinityTimeoutSeconds: 10,
       });

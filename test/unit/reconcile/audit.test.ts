@@ -17,7 +17,7 @@ import {
   type ServicePortName,
 } from '../../../agent/sys/layout.gen.ts';
 import { ENOMEM, FakeTables } from '../../helpers/fake-tables.ts';
-import { address, backend, type PortText, prefix, service, slice } from '../../helpers/objects.ts';
+import { address, backend, prefix, service, slice } from '../../helpers/objects.ts';
 import { SILENT } from '../../helpers/silent-observer.ts';
 import { brokenLookups, leftOvers, rowsOf, slotsNeeded } from '../../helpers/table-view.ts';
 import { until } from '../../lab/until.ts';
@@ -49,7 +49,7 @@ function newCluster(): ClusterState {
     spec: slice('a/web-1', 'web', ['http/TCP:8080'], ['10.1.0.8', '10.1.0.9']),
   });
   cluster.upsertService('a/www', {
-    spec: service('a/www', ['10.96.0.82'], ['http/TCP:80 30080' as PortText], undefined, {
+    spec: service('a/www', ['10.96.0.82'], ['http/TCP:80 30080'], undefined, {
       loadBalancerIPs: [address('192.0.2.7')],
       loadBalancerSourceRanges: [prefix('10.0.0.0/8')],
       externalTrafficPolicy: 'Local',
