@@ -24,7 +24,7 @@ import {
   factsFromManifests,
 } from './explain-sources.ts';
 import { answerLine, answerText } from './explain-text.ts';
-import { addNodeOptions, addressList } from './node-options.ts';
+import { addNodeOptions, addressList, listed } from './node-options.ts';
 import { bpffsOption, openTablesOrExplain, outputOption, requireRoot } from './options.ts';
 
 interface Options extends FactOptions, ApiServerOptions {
@@ -74,7 +74,7 @@ export function command(): Command {
     new Option(
       '--local-addresses <addresses>',
       'what addresses this node has besides its node IPs',
-    ).argParser((text) => addressList('--local-addresses', text)),
+    ).argParser(listed((text) => addressList('--local-addresses', text))),
   );
 }
 

@@ -29,23 +29,25 @@ export function addNodeOptions(command: Command): Command {
       new Option(
         '--node-ip <addresses>',
         'this node’s addresses, one of a family (default: the Node object’s)',
-      ).argParser((text) => addressList('--node-ip', text)),
+      ).argParser(listed((text) => addressList('--node-ip', text))),
     )
     .addOption(
       new Option(
         '--cluster-cidr <cidrs>',
         'where pods have their addresses (default: the Node object’s podCIDRs)',
-      ).argParser((text) => prefixList('--cluster-cidr', text)),
+      ).argParser(listed((text) => prefixList('--cluster-cidr', text))),
     )
     .addOption(
       new Option(
         '--service-cidr <cidrs>',
         'what clusterIPs are taken from (default: the ServiceCIDR objects)',
-      ).argParser((text) => prefixList('--service-cidr', text)),
+      ).argParser(listed((text) => prefixList('--service-cidr', text))),
     )
-    .option(
-      '--nodeport-addresses <cidrs>',
-      'where nodePorts are served: CIDRs, or the word primary (default: on all of the node’s addresses)',
+    .addOption(
+      new Option(
+        '--nodeport-addresses <cidrs>',
+        'where nodePorts are served: CIDRs, or the word primary (default: on all of the node’s addresses)',
+      ).argParser((text, before: string | undefined) => (before ? `${before},${text}` : text)),
     )
     .option(
       '--masquerade-all',
@@ -73,6 +75,11 @@ export function nodeConfig(options: NodeOptions, defaultName = os.hostname()): N
     nodePortAddresses,
     masqueradeAll: options.masqueradeAll ?? false,
   };
+}
+
+/** Of an option that stands several times every value counts, as kube-proxy reads lists. */
+export function listed<T>(read: (text: string) => readonly T[]) {
+  return (text: string, before: readonly T[] | undefined) => [...(before ?? []), ...read(text)];
 }
 
 /** Addresses with commas between them. @throws UsageError */

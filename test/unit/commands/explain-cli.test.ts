@@ -121,6 +121,13 @@ test('options say what the node is', async (t) => {
   t.is(await verdict('external', nodePort, '--nodeport-addresses', '10.0.0.0/8'), 'pass');
   t.is(await verdict('external', 'tcp/192.168.0.9:30080', '--node-ip', '192.168.0.9'), 'forward');
   t.is(await verdict('external', 'tcp/10.96.9.9:80', '--service-cidr', '10.96.0.0/24'), 'pass');
+  const twice = (option: string, a: string, b: string) => [option, a, option, b];
+  const [no, yes] = ['10.0.0.0/8', '192.168.0.0/16'];
+  t.is(await verdict('external', nodePort, ...twice('--nodeport-addresses', yes, no)), 'forward');
+  t.is(await verdict('host', 'tcp/10.96.9.9:80', ...twice('--service-cidr', no, yes)), 'drop');
+  t.is(await origin(POD, ...twice('--cluster-cidr', '10.244.0.0/16', 'fd01::/48')), 'pod');
+  t.is(await origin('172.17.0.1', ...twice('--local-addresses', '172.17.0.1', 'fd02::1')), 'host');
+  t.is(await origin('192.168.0.9', ...twice('--node-ip', '192.168.0.9', 'fd02::1')), 'host');
   t.false((await json(POD, 'tcp/10.96.0.1:80')).snat);
   t.true((await json(POD, 'tcp/10.96.0.1:80', '--masquerade-all')).snat);
 });
