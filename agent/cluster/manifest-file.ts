@@ -5,7 +5,7 @@
 import { parseAllDocuments } from 'yaml';
 import { messageOf } from '../errors.ts';
 import type { WatchedKind } from '../model/cluster-state.ts';
-import { isObject, type JsonObject } from './json-fields.ts';
+import { FieldError, isObject, type JsonObject } from './json-fields.ts';
 import { parseKey } from './object-metadata.ts';
 import { type Deliver, ENDPOINT_SLICES, MANIFEST_RESOURCES } from './watched-resources.ts';
 
@@ -19,7 +19,7 @@ export interface ManifestObject {
 export type Manifest =
   | {
       readonly objects: readonly ManifestObject[];
-      /** Objects without a usable name: they are left out, the others are not. */
+      /** Objects without a usable name, or of another version: they are left out, the others are not. */
       readonly problems: readonly string[];
     }
   /** Not Kubernetes objects in YAML or JSON: where, and why. */
@@ -49,15 +49,29 @@ export function parseManifest(text: string, format: 'yaml' | 'json'): Manifest {
 /** @returns undefined for other kinds, a problem for an object without a usable name. */
 function readObject(json: unknown): ManifestObject | string | undefined {
   if (!isObject(json)) return 'an item of a List is not an object';
+  if (typeof json.kind !== 'string') return 'an item of a List has no kind';
   const resource = MANIFEST_RESOURCES.find(
-    ({ kind, apiVersion }) => json.kind === kind && json.apiVersion === apiVersion,
+    ({ kind, apiVersion }) => json.kind === kind && isOfGroup(json.apiVersion, apiVersion),
   );
   if (!resource) return undefined;
-  const { kind } = resource;
+  const { kind, apiVersion } = resource;
   const identity = parseKey(json, resource.scope);
   if ('invalid' in identity) return `${kind} left out: ${identity.invalid}`;
+  if (json.apiVersion !== apiVersion) {
+    const { message } = new FieldError('apiVersion', json.apiVersion, apiVersion);
+    return `${kind} ${identity.key} left out: ${message}`;
+  }
   const complete = resource === ENDPOINT_SLICES ? withPortNames(json) : json;
   return { kind, key: identity.key, deliver: resource.parse(complete) };
+}
+
+/** Whether somebody means a kind of this group, in whatever version; other groups have Services of their own. */
+function isOfGroup(given: unknown, apiVersion: string): boolean {
+  return typeof given !== 'string' || groupOf(given) === groupOf(apiVersion);
+}
+
+function groupOf(apiVersion: string): string {
+  return apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '';
 }
 
 type Documents = { readonly values: readonly unknown[] } | { readonly unreadable: string };

@@ -312,6 +312,33 @@ test('an object without a name costs only itself', async (t) => {
   ]);
 });
 
+test('an object of another version is reported, one of another group is none of ours', async (t) => {
+  const object = (kind: string, apiVersion?: string) => ({
+    ...(apiVersion && { apiVersion }),
+    kind,
+    metadata: { name: 'quiz' },
+  });
+  const items = [
+    object('EndpointSlice', 'discovery.k8s.io/v1beta1'),
+    object('Service'),
+    object('Service', 'serving.knative.dev/v1'),
+    { apiVersion: 'v1', metadata: { name: 'quote' } },
+  ];
+  const { state } = await setup(t, {
+    files: { 'a.json': JSON.stringify({ kind: 'List', items }) },
+  });
+  t.deepEqual(
+    state.skipped.map(({ reason }) => reason.split('; ')),
+    [
+      [
+        'EndpointSlice default/quiz left out: apiVersion: "discovery.k8s.io/v1beta1" is not discovery.k8s.io/v1',
+        'Service default/quiz left out: apiVersion: is missing, must be v1',
+        'an item of a List has no kind',
+      ],
+    ],
+  );
+});
+
 test('an invalid object keeps its last good form and is reported under its own name', async (t) => {
   const { state, save } = await setup(t, {
     files: { 'a.yaml': `${service('quiz', '10.96.0.1')}---\n${service('quote', '10.96.0.2')}` },
