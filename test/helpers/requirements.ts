@@ -25,8 +25,6 @@ const CAPABILITIES = {
 /** The first kernel that has it. What all supported kernels have is not here. */
 const KERNEL_FEATURES = {
   bpf_sock_destroy: '6.5',
-  tcx: '6.6',
-  netkit: '6.7',
 } as const;
 
 export type KernelFeature = keyof typeof KERNEL_FEATURES;

@@ -48,8 +48,6 @@ export interface LabOptions {
   readonly zones?: readonly (string | undefined)[];
   /** Whether each node gets its agent. Default true. */
   readonly agents?: boolean;
-  /** More flags for each agent. */
-  readonly agentFlags?: readonly string[];
   /** Applied before the agents start. */
   readonly manifests?: readonly string[];
 }
@@ -81,7 +79,7 @@ export class Lab {
     const { directory } = this.#paths;
     this.kubeconfig = path.join(directory, 'kubeconfig');
     this.nodeKubeconfig = path.join(directory, 'node.kubeconfig');
-    const { nodes = 2, agents = true, agentFlags: flags = [] } = options;
+    const { nodes = 2, agents = true } = options;
     this.nodes = Array.from({ length: nodes }, (_, i) => new LabNode(this.id, i + 1, this.#paths));
     mkdirSync(directory);
     this.agents = (agents ? this.nodes : []).map(
@@ -90,7 +88,6 @@ export class Lab {
           node,
           kubeconfig: this.nodeKubeconfig,
           logFile: path.join(directory, `agent-${node.name}.log`),
-          flags,
         }),
     );
   }

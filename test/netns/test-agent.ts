@@ -4,10 +4,8 @@
 
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createInterface } from 'node:readline';
+import { untilReady } from '../lab/agent-ready.ts';
 import type { TestNode } from './test-node.ts';
-
-const READY_WITHIN_MS = 30_000;
 
 /** A line of the agent's log, as far as tests look. */
 export interface LogLine {
@@ -53,8 +51,9 @@ export class TestAgent {
   launch(source?: readonly string[]): void {
     const child = this.#node.spawn(this.argv(source), { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#process = child;
-    this.#log = [];
-    this.#ready = this.#waitForReady(child);
+    const log: LogLine[] = [];
+    this.#log = log;
+    this.#ready = untilReady(child, 'the agent', (line) => log.push(parseLine(line)));
     this.#ready.catch(() => {});
   }
 
@@ -68,29 +67,6 @@ export class TestAgent {
       await ended;
     }
     return child.exitCode;
-  }
-
-  #waitForReady(child: ChildProcess): Promise<void> {
-    const log = this.#log;
-    return new Promise((resolve, reject) => {
-      const fail = (what: string) =>
-        reject(new Error(`the agent ${what}: ${JSON.stringify(log.slice(-5))}`));
-      const timer = setTimeout(() => fail('is not ready in time'), READY_WITHIN_MS);
-      child.once('exit', (code, signal) => {
-        clearTimeout(timer);
-        fail(`ended (${signal ?? code}) before it was ready`);
-      });
-      for (const stream of [child.stdout, child.stderr]) {
-        if (!stream) continue;
-        createInterface({ input: stream }).on('line', (line) => {
-          const entry = parseLine(line);
-          log.push(entry);
-          if (entry.msg !== 'ready') return;
-          clearTimeout(timer);
-          resolve();
-        });
-      }
-    });
   }
 }
 

@@ -12,6 +12,8 @@ import { RequestReport } from './request-report.ts';
 
 const lookup = promisify(lookupCallback);
 
+/** Requests of a batch. */
+const AT_A_TIME = 4;
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Each may be a time-out: what fails like this will not get better. */
 const FAILURES_ENOUGH = 8;
@@ -29,14 +31,14 @@ const streams = new Map<number, Stream>();
 let lastStream = 0;
 
 const methods = {
-  /** `count` requests, each on a connection of its own, `concurrency` at a time; fewer when too many fail. */
-  async requests({ count, concurrency = 4, ...target }: Target & Batch) {
+  /** `count` requests, each on a connection of its own, a few at a time; fewer when too many fail. */
+  async requests({ count, ...target }: Target & { readonly count: number }) {
     const report = new RequestReport();
     let left = count;
     const work = async () => {
       while (left-- > 0 && report.failed < FAILURES_ENOUGH) await report.record(request(target));
     };
-    await Promise.all(Array.from({ length: concurrency }, work));
+    await Promise.all(Array.from({ length: AT_A_TIME }, work));
     return report.result();
   },
 
@@ -56,11 +58,6 @@ const methods = {
     }, STREAM_TICK_MS);
     streams.set(++lastStream, { report, timer, pending });
     return lastStream;
-  },
-
-  /** What a stream has seen up to now. */
-  streamReport({ stream }: { readonly stream: number }) {
-    return streamOf(stream).report.result();
   },
 
   /** Ends a stream, waits for its last answers, reports all of it. */
@@ -105,11 +102,6 @@ const methods = {
       Object.entries(process.env).filter(([name]) => name.startsWith(prefix)),
     ) as Record<string, string>,
 };
-
-interface Batch {
-  readonly count: number;
-  readonly concurrency?: number;
-}
 
 export interface Connection {
   /** What getpeername(2) says, as `address:port`. */
