@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Services and their EndpointSlices for tests, from what a test wants to say. Pure.
 
+import { familyOf } from '../../agent/model/address.ts';
+import { address as parse } from '../helpers/objects.ts';
 import type { KubeObject } from '../lab/kube-object.ts';
 
 /** Where echo-backends listens. */
@@ -57,7 +59,7 @@ export function kubeService(
     spec: {
       clusterIP: clusterIPs[0],
       clusterIPs,
-      ipFamilies: clusterIPs.map(familyOf),
+      ipFamilies: clusterIPs.map((ip) => familyOf(parse(ip))),
       ipFamilyPolicy: clusterIPs.length > 1 ? 'RequireDualStack' : 'SingleStack',
       ports: ports.map((port) => ({
         name: portName(port),
@@ -76,7 +78,7 @@ export function kubeService(
   return [
     service,
     ...clusterIPs.flatMap((address) =>
-      ports.map((port) => endpointSlice(name, familyOf(address), port)),
+      ports.map((port) => endpointSlice(name, familyOf(parse(address)), port)),
     ),
   ];
 }
@@ -108,7 +110,7 @@ export function endpointSlice(
     ports: [{ name: portName(port), protocol, port: targetPort }],
     endpoints: backends
       .map((backend) => (typeof backend === 'string' ? { address: backend } : backend))
-      .filter(({ address }) => familyOf(address) === family)
+      .filter(({ address }) => familyOf(parse(address)) === family)
       .map(({ address, ...fields }) => ({
         addresses: [address],
         conditions: { ready: true },
@@ -119,8 +121,4 @@ export function endpointSlice(
 
 function portName({ protocol, port }: PortSketch): string {
   return `${protocol.toLowerCase()}-${port}`;
-}
-
-function familyOf(address: string): 'IPv4' | 'IPv6' {
-  return address.includes(':') ? 'IPv6' : 'IPv4';
 }

@@ -3,61 +3,37 @@
 // of the node makes Services dirty only as far as it decides something about them.
 
 import test from 'ava';
-import type { IpAddress, IpPrefix } from '../../../agent/model/address.ts';
 import {
   ClusterState,
   type ObjectSink,
   WATCHED_KINDS,
 } from '../../../agent/model/cluster-state.ts';
-import type {
-  EndpointSliceSpec,
-  NodeSpec,
-  ObjectKey,
-  ServiceCidrSpec,
-  ServiceSpec,
-} from '../../../agent/model/objects.ts';
+import type { NodeSpec, ObjectKey, ServiceCidrSpec } from '../../../agent/model/objects.ts';
+import {
+  address,
+  prefix,
+  service as serviceSpec,
+  slice as sliceSpec,
+} from '../../helpers/objects.ts';
 
 const QUIZ: ObjectKey = 'kiada/quiz';
 
-function service(clusterIP = '10.96.0.1'): ServiceSpec {
-  return {
-    namespace: 'kiada',
-    name: 'quiz',
-    clusterIPs: [clusterIP as IpAddress],
-    externalIPs: [],
-    loadBalancerIPs: [],
-    loadBalancerSourceRanges: [],
-    internalTrafficPolicy: 'Cluster',
-    externalTrafficPolicy: 'Cluster',
-    affinityTimeoutSeconds: 0,
-    ports: [{ name: '', protocol: 'TCP', port: 80, nodePort: 0 }],
-  };
-}
-
-function slice(name: string, address: string, serviceName = 'quiz'): EndpointSliceSpec {
-  const conditions = { ready: true, serving: true, terminating: false };
-  return {
-    namespace: 'kiada',
-    name,
-    serviceName,
-    addressType: 'IPv4',
-    ports: [{ name: '', protocol: 'TCP', port: 8080 }],
-    endpoints: [{ address: address as IpAddress, ...conditions }],
-  };
-}
+const service = (clusterIP = '10.96.0.1') => serviceSpec(QUIZ, [clusterIP], ['TCP:80']);
+const slice = (name: string, endpoint: string, serviceName = 'quiz') =>
+  sliceSpec(`kiada/${name}`, serviceName, ['TCP:8080'], [endpoint]);
 
 function node(fields: Partial<NodeSpec> = {}): NodeSpec {
   return {
     name: 'node-1',
     zone: 'zone-a',
-    addresses: ['192.0.2.1' as IpAddress],
-    podCIDRs: ['10.244.1.0/24' as IpPrefix],
+    addresses: [address('192.0.2.1')],
+    podCIDRs: [prefix('10.244.1.0/24')],
     ...fields,
   };
 }
 
 function serviceCidr(name: string, cidr: string): ServiceCidrSpec {
-  return { name, cidrs: [cidr as IpPrefix] };
+  return { name, cidrs: [prefix(cidr)] };
 }
 
 const addresses = (state: ClusterState, key: ObjectKey = QUIZ) =>
@@ -133,7 +109,7 @@ const ZONE_B: NodeSpec = node({ zone: 'zone-b' });
 for (const [what, spec] of [
   ['a zone', ZONE_B],
   ['no zone', { name: 'node-1', addresses: node().addresses, podCIDRs: node().podCIDRs }],
-  ['an address', node({ addresses: ['192.0.2.2' as IpAddress] })],
+  ['an address', node({ addresses: [address('192.0.2.2')] })],
   ['no addresses', node({ addresses: [] })],
   ['a name', node({ name: 'node-2' })],
 ] as const) {
