@@ -22,7 +22,7 @@ export function command(): Command {
       ]),
     json: ({ frontend, servicePort, inside, outside }) => ({
       service: servicePort?.service ?? null,
-      port: servicePort?.portName ?? null,
+      servicePort: servicePort?.portName ?? null,
       frontend,
       inside: inside.backends,
       outside: outside.backends,

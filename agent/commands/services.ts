@@ -19,7 +19,7 @@ export function command(): Command {
     },
     json: ({ servicePort, inside, outside, ...view }) => ({
       service: servicePort?.service ?? null,
-      port: servicePort?.portName ?? null,
+      servicePort: servicePort?.portName ?? null,
       ...view,
       inside: { backends: inside.backends.length, onEmpty: inside.onEmpty },
       outside: { backends: outside.backends.length, onEmpty: outside.onEmpty },
