@@ -96,7 +96,11 @@ function kernelLines({ agrees, differences }: KernelAnswer): string[] {
 }
 
 function clientText({ from, origin }: Answer): string {
-  return from === origin ? ORIGINS[origin] : `${from}, ${ORIGINS[origin]}`;
+  if (from === origin) return ORIGINS[origin];
+  // It may well be a pod, of another node or of a range that nobody has named.
+  return origin === 'external'
+    ? `${from}, from outside: no address of this node, and in no pod CIDR`
+    : `${from}, ${ORIGINS[origin]}`;
 }
 
 function serviceText({ service, servicePort }: Answer): string {
@@ -124,12 +128,15 @@ const SNAT_REASONS: Readonly<Record<`snat-${Masquerade}`, string>> = {
   'snat-from-this-node': 'the client is this node itself',
 };
 
-function snatText({ snat, codes }: Answer): string {
+/** Sockets on this node keep their own address whatever the rules for packets say (semantics 1.7). */
+function snatText({ snat, codes, origin }: Answer): string {
   if (!snat) return 'no, the backend sees the client’s own address';
   const reasons = Object.entries(SNAT_REASONS).flatMap(([code, reason]) =>
     codes.includes(code) ? reason : [],
   );
-  return `yes, the backend sees an address of the node: ${reasons}`;
+  return origin === 'external'
+    ? `yes, the backend sees an address of the node: ${reasons}`
+    : `of packets, not of sockets on this node: ${reasons}`;
 }
 
 function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {

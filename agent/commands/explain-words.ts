@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What agent/model/explain.ts found, in sentences for people. Decides nothing. Used by explain-answer.ts.
 
-import { familyOf, type IpPrefix, prefixContains } from '../model/address.ts';
+import { familyOf, type IpAddress, type IpPrefix, prefixContains } from '../model/address.ts';
 import type { Excluded, Exclusion } from '../model/endpoint-selection.ts';
 import type { Cause, Explanation, NodeCount, Note, OtherFrontend } from '../model/explanation.ts';
 import type { NodeFacts } from '../model/node-facts.ts';
@@ -98,7 +98,7 @@ const SENTENCES: Readonly<Record<Cause, Sentence>> = {
   'node-port-elsewhere': (explanation, { name }) =>
     `Left alone: ${explanation.query.to.address} is not an address of ${name}; the node that has it serves nodePort ${dialledPort(explanation)} of ${nodePortOwners(explanation)}.`,
   'local-address': (explanation, { name }) =>
-    `Left alone: ${explanation.query.to.address} is ${name} itself, and ${dialledPort(explanation)} is no nodePort${butPorts(explanation)}.`,
+    `Left alone: ${explanation.query.to.address} is ${name} itself, and ${dialledPort(explanation)} is no nodePort${ofFamily(explanation)}${butPorts(explanation)}.`,
   'endpoint-address': (explanation) =>
     `Left alone: ${explanation.query.to.address} is an endpoint of ${list(noteOf(explanation, 'endpoint-of')?.services ?? [])}, dialled without its Service.`,
   'unknown-address': (explanation) => {
@@ -207,11 +207,21 @@ function causeHints(explanation: Explanation, node: NodeFacts): string[] {
       return [`Let the client in with a CIDR in spec.loadBalancerSourceRanges of ${service}.`];
     case 'families-differ':
       return [`Ask for the client’s ${familyOf(query.to.address)} address.`];
+    case 'node-port-elsewhere':
+      return unknownNode(query.to.address, node);
     case 'unallocated':
       return ['A Service that was deleted? Clients may have its address from an old DNS answer.'];
     default:
       return [];
   }
+}
+
+/** Without a Node object and --node-ip every address is somebody else's. */
+function unknownNode(dialled: IpAddress, { name, localAddresses }: NodeFacts): string[] {
+  const family = familyOf(dialled);
+  return [...localAddresses].some((address) => familyOf(address) === family)
+    ? []
+    : [`No ${family} address of ${name} is known: is that one of them (--node-ip)?`];
 }
 
 function noteHint(note: Note, { query }: Explanation, node: NodeFacts): string | undefined {
@@ -229,7 +239,7 @@ function noteHint(note: Note, { query }: Explanation, node: NodeFacts): string |
     case 'node-without-endpoints':
       return `No endpoint of any Service is on ${node.name}: is that the name of its Node object (--node-name)?`;
     case 'may-reach-itself':
-      return 'One of the backends is the client itself: when it is picked, it sees an address of the node.';
+      return 'One of the backends is the client itself: when it is picked, packets get an address of the node.';
     case 'no-detector':
       return 'No CIDR tells pods from outsiders: endpoints on this node count as pods (--cluster-cidr).';
     default:
@@ -316,6 +326,13 @@ function butPorts(explanation: Explanation): string {
 
 function portText({ port, protocol }: OtherFrontend): string {
   return `${port}/${protocol}`;
+}
+
+/** ` for IPv6, of which default/quote has no clusterIP`: the nodePort is of the other family alone. */
+function ofFamily(explanation: Explanation): string {
+  const note = noteOf(explanation, 'node-port-of-other-family');
+  const family = familyOf(explanation.query.to.address);
+  return note ? ` for ${family}, of which ${list(note.services)} has no clusterIP` : '';
 }
 
 function nodePortOwners(explanation: Explanation): string {

@@ -78,6 +78,7 @@ export function notesOnNobody(index: ServiceIndex, query: Query, cause: Cause): 
     ...index.withAddress(address).flatMap((service) => notesOnUnserved(service, address)),
     ...otherPorts(frontendsAt(index, address)),
     ...(cause === 'local-address' ? otherPorts(nodePorts) : []),
+    ...(cause === 'local-address' ? nodePortsOfOtherFamily(index, query.to) : []),
     ...(cause === 'node-port-not-here' || cause === 'node-port-elsewhere'
       ? [
           {
@@ -159,6 +160,23 @@ function nodePortsOf(service: IndexedService, to: Destination): OtherFrontend[] 
       familyOf(frontend.address) === family;
     return isAsked ? (frontendOf(hit) ?? []) : [];
   });
+}
+
+/** A Service has nodePorts in the families of its clusterIPs alone (semantics 1.3). */
+function nodePortsOfOtherFamily(
+  index: ServiceIndex,
+  { protocol, address, port }: Destination,
+): Note[] {
+  const family = familyOf(address);
+  const services = index
+    .withNodePort(port)
+    .filter(
+      ({ spec: { clusterIPs, ports } }) =>
+        ports.some((one) => one.nodePort === port && one.protocol === protocol) &&
+        !clusterIPs.some((clusterIP) => familyOf(clusterIP) === family),
+    )
+    .map(({ key }) => key);
+  return services.length ? [{ code: 'node-port-of-other-family', services }] : [];
 }
 
 function frontendsAt(index: ServiceIndex, address: IpAddress): OtherFrontend[] {

@@ -125,6 +125,8 @@ export type Note =
   /** The Service has the address, and no ports. */
   | { readonly code: 'no-ports'; readonly service: ObjectKey }
   | { readonly code: 'node-port-of'; readonly frontends: readonly OtherFrontend[] }
+  /** These Services have the nodePort, but no clusterIP of the family that was dialled. */
+  | { readonly code: 'node-port-of-other-family'; readonly services: readonly ObjectKey[] }
   | { readonly code: 'endpoint-of'; readonly services: readonly ObjectKey[] }
   /** One of several backends is the client itself: when it is picked, its own address is replaced. */
   | { readonly code: 'may-reach-itself' }

@@ -111,6 +111,11 @@ test(
 );
 test(
   says,
+  'host tcp/[::1]:30080',
+  'Left alone: ::1 is node-1 itself, and 30080/TCP is no nodePort for IPv6, of which default/quote has no clusterIP.',
+);
+test(
+  says,
   `${POD} tcp/10.244.2.2:8080`,
   'Left alone: 10.244.2.2 is an endpoint of default/quote, dialled without its Service.',
 );
@@ -226,6 +231,13 @@ test(hints, `${POD} tcp/10.96.0.3:80`, [/Put a pod of default\/kiada on node-1/]
 test(hints, 'external tcp/198.51.100.1:80', [/loadBalancerSourceRanges of default\/quote/]);
 test(hints, `${POD} tcp/10.96.0.1:30080`, [/its nodePort: dial it on an address of a node/]);
 test(hints, `${POD} tcp/10.96.0.1:8080`, [/the port of its endpoints: dial 80/]);
+test(hints, 'external tcp/192.168.0.2:30080', []);
+test('a node of which no address is known is no reason to look elsewhere', (t) => {
+  const node = { ...facts.node, localAddresses: new Set<never>() };
+  const query = parseQueryLine('external tcp/192.168.0.2:30080');
+  const { hints } = answerOf(new Explainer(facts.cluster, node).explain(query), node);
+  t.deepEqual(hints, ['No IPv4 address of node-1 is known: is that one of them (--node-ip)?']);
+});
 test(hints, 'fd00::1 tcp/10.96.0.6:80', [/Ask for the client’s IPv4 address/]);
 test(hints, `${POD} tcp/10.96.0.7:80`, [
   /Does its selector/,
@@ -273,6 +285,21 @@ Refused: 10.96.0.1 is the clusterIP of default/quote, which has no port 30080/TC
 test('a drop is an error at a socket here, and silence outside', (t) => {
   t.regex(answerText(answer(`${POD} tcp/10.96.0.3:80`), plain), /^DROP {2}.*: no route to host\n/);
   t.regex(answerText(answer('external tcp/192.168.0.1:30081'), plain), /^DROP {2}.*: no answer\n/);
+});
+
+test('whose address a backend sees depends on how the client comes', (t) => {
+  const line = (query: string) => answerText(answer(query), plain).match(/^SNAT +(.*)$/m)?.[1];
+  const why = 'traffic to a clusterIP, and the client is no pod';
+  t.is(line('host tcp/10.96.0.1:80'), `of packets, not of sockets on this node: ${why}`);
+  t.is(line('external tcp/10.96.0.1:80'), `yes, the backend sees an address of the node: ${why}`);
+  t.is(line(`${POD} tcp/10.96.0.1:80`), 'no, the backend sees the client’s own address');
+});
+
+test('what is in no CIDR may be a pod all the same', (t) => {
+  t.regex(
+    answerText(answer('10.244.2.2 tcp/10.96.0.1:80'), plain),
+    /^From +10\.244\.2\.2, from outside: no address of this node, and in no pod CIDR$/m,
+  );
 });
 
 test('long tables are cut', (t) => {
