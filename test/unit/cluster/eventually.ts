@@ -1,25 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Waits for what another process or the kernel will bring about. Used by the tests beside it.
+// Waits for what another process or the kernel will bring about, and counts it as an assertion. Used by the
+// tests beside it.
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
+import { until } from '../../lab/until.ts';
 
-const LIMIT_MS = 10_000;
-type Falsy = false | undefined | null | 0 | '';
-
-/** Asserts that `what` happens within ten seconds. @returns the first truthy answer of `probe`. */
+/** Asserts that `what` happens. @returns the first truthy answer of `probe`. */
 export async function eventually<T>(
   t: ExecutionContext,
   what: string,
-  probe: () => T | Falsy,
+  probe: Parameters<typeof until<T>>[1],
 ): Promise<T> {
-  for (let waited = 0; waited < LIMIT_MS; waited += 5) {
-    const result = probe();
-    if (result) {
-      t.pass();
-      return result;
-    }
-    await sleep(5);
-  }
-  throw new Error(`never happened: ${what}`);
+  const answer = await until(what, probe);
+  t.pass();
+  return answer;
 }
