@@ -1,8 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the kernel holds now, with the Services' names: the rows behind `services` and `backends`.
+// What the kernel holds now, with the Services' names: what `services`, `backends` and `status` show. Pure but for
+// the reading of the tables.
 
 import { familyOf, formatEndpoint } from '../model/address.ts';
-import type { Backend, Frontend, FrontendKind, ServicePort } from '../model/service-port.ts';
+import {
+  type Backend,
+  backendKey,
+  type Frontend,
+  type FrontendKind,
+  type ServicePort,
+} from '../model/service-port.ts';
 import { frontendKindOf, frontendOf, servicePortOf } from '../reconcile/entries.ts';
 import type { KernelTables } from '../reconcile/kernel-tables.ts';
 import { FrontendFlags, type SlotRun } from '../sys/layout.gen.ts';
@@ -60,6 +67,27 @@ export function frontendViews(tables: KernelTables): FrontendView[] {
     .map((view) => [sortKey(view), view] as const)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([, view]) => view);
+}
+
+export interface FrontendCounts {
+  /** Without those that stand for what clusterIPs do not serve. */
+  readonly frontends: number;
+  /** Of the frontends, those that have nothing for clients inside the cluster. */
+  readonly rejecting: number;
+  readonly dropping: number;
+  /** Each address and port once, however many frontends lead there. */
+  readonly backends: number;
+}
+
+export function countFrontends(views: readonly FrontendView[]): FrontendCounts {
+  const routes = views.filter(({ kind }) => kind !== 'otherPorts').map(({ inside }) => inside);
+  const empty = routes.filter(({ backends }) => !backends.length);
+  return {
+    frontends: routes.length,
+    rejecting: empty.filter(({ onEmpty }) => onEmpty === 'reject').length,
+    dropping: empty.filter(({ onEmpty }) => onEmpty === 'drop').length,
+    backends: new Set(routes.flatMap(({ backends }) => backends.map(backendKey))).size,
+  };
 }
 
 /** Only the Services named `name` or `namespace/name`; all without a name. */

@@ -4,12 +4,11 @@
 
 import { Command } from 'commander';
 import { messageOf } from '../errors.ts';
-import { backendKey } from '../model/service-port.ts';
 import { type Attachment, attachments, openTables } from '../sys/datapath.ts';
 import { Pins } from '../sys/pins.ts';
 import type { Status } from '../telemetry/status.ts';
 import { fetchStatus } from '../telemetry/status-socket.ts';
-import { frontendViews } from './kernel-view.ts';
+import { countFrontends, type FrontendCounts, frontendViews } from './kernel-view.ts';
 import { bpffsOption, outputOption, requireRoot } from './options.ts';
 
 interface Options {
@@ -18,14 +17,8 @@ interface Options {
 }
 
 /** What the kernel holds, agent or not. */
-interface KernelStatus {
+interface KernelStatus extends FrontendCounts {
   readonly programs: readonly Attachment[];
-  readonly frontends: number;
-  /** Of the frontends, those that have nothing for clients inside the cluster. */
-  readonly rejecting: number;
-  readonly dropping: number;
-  /** Each address and port once, however many frontends lead there. */
-  readonly backends: number;
   readonly slots: number;
 }
 
@@ -60,16 +53,12 @@ function kernelStatus(bpffs: string): KernelStatus | string {
   const pins = new Pins(bpffs);
   try {
     const tables = openTables(pins);
-    const views = frontendViews(tables).filter(({ kind }) => kind !== 'otherPorts');
-    const empty = views.flatMap(({ inside }) => (inside.backends.length ? [] : inside.onEmpty));
+    const counts = countFrontends(frontendViews(tables));
     const slots = tables.slots.capacity;
     tables.close();
     return {
       programs: attachments(pins),
-      frontends: views.length,
-      rejecting: empty.filter((verdict) => verdict === 'reject').length,
-      dropping: empty.filter((verdict) => verdict === 'drop').length,
-      backends: new Set(views.flatMap(({ inside }) => inside.backends.map(backendKey))).size,
+      ...counts,
       slots,
     };
   } catch (error) {

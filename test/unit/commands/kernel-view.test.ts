@@ -4,6 +4,7 @@
 
 import test from 'ava';
 import {
+  countFrontends,
   formatFrontend,
   frontendViews,
   nameCells,
@@ -55,6 +56,11 @@ test('every frontend, by Service, port and address', async (t) => {
     'shop web http otherPorts 10.96.0.1:* reject reject 60',
     'shop web http otherPorts [fd00::1]:* reject reject 60',
   ]);
+});
+
+test('what refuses and what drops is told apart, and a backend counted once', async (t) => {
+  const counts = countFrontends(frontendViews(await tables()));
+  t.deepEqual(counts, { frontends: 6, rejecting: 3, dropping: 1, backends: 1 });
 });
 
 test('a Service is selected by its name, or by namespace and name', async (t) => {
