@@ -28,7 +28,7 @@ export interface NodeState {
 export interface NodeReport {
   /** Table writes. */
   readonly steps: number;
-  /** What was refused, one line each. */
+  /** What was refused, each reason once: a full table refuses everything in the same words. */
   readonly failures: readonly string[];
 }
 
@@ -44,7 +44,7 @@ export function reconcileNode(wanted: NodeState, tables: KernelTables): NodeRepo
   ];
   return {
     steps: reports.reduce((sum, { steps }) => sum + steps, 0),
-    failures: reports.flatMap(({ failures }) => failures),
+    failures: [...new Set(reports.flatMap(({ failures }) => failures))],
   };
 }
 

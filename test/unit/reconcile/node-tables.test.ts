@@ -155,6 +155,17 @@ test('a write that is refused is told, and costs no other', (t) => {
   t.is(tables.nodes.get(0)?.netnsCookie, 8n);
 });
 
+test('a table that takes nothing more says so once', (t) => {
+  const tables = new FakeTables();
+  watchWrites(tables, (text) => text.startsWith('put 1'));
+  const { steps, failures } = reconcileNode(STATE, tables);
+  t.is(steps, 5);
+  t.deepEqual(
+    failures.map((line) => line.match(/write to (\w+)/)?.[1]),
+    ['nodePortAddresses', 'serviceCidrs'],
+  );
+});
+
 /** A reconciler whose node is what `view` says at the time, with one Service without endpoints. */
 function start(state: NodeState | undefined = STATE) {
   const cluster = new ClusterState();
