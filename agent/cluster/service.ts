@@ -25,6 +25,9 @@ import { readServicePorts } from './service-ports.ts';
 /** Any value of this label, even an empty one, hands the Service to another proxy. */
 export const SERVICE_PROXY_NAME_LABEL = 'service.kubernetes.io/service-proxy-name';
 
+/** Why a Service is ignored to which no API server has given an address yet. */
+export const NO_CLUSTER_IP = 'has no clusterIP';
+
 /** Reads a Service. Never throws. What is not taken names its clusterIP: by that people miss it. */
 export function parseService(json: unknown): Parsed<ServiceSpec> {
   const parsed = readObject(json);
@@ -47,7 +50,7 @@ function readObject(json: unknown): Parsed<ServiceSpec> {
       optionalText(spec, 'type') === 'ExternalName' ? undefined : clusterIpTexts(spec),
     );
     if (texts === undefined) return { ignored: 'type is ExternalName' };
-    if (texts.length === 0) return { ignored: 'has no clusterIP' };
+    if (texts.length === 0) return { ignored: NO_CLUSTER_IP };
     if (texts[0]?.text === 'None') return { ignored: 'headless' };
     return readService(object, metadata, spec, texts);
   });

@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { parseManifest } from '../cluster/manifest-file.ts';
 import { createManifestFolder, type ManifestFile } from '../cluster/manifest-folder.ts';
 import { mergeManifests } from '../cluster/manifest-merge.ts';
+import { NO_CLUSTER_IP } from '../cluster/service.ts';
 import { EnvironmentError, messageOf } from '../errors.ts';
 import { ClusterState, type Parsed, type SkippedObject } from '../model/cluster-state.ts';
 import type {
@@ -26,15 +27,15 @@ export interface Manifests {
 /** A ClusterState that tells of ignored objects too what it tells of skipped ones. */
 export class ManifestState extends ClusterState {
   readonly #ignored: SkippedObject[] = [];
-  readonly #invalid: SkippedObject[] = [];
+  readonly #untaken: SkippedObject[] = [];
 
   override get skipped(): readonly SkippedObject[] {
     return [...super.skipped, ...this.#ignored];
   }
 
-  /** Objects of which nothing could be taken. */
-  get invalid(): readonly SkippedObject[] {
-    return this.#invalid;
+  /** Objects of which nothing is taken, and somebody may think otherwise. */
+  get untaken(): readonly SkippedObject[] {
+    return this.#untaken;
   }
 
   override upsertService(key: ObjectKey, parsed: Parsed<ServiceSpec>): void {
@@ -59,7 +60,11 @@ export class ManifestState extends ClusterState {
 
   #remember(kind: SkippedObject['kind'], key: string, parsed: Parsed<unknown>): void {
     if ('ignored' in parsed) this.#ignored.push({ kind, key, reason: parsed.ignored });
-    if ('invalid' in parsed) this.#invalid.push({ kind, key, reason: parsed.invalid });
+    // A manifest as people write it: what comes from a cluster has an address, or None.
+    if ('ignored' in parsed && parsed.ignored === NO_CLUSTER_IP) {
+      this.#untaken.push({ kind, key, reason: parsed.ignored });
+    }
+    if ('invalid' in parsed) this.#untaken.push({ kind, key, reason: parsed.invalid });
   }
 }
 

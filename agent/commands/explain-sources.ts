@@ -81,9 +81,9 @@ function missingLines(
   return lines;
 }
 
-/** Objects of which nothing could be taken: nobody should believe that they are looked at. */
-function leftOutLines({ invalid }: ManifestState): string[] {
-  const lines = invalid.map(({ kind, key, reason }) => `${kind} ${key} left out: ${reason}`);
+/** Nobody should believe that these are looked at. */
+function leftOutLines({ untaken }: ManifestState): string[] {
+  const lines = untaken.map(({ kind, key, reason }) => `${kind} ${key} left out: ${reason}`);
   const rest = lines.length - SHOWN;
   return rest > 0 ? [...lines.slice(0, SHOWN), `and ${rest} more objects left out`] : lines;
 }
