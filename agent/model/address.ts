@@ -139,6 +139,7 @@ export function prefixOf(address: IpAddress): IpPrefix {
   return `${address}/${bitsOf(familyOf(address))}` as IpPrefix;
 }
 
+/** The family that the addresses of `prefix` belong to. */
 export function prefixFamily(prefix: IpPrefix): IpFamily {
   return prefix.includes(':') ? 'IPv6' : 'IPv4';
 }

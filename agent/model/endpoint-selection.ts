@@ -155,6 +155,7 @@ function exclusionOf(
   return endpoint.terminating ? 'not serving' : 'not ready';
 }
 
+/** Whether the endpoint is on `node`; one of which no node is known is on none. */
 export function isLocal({ endpoint }: Candidate, node: Pick<NodeTraits, 'name'>): boolean {
   return endpoint.nodeName !== undefined && endpoint.nodeName === node.name;
 }
