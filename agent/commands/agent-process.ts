@@ -9,6 +9,7 @@ import type { ObjectSource } from '../cluster/object-source.ts';
 import { messageOf } from '../errors.ts';
 import { ClusterState } from '../model/cluster-state.ts';
 import type { NodeConfig } from '../model/node-facts.ts';
+import type { Failure } from '../reconcile/apply.ts';
 import { runLoop } from '../reconcile/loop.ts';
 import { type PassReport, Reconciler, type ReconcilerObserver } from '../reconcile/reconciler.ts';
 import { selfTest } from '../reconcile/self-test.ts';
@@ -139,9 +140,14 @@ async function proveProgramsRun(
     log.warn({ cgroup }, 'no self-test: this process is not in the cgroup');
     return undefined;
   }
-  const problems = await selfTest((frontends, body) =>
-    reconciler.withTemporary(frontends, body),
-  ).catch((error: unknown) => [messageOf(error)]);
+  let problems: string[] | undefined;
+  try {
+    problems = await selfTest((frontends, body) => reconciler.withTemporary(frontends, body));
+  } catch (error) {
+    // A table may be full: that says nothing of the programs.
+    log.warn({ cgroup, error: messageOf(error) }, 'no self-test: it could not be prepared');
+    return undefined;
+  }
   if (!problems) log.warn('no self-test: there is no loopback address');
   else if (problems.length)
     log.error({ cgroup, problems }, 'self-test failed: the programs do not run');
@@ -186,9 +192,13 @@ function logPass(log: Logger, { services, steps, durationMs, failures }: PassRep
     { services, writes: steps, durationMs: Math.round(durationMs * 100) / 100 },
     'programmed',
   );
-  for (const { service, step, message } of failures) {
+  // A table that is full hurts many in the same way; `status` names them all.
+  const alike = Map.groupBy(failures, ({ step, message }) => `${step} ${message}`);
+  for (const [{ service, step, message }, ...others] of alike.values() as Iterable<
+    [Failure, ...Failure[]]
+  >) {
     log.error(
-      { service, step, error: message },
+      { service, ...(others.length && { otherServices: others.length }), step, error: message },
       'cannot program a Service; it will be tried again',
     );
   }

@@ -3,6 +3,7 @@
 
 import type { ObjectSource } from '../cluster/object-source.ts';
 import type { ClusterState } from '../model/cluster-state.ts';
+import { NODE_WAIT_MS } from '../reconcile/loop.ts';
 import type { PassReport, Reconciler } from '../reconcile/reconciler.ts';
 import type { Tables } from '../sys/datapath.ts';
 import type { Gauges, TableFill } from '../telemetry/metrics.ts';
@@ -91,13 +92,7 @@ export class AgentReport {
 
   #problems(): string[] {
     const problems: string[] = [];
-    if (this.#selfTest === 'pending') {
-      problems.push(
-        this.#cluster.synced
-          ? 'the tables are being written'
-          : 'the objects have not been listed completely yet',
-      );
-    }
+    if (this.#selfTest === 'pending') problems.push(this.#notYet());
     for (const { kind, phase, lastError } of this.#source.watches) {
       if (phase === 'waiting')
         problems.push(`cannot watch ${kind}: ${lastError ?? 'unknown error'}`);
@@ -109,6 +104,17 @@ export class AgentReport {
       problems.push(`node tables: ${problem}`);
     for (const problem of this.#selfTestProblems) problems.push(`self-test: ${problem}`);
     return problems;
+  }
+
+  /** Why the first pass has not ended. */
+  #notYet(): string {
+    if (!this.#cluster.synced) return 'the objects have not been listed completely yet';
+    const unheard = this.#source.watches.filter(({ lastContact, phase }) => {
+      return !lastContact && phase !== 'unavailable';
+    });
+    if (this.#cluster.settled || !unheard.length) return 'the tables are being written';
+    const kinds = unheard.map(({ kind }) => kind).join(' and ');
+    return `${NODE_WAIT_MS / 1000} s at most are given to the API server to tell of ${kinds}`;
   }
 
   #tableFill({ frontends, members, sourceRanges, servicePorts, slots }: Tables): TableFill[] {

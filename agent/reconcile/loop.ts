@@ -7,7 +7,7 @@ import type { Reconciler } from './reconciler.ts';
 import type { Wakeup } from './wakeup.ts';
 
 /** How long what the API server says of the node is waited for: kube-proxy's time, too (semantics 1.2). */
-const NODE_WAIT_MS = 30_000;
+export const NODE_WAIT_MS = 30_000;
 
 export interface LoopOptions {
   readonly cluster: ClusterState;
