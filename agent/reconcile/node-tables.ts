@@ -36,7 +36,7 @@ export function reconcileNode(wanted: NodeState, tables: KernelTables): NodeRepo
   const reports = [
     reconcileEntry(wanted, tables.nodes),
     reconcileSet(
-      wanted.nodePortAddresses.map((address) => ({ address })),
+      importantFirst(wanted).map((address) => ({ address })),
       ({ address }) => address,
       tables.nodePortAddresses,
     ),
@@ -46,6 +46,12 @@ export function reconcileNode(wanted: NodeState, tables: KernelTables): NodeRepo
     steps: reports.reduce((sum, { steps }) => sum + steps, 0),
     failures: [...new Set(reports.flatMap(({ failures }) => failures))],
   };
+}
+
+/** A device that another proxy left may hold more addresses than the table: the node's own must not wait behind. */
+function importantFirst({ nodeIPs, nodePortAddresses }: NodeState): readonly IpAddress[] {
+  const own = nodePortAddresses.filter((address) => nodeIPs.includes(address));
+  return [...new Set([...own, ...nodePortAddresses])];
 }
 
 function reconcileEntry(wanted: NodeState, table: KernelTables['nodes']): NodeReport {

@@ -8,7 +8,7 @@ import { PRESENT, prefixKey, prefixOfKey } from '../../../agent/reconcile/entrie
 import { type NodeState, reconcileNode } from '../../../agent/reconcile/node-tables.ts';
 import { type NodeView, Reconciler } from '../../../agent/reconcile/reconciler.ts';
 import { NodeFlags } from '../../../agent/sys/layout.gen.ts';
-import { type Attempt, ENOMEM, FakeTables } from '../../helpers/fake-tables.ts';
+import { type Attempt, E2BIG, ENOMEM, FakeTables } from '../../helpers/fake-tables.ts';
 import { address, prefix, service } from '../../helpers/objects.ts';
 import { SILENT } from '../../helpers/silent-observer.ts';
 import { rowsOf } from '../../helpers/table-view.ts';
@@ -153,6 +153,20 @@ test('a write that is refused is told, and costs no other', (t) => {
   t.regex(failures[1] ?? '', /delete from nodePortAddresses.*ENOMEM/);
   t.deepEqual(held(tables).nodePortAddresses, [address('10.0.0.1'), address('10.0.0.9')]);
   t.is(tables.nodes.get(0)?.netnsCookie, 8n);
+});
+
+test('where there is not room for all addresses, there is for the node IPs', (t) => {
+  const tables = new FakeTables();
+  let room = 2;
+  tables.beforeWrite = ({ table }) =>
+    table === 'nodePortAddresses' && room-- <= 0 ? E2BIG : undefined;
+  // As kube-proxy leaves them on kube-ipvs0.
+  const others = ['10.96.0.1', '10.96.0.2', '10.96.0.3'].map(address);
+  const nodePortAddresses = [...others, address('192.168.0.1')];
+  const nodeIPs = [address('192.168.0.1')];
+  const { failures } = reconcileNode({ ...STATE, nodeIPs, nodePortAddresses }, tables);
+  t.is(failures.length, 1);
+  t.deepEqual(held(tables).nodePortAddresses, [others[0], address('192.168.0.1')]);
 });
 
 test('a table that takes nothing more says so once', (t) => {
