@@ -25,11 +25,18 @@ export function clusterIpTexts(spec: JsonObject): readonly ClusterIpText[] {
   });
   if (first === '') return [];
   if (first === undefined) return all;
-  if (all[0] === undefined) return [{ field: 'clusterIP', text: first }];
-  if (all[0].text !== first) {
+  // `None` decides, as '' does.
+  if (all[0] === undefined || first === 'None') return [{ field: 'clusterIP', text: first }];
+  if (all[0].text !== first && !isSameAddress(all[0].text, first)) {
     throw new FieldError(all[0].field, all[0].text, `the clusterIP ${JSON.stringify(first)}`);
   }
   return all;
+}
+
+/** IPv6 has many spellings, and manifests are written by people. */
+function isSameAddress(a: string, b: string): boolean {
+  const address = parseAddress(a);
+  return address !== undefined && address === parseAddress(b);
 }
 
 /** The addresses that `texts` are, at most one of each family. @throws FieldError */

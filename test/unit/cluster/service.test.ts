@@ -100,6 +100,12 @@ test(
   service({ clusterIP: 'FD00:0::1', clusterIPs: ['FD00:0::1', '10.96.0.1'] }),
   { clusterIPs: ['fd00::1', '10.96.0.1'] },
 );
+test(
+  'one clusterIP in two spellings',
+  reads,
+  service({ clusterIP: 'fd00::1', clusterIPs: ['FD00:0::1', '10.96.0.1'] }),
+  { clusterIPs: ['fd00::1', '10.96.0.1'] },
+);
 test('clusterIPs alone', reads, service({ clusterIP: null, clusterIPs: ['10.96.0.1'] }), {});
 test('no ports', reads, service({ ports: undefined }), { ports: [] });
 test(
@@ -406,6 +412,11 @@ test(
 );
 
 test('headless', ignores, service({ clusterIP: 'None', clusterIPs: ['None'] }));
+test(
+  'headless whatever clusterIPs say',
+  ignores,
+  service({ clusterIP: 'None', clusterIPs: ['10.96.0.1'] }),
+);
 test('headless by clusterIPs alone', ignores, service({ clusterIP: null, clusterIPs: ['None'] }));
 test('an empty clusterIP', ignores, service({ clusterIP: '' }));
 test('no clusterIP', ignores, service({ clusterIP: undefined }));
