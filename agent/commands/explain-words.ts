@@ -210,7 +210,10 @@ function causeHints(explanation: Explanation, node: NodeFacts): string[] {
     case 'node-port-elsewhere':
       return unknownNode(query.to.address, node);
     case 'unallocated':
-      return ['A Service that was deleted? Clients may have its address from an old DNS answer.'];
+      // Where something names the address, the sentence says what.
+      return explanation.notes.length
+        ? []
+        : ['A Service that was deleted? Clients may have its address from an old DNS answer.'];
     default:
       return [];
   }

@@ -137,6 +137,14 @@ const saysOfTheLeftOut = test.macro({
   },
   title: (_, query) => `of what was left out, why ${query}`,
 });
+test('a Service that was left out was not deleted', async (t) => {
+  const file = path.join(import.meta.dirname, 'explain-left-out.yaml');
+  const { cluster, node } = await factsFromManifests(file, NO_OPTIONS);
+  const query = parseQueryLine(`${POD} tcp/10.96.0.8:80`);
+  const { hints } = answerOf(new Explainer(cluster, node).explain(query), node);
+  t.is(hints.length, 1);
+  t.regex(hints[0] ?? '', /^Left out of Service default\/texts: /);
+});
 test(
   saysOfTheLeftOut,
   `${POD} tcp/10.96.0.8:80`,
@@ -231,6 +239,7 @@ test(hints, `${POD} tcp/10.96.0.3:80`, [/Put a pod of default\/kiada on node-1/]
 test(hints, 'external tcp/198.51.100.1:80', [/loadBalancerSourceRanges of default\/quote/]);
 test(hints, `${POD} tcp/10.96.0.1:30080`, [/its nodePort: dial it on an address of a node/]);
 test(hints, `${POD} tcp/10.96.0.1:8080`, [/the port of its endpoints: dial 80/]);
+test(hints, `${POD} tcp/10.96.9.9:80`, [/A Service that was deleted\?/]);
 test(hints, 'external tcp/192.168.0.2:30080', []);
 test('a node of which no address is known is no reason to look elsewhere', (t) => {
   const node = { ...facts.node, localAddresses: new Set<never>() };
