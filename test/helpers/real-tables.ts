@@ -23,8 +23,8 @@ export interface RealTables extends Tables {
   reopen(): Tables;
 }
 
-/** New, empty tables; they end with the test. */
-export function openRealTables(t: ExecutionContext): RealTables {
+/** New, empty tables; they end with the test, or whatever tears them down. Takes 100 ms: programs are verified. */
+export function openRealTables(t: Pick<ExecutionContext, 'teardown'>): RealTables {
   const pins = new Pins(newDirectory());
   t.teardown(() => {
     pins.removeAll();

@@ -40,17 +40,33 @@ for (const file of globSync('*.yaml', { cwd: import.meta.dirname }).sort()) {
     await visitAtRandom(t, new FakeTables(), scenario, VISITS);
   });
 
-  test(`${name}, in the kernel`, async (t) => {
+  test.serial(`${name}, in the kernel`, async (t) => {
     if (!requireRoot(t)) return;
-    const tables = openRealTables(t);
-    await replay(t, tables, scenario, {
-      async afterEach(agent, checkpoint) {
-        agent.agreesWithItsTables(checkpoint);
-      },
-    });
     t.log(`SCENARIO_SEED=${SEED}`);
-    await visitAtRandom(t, tables, scenario, VISITS_IN_KERNEL);
+    await withKernelTables(async (tables) => {
+      await replay(t, tables, scenario, {
+        async afterEach(agent, checkpoint) {
+          agent.agreesWithItsTables(checkpoint);
+        },
+      });
+      await visitAtRandom(t, tables, scenario, VISITS_IN_KERNEL);
+    });
   });
+}
+
+/** The kernel's tables, for one scenario after another: each finds them as the one before left them, empty. */
+let kernelTables: Tables | undefined;
+const teardowns: (() => unknown)[] = [];
+test.after.always(() => {
+  for (const end of teardowns.reverse()) end();
+});
+
+async function withKernelTables(use: (tables: Tables) => Promise<void>): Promise<void> {
+  const tables = kernelTables ?? openRealTables({ teardown: (end) => void teardowns.push(end) });
+  // What fails may leave something behind.
+  kernelTables = undefined;
+  await use(tables);
+  kernelTables = tables;
 }
 
 interface ReplayOptions {
