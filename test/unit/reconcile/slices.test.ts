@@ -99,13 +99,14 @@ test('what changes while an audit looks is made by it and is no repair', async (
   const { reconciler, audits, has, rowOf } = await largeCluster();
   await reconciler.reconcileAll();
   const audit = reconciler.audit();
-  for (let i = 0; i < 50 && !audits.length; i++) {
+  // Another one each time: what changes before the audit looks at Services is left to the pass behind it.
+  let changes = 0;
+  while (!audits.length) {
     await nextTurn();
-    has(0, `10.1.1.${i}`);
-    has(LAST, `10.1.2.${i}`);
+    has(LAST - changes++, '10.1.0.2');
   }
   t.deepEqual(await audit, { repairs: 0 });
   await reconciler.reconcileChanges();
-  t.regex(rowOf(0) ?? '', /-> 10\.1\.1\.\d+:8080$/);
-  t.regex(rowOf(LAST) ?? '', /-> 10\.1\.2\.\d+:8080$/);
+  t.regex(rowOf(LAST) ?? '', /-> 10\.1\.0\.2:8080$/);
+  t.regex(rowOf(LAST - changes + 1) ?? '', /-> 10\.1\.0\.2:8080$/);
 });
