@@ -136,7 +136,7 @@ struct node_port_address {
 
 /* The value of tables in which it only counts whether a key is there. */
 struct presence {
-	__u32 present; /* 1 */
+	__u32 present; /* 1; in service_cidrs 0 for what is left alone */
 };
 
 enum node_flags {

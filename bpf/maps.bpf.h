@@ -68,11 +68,14 @@ struct {
 	__type(value, struct presence);
 } node_port_addresses SEC(".maps");
 
-/* What clusterIPs are taken from: an address in one of them that no Service has leads nowhere. */
+/*
+ * What clusterIPs are taken from: an address in one of them that no Service has leads nowhere. And
+ * single addresses in them that another proxy serves.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1024);
+	__uint(max_entries, 131072);
 	__type(key, struct ip_prefix);
 	__type(value, struct presence);
 } service_cidrs SEC(".maps");

@@ -76,12 +76,14 @@ static __always_inline int serves_node_ports(const struct ip_address *address, _
 	return bpf_map_lookup_elem(&node_port_addresses, &key) != NULL;
 }
 
-/* Whether `address` is of those that Services get their clusterIPs from. */
+/* Whether `address` is of those that Services get their clusterIPs from, and no other proxy's. */
 static __always_inline int is_service_address(const struct ip_address *address)
 {
 	struct ip_prefix key = {.bits = 128, .address = *address};
+	const struct presence *found = bpf_map_lookup_elem(&service_cidrs, &key);
 
-	return bpf_map_lookup_elem(&service_cidrs, &key) != NULL;
+	/* The longest prefix counts: 0 are addresses that another proxy serves. */
+	return found && found->present;
 }
 
 enum finding {

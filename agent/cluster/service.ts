@@ -3,7 +3,7 @@
 // (semantics 1.1, 1.3). Pure. Applies the rules of the watch's selectors too, so that manifests
 // behave as a cluster does.
 
-import { parseAddress } from '../model/address.ts';
+import { type IpAddress, parseAddress } from '../model/address.ts';
 import type { Parsed } from '../model/cluster-state.ts';
 import type { ServiceSpec } from '../model/objects.ts';
 import { type ClusterIpText, clusterIpTexts, readClusterIps } from './cluster-ips.ts';
@@ -39,7 +39,7 @@ function readObject(json: unknown): Parsed<ServiceSpec> {
     const metadata = readMetadata(object);
     if (hasLabel(metadata, SERVICE_PROXY_NAME_LABEL)) {
       const label = `left to another proxy by the label ${SERVICE_PROXY_NAME_LABEL}`;
-      return { ignored: label + clusterIpNote(object) };
+      return { ignored: label + clusterIpNote(object), foreign: clusterIps(object) };
     }
     within('metadata', () => {
       requireDnsLabel('namespace', metadata.namespace);
@@ -54,6 +54,15 @@ function readObject(json: unknown): Parsed<ServiceSpec> {
     if (texts[0]?.text === 'None') return { ignored: 'headless' };
     return readService(object, metadata, spec, texts);
   });
+}
+
+/** Every clusterIP that is an address. */
+function clusterIps({ spec }: JsonObject): IpAddress[] {
+  if (!isObject(spec)) return [];
+  const { clusterIP, clusterIPs } = spec;
+  const texts = [clusterIP, ...(Array.isArray(clusterIPs) ? clusterIPs : [])];
+  const found = texts.map((text) => (typeof text === 'string' ? parseAddress(text) : undefined));
+  return [...new Set(found.flatMap((address) => address ?? []))];
 }
 
 /** ` (clusterIP 10.96.0.1)`; nothing where there is no such address. */

@@ -7,7 +7,7 @@ import type { ObjectKey } from '../model/objects.ts';
 import { HEADLESS_LABEL, parseEndpointSlice } from './endpoint-slice.ts';
 import { parseNode } from './node.ts';
 import type { Scope } from './object-metadata.ts';
-import { parseService, SERVICE_PROXY_NAME_LABEL } from './service.ts';
+import { parseService } from './service.ts';
 import { parseServiceCidr } from './service-cidr.ts';
 
 export interface WatchedResource {
@@ -35,10 +35,8 @@ export const SERVICES: WatchedResource = {
   apiVersion: 'v1',
   scope: 'Namespaced',
   path: '/api/v1/services',
-  selectors: {
-    labelSelector: `!${SERVICE_PROXY_NAME_LABEL}`,
-    fieldSelector: 'spec.clusterIP!=None',
-  },
+  // Those that are left to another proxy too: their addresses are in a ServiceCIDR, and must be left alone.
+  selectors: { fieldSelector: 'spec.clusterIP!=None' },
   isOptional: false,
   parse(json) {
     const parsed = parseService(json);

@@ -5,14 +5,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { IpAddress } from '../model/address.ts';
 import type { ClusterState } from '../model/cluster-state.ts';
-import {
-  type NodeConfig,
-  type NodeFacts,
-  nodeFacts,
-  nodePortAddressesOf,
-  servesLoopbackNodePorts,
-} from '../model/node-facts.ts';
-import type { NodeState } from '../reconcile/node-tables.ts';
+import { type NodeConfig, type NodeFacts, nodeFacts } from '../model/node-facts.ts';
+import { nodeStateOf } from '../reconcile/node-tables.ts';
 import type { NodeView } from '../reconcile/reconciler.ts';
 
 export class AgentNode {
@@ -55,13 +49,7 @@ export class AgentNode {
     if (this.#view && this.#viewed === facts) return this.#view;
     this.#viewed = facts;
     const { name, zone, nodeIPs } = facts;
-    const state: NodeState = {
-      netnsCookie: this.#netnsCookie,
-      nodeIPs,
-      nodePortAddresses: nodePortAddressesOf(facts),
-      servesLoopbackNodePorts: servesLoopbackNodePorts(facts),
-      serviceCIDRs: facts.serviceCIDRs,
-    };
+    const state = nodeStateOf(facts, this.#cluster.foreignAddresses, this.#netnsCookie);
     const view: NodeView = { traits: { name, zone, nodeIPs }, state };
     if (!this.#view || !isDeepStrictEqual(view, this.#view)) this.#view = view;
     return this.#view;

@@ -84,7 +84,7 @@ export function kernelDecision(tables: LookupTables, query: Query, origin: Origi
   const closed = tables.frontends.get(others);
   if (closed) return decide(tables, query, origin, closed);
   const isServiceAddress = tables.serviceCidrs.get({ bits: ADDRESS_BITS, address });
-  return nothing(isServiceAddress ? 'drop' : 'pass');
+  return nothing(isServiceAddress?.present ? 'drop' : 'pass');
 }
 
 /** Where the kernel does otherwise than `answer` says. */

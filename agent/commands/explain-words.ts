@@ -90,6 +90,8 @@ const SENTENCES: Readonly<Record<Cause, Sentence>> = {
     const { address } = explanation.query.to;
     return `Dropped: ${address} is in the ServiceCIDR ${cidrOf(serviceCIDRs, address)}, and ${whoHasIt(explanation)}.`;
   },
+  'other-proxy': ({ query }) =>
+    `Left alone: ${query.to.address} is the clusterIP of a Service that its label service.kubernetes.io/service-proxy-name leaves to another proxy.`,
   'foreign-loopback': ({ query }) =>
     `Left alone: ${query.to.address} is the client’s own loopback, where nothing is served.`,
   'unserved-port': unservedSentence,

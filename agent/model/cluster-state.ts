@@ -4,6 +4,7 @@
 // callback does no I/O, it marks dirty).
 
 import { isDeepStrictEqual } from 'node:util';
+import type { IpAddress } from './address.ts';
 import {
   type EndpointSliceSpec,
   type NodeSpec,
@@ -31,8 +32,11 @@ export interface SkippedObject {
 export type Parsed<Spec> =
   /** `leftOut`: some part makes no sense and is not in `spec`; which one, and why. */
   | { readonly spec: Spec; readonly leftOut?: string }
-  /** Rightly nothing to do: headless, ExternalName, FQDN slices, another proxy's. */
-  | { readonly ignored: string }
+  /**
+   * Rightly nothing to do: headless, ExternalName, FQDN slices, another proxy's. `foreign`: addresses that
+   * another proxy serves, and that are to be left alone.
+   */
+  | { readonly ignored: string; readonly foreign?: readonly IpAddress[] }
   /** Makes no sense: skipped by name. The object's last good form, if there was one, stays in force. */
   | { readonly invalid: string };
 
@@ -62,6 +66,7 @@ export class ClusterState implements ObjectSink {
   readonly #slicesOfService = new Map<ObjectKey, Map<ObjectKey, EndpointSliceSpec>>();
   #node: NodeSpec | undefined;
   readonly #serviceCidrs = new Map<string, ServiceCidrSpec>();
+  readonly #foreign = new Map<ObjectKey, readonly IpAddress[]>();
   #nodeRevision = 0;
   readonly #skipped = new Map<string, SkippedObject>();
   readonly #listed = new Set<WatchedKind>();
@@ -92,7 +97,12 @@ export class ClusterState implements ObjectSink {
     return [...this.#serviceCidrs.values()];
   }
 
-  /** Grows with every change of `node` or `serviceCidrs`: tells a reader whether to look at them again. */
+  /** Addresses of Services that another proxy serves. */
+  get foreignAddresses(): readonly IpAddress[] {
+    return [...new Set([...this.#foreign.values()].flat())].sort();
+  }
+
+  /** Grows with every change of `node`, `serviceCidrs` or `foreignAddresses`: tells a reader whether to look at them again. */
   get nodeRevision(): number {
     return this.#nodeRevision;
   }
@@ -131,6 +141,7 @@ export class ClusterState implements ObjectSink {
   upsertService(key: ObjectKey, parsed: Parsed<ServiceSpec>): void {
     this.#note('Service', key, parsed);
     if ('invalid' in parsed) return;
+    this.#setForeign(key, 'ignored' in parsed ? parsed.foreign : undefined);
     const before = this.#services.get(key);
     const after = 'spec' in parsed ? parsed.spec : undefined;
     if (isDeepStrictEqual(before, after)) return;
@@ -170,6 +181,7 @@ export class ClusterState implements ObjectSink {
     this.#skipped.delete(skippedId(kind, key));
     switch (kind) {
       case 'Service':
+        this.#setForeign(key as ObjectKey);
         if (this.#services.delete(key as ObjectKey)) this.#markDirty(key as ObjectKey);
         break;
       case 'EndpointSlice': {
@@ -198,6 +210,14 @@ export class ClusterState implements ObjectSink {
     const id = skippedId('Manifest', path);
     if (reason === undefined) this.#skipped.delete(id);
     else this.#skipped.set(id, { kind: 'Manifest', key: path, reason });
+  }
+
+  #setForeign(service: ObjectKey, addresses: readonly IpAddress[] = []): void {
+    const before = this.#foreign.get(service) ?? [];
+    if (isDeepStrictEqual(before, addresses)) return;
+    if (addresses.length) this.#foreign.set(service, addresses);
+    else this.#foreign.delete(service);
+    this.#nodeChanged();
   }
 
   #link(key: ObjectKey, slice: EndpointSliceSpec): void {
@@ -243,7 +263,7 @@ export class ClusterState implements ObjectSink {
   #keysOf(kind: WatchedKind): Iterable<string> {
     switch (kind) {
       case 'Service':
-        return this.#services.keys();
+        return [...this.#services.keys(), ...this.#foreign.keys()];
       case 'EndpointSlice':
         return this.#slices.keys();
       case 'Node':

@@ -34,6 +34,8 @@ export interface ClusterView {
   service(key: ObjectKey): ServiceSpec | undefined;
   endpointSlices(service: ObjectKey): readonly EndpointSliceSpec[];
   readonly skipped: readonly SkippedObject[];
+  /** Addresses of Services that another proxy serves. */
+  readonly foreignAddresses: readonly IpAddress[];
 }
 
 /** A frontend of a Service. */

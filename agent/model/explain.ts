@@ -56,10 +56,12 @@ export class Explainer {
   readonly #node: NodeFacts;
   readonly #index: ServiceIndex;
   readonly #nodePortAddresses: ReadonlySet<IpAddress>;
+  readonly #foreignAddresses: ReadonlySet<IpAddress>;
 
   constructor(cluster: ClusterView, node: NodeFacts) {
     this.#node = node;
     this.#index = new ServiceIndex(cluster, node);
+    this.#foreignAddresses = new Set(cluster.foreignAddresses);
     this.#nodePortAddresses = new Set(nodePortAddressesOf(node));
   }
 
@@ -76,7 +78,11 @@ export class Explainer {
     const closed = this.#index.find({ scope: 'otherPorts', protocol: 'any', address, port: 0 });
     if (closed) return this.#explainClosedPort(query, origin, closed.winner);
     const isServiceAddress = this.#node.serviceCIDRs.some((cidr) => prefixContains(cidr, address));
-    const cause = isServiceAddress ? 'unallocated' : this.#causeOfPassing(query, origin);
+    const cause = this.#foreignAddresses.has(address)
+      ? 'other-proxy'
+      : isServiceAddress
+        ? 'unallocated'
+        : this.#causeOfPassing(query, origin);
     return { ...undecided(query, origin, cause), notes: notesOnNobody(this.#index, query, cause) };
   }
 

@@ -48,6 +48,8 @@ export type Cause =
   | 'closed-port'
   /** In a ServiceCIDR, and nothing of it is served. */
   | 'unallocated'
+  /** The clusterIP of a Service that is left to another proxy. */
+  | 'other-proxy'
   /** Loopback as somebody else than the node sees it. */
   | 'foreign-loopback'
   /** A Service's external or load-balancer address, but no port of it. */
@@ -69,6 +71,7 @@ export const VERDICTS: Readonly<Record<Cause, Verdict>> = {
   'source-not-allowed': 'drop',
   'closed-port': 'reject',
   unallocated: 'drop',
+  'other-proxy': 'pass',
   'foreign-loopback': 'pass',
   'unserved-port': 'pass',
   'node-port-not-here': 'pass',

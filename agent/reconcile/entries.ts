@@ -24,6 +24,9 @@ import {
 /** The value of a table in which it only counts whether a key is there. */
 export const PRESENT: Presence = { present: 1 };
 
+/** Of an address in a ServiceCIDR that another proxy serves. */
+export const LEFT_ALONE: Presence = { present: 0 };
+
 /** Bits of a source range's key that stand before the address: the service port id. */
 const ID_BITS = 32;
 

@@ -7,10 +7,16 @@ import {
   type IpAddress,
   type IpFamily,
   type IpPrefix,
+  prefixOf,
   unspecifiedAddress,
 } from '../model/address.ts';
-import { type Node, NodeFlags } from '../sys/layout.gen.ts';
-import { PRESENT, prefixKey, prefixOfKey } from './entries.ts';
+import {
+  type NodeFacts,
+  nodePortAddressesOf,
+  servesLoopbackNodePorts,
+} from '../model/node-facts.ts';
+import { type Node, NodeFlags, type Presence } from '../sys/layout.gen.ts';
+import { LEFT_ALONE, PRESENT, prefixKey, prefixOfKey } from './entries.ts';
 import type { KernelTables, Table } from './kernel-tables.ts';
 
 /** What the programs are to know of the node. */
@@ -23,6 +29,24 @@ export interface NodeState {
   readonly nodePortAddresses: readonly IpAddress[];
   readonly servesLoopbackNodePorts: boolean;
   readonly serviceCIDRs: readonly IpPrefix[];
+  /** Addresses in them that another proxy serves. */
+  readonly foreignAddresses: readonly IpAddress[];
+}
+
+/** What the programs are to know of a node of which this is known. */
+export function nodeStateOf(
+  facts: NodeFacts,
+  foreignAddresses: readonly IpAddress[],
+  netnsCookie: bigint,
+): NodeState {
+  return {
+    netnsCookie,
+    nodeIPs: facts.nodeIPs,
+    nodePortAddresses: nodePortAddressesOf(facts),
+    servesLoopbackNodePorts: servesLoopbackNodePorts(facts),
+    serviceCIDRs: facts.serviceCIDRs,
+    foreignAddresses,
+  };
 }
 
 export interface NodeReport {
@@ -36,11 +60,11 @@ export function reconcileNode(wanted: NodeState, tables: KernelTables): NodeRepo
   const reports = [
     reconcileEntry(wanted, tables.nodes),
     reconcileSet(
-      importantFirst(wanted).map((address) => ({ address })),
+      importantFirst(wanted).map((address) => [{ address }, PRESENT]),
       ({ address }) => address,
       tables.nodePortAddresses,
     ),
-    reconcileSet(wanted.serviceCIDRs.map(prefixKey), prefixOfKey, tables.serviceCidrs),
+    reconcileSet(serviceCidrEntries(wanted), prefixOfKey, tables.serviceCidrs),
   ];
   return {
     steps: reports.reduce((sum, { steps }) => sum + steps, 0),
@@ -72,19 +96,26 @@ function isEqual(a: Node, b: Node): boolean {
   );
 }
 
+/** Exceptions first: what another proxy serves must not lead nowhere meanwhile. */
+function serviceCidrEntries({ serviceCIDRs, foreignAddresses }: NodeState) {
+  return [
+    ...foreignAddresses.map((address) => [prefixKey(prefixOf(address)), LEFT_ALONE] as const),
+    ...serviceCIDRs.map((cidr) => [prefixKey(cidr), PRESENT] as const),
+  ];
+}
+
 /** What comes is written before what goes: an address that changes hands is never missing. */
 function reconcileSet<K>(
-  wanted: readonly K[],
+  wanted: readonly (readonly [K, Presence])[],
   idOf: (key: K) => string,
-  table: Table<K, typeof PRESENT>,
+  table: Table<K, Presence>,
 ): NodeReport {
-  const present = new Map(table.entries().map(([key]) => [idOf(key), key]));
-  const missing = wanted.filter((key) => !present.has(idOf(key)));
-  for (const key of wanted) present.delete(idOf(key));
-  const refused = [
-    ...table.put(missing.map((key) => [key, PRESENT])),
-    ...table.delete([...present.values()]),
-  ];
+  const held = table.entries();
+  const values = new Map(held.map(([key, value]) => [idOf(key), value.present]));
+  const missing = wanted.filter(([key, value]) => values.get(idOf(key)) !== value.present);
+  const present = new Map(held.map(([key]) => [idOf(key), key]));
+  for (const [key] of wanted) present.delete(idOf(key));
+  const refused = [...table.put(missing), ...table.delete([...present.values()])];
   return {
     steps: missing.length + present.size,
     failures: refused.map(({ error }) => error.message),

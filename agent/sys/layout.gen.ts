@@ -388,7 +388,7 @@ export const MAPS = {
   members: { name: 'members', type: 1, flags: 1, maxEntries: 131072, key: memberKey, value: memberValue, layoutHash: '9db23d54' } satisfies MapSpec<MemberKey, MemberValue>,
   sourceRanges: { name: 'source_ranges', type: 11, flags: 1, maxEntries: 131072, key: sourceRangeKey, value: presence, layoutHash: '4a59c318' } satisfies MapSpec<SourceRangeKey, Presence>,
   nodePortAddresses: { name: 'node_port_addresses', type: 1, flags: 1, maxEntries: 4096, key: nodePortAddress, value: presence, layoutHash: '52a74f18' } satisfies MapSpec<NodePortAddress, Presence>,
-  serviceCidrs: { name: 'service_cidrs', type: 11, flags: 1, maxEntries: 1024, key: ipPrefix, value: presence, layoutHash: 'b61fbed2' } satisfies MapSpec<IpPrefix, Presence>,
+  serviceCidrs: { name: 'service_cidrs', type: 11, flags: 1, maxEntries: 131072, key: ipPrefix, value: presence, layoutHash: '329080d3' } satisfies MapSpec<IpPrefix, Presence>,
   nodes: { name: 'nodes', type: 2, flags: 0, maxEntries: 1, key: u32, value: node, layoutHash: 'a9f497a0' } satisfies MapSpec<number, Node>,
   affinities: { name: 'affinities', type: 9, flags: 0, maxEntries: 16384, key: affinityKey, value: affinityValue, layoutHash: '78ea9076' } satisfies MapSpec<AffinityKey, AffinityValue>,
   servicePorts: { name: 'service_ports', type: 1, flags: 1, maxEntries: 131072, key: u32, value: servicePortName, layoutHash: 'c0bb325a' } satisfies MapSpec<number, ServicePortName>,

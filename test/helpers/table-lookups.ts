@@ -25,7 +25,8 @@ export function lookupsIn(tables: FakeTables | Tables): LookupTables {
       get: ({ address }) =>
         tables.serviceCidrs
           .entries()
-          .find(([key]) => prefixContains(prefixOfKey(key), address))?.[1],
+          .filter(([key]) => prefixContains(prefixOfKey(key), address))
+          .sort(([a], [b]) => b.bits - a.bits)[0]?.[1],
     },
   };
 }

@@ -4,6 +4,7 @@
 // listens everywhere: nobody but the programs can refuse.
 
 import test from 'ava';
+import type { KubeObject } from '../lab/kube-object.ts';
 import { defaultServiceCidr } from '../lab/service-cidr.ts';
 import { type Clients, startClients } from './clients.ts';
 import { inBothFamilies, twinOf } from './dual-stack.ts';
@@ -16,6 +17,8 @@ const WEB = '10.96.0.1';
 const BACKEND = '10.244.1.1';
 /** No Service has them; the first is in the ServiceCIDR. */
 const UNALLOCATED = '10.96.0.9';
+/** Of a Service that is left to another proxy. */
+const THEIRS = '10.96.0.7';
 const OUTSIDE = '10.96.200.9';
 
 let clients: Clients;
@@ -87,6 +90,20 @@ test.serial('connect() to port 0 asks for a route, and is told the source addres
       await socket.close();
     }
   }
+});
+
+test.serial('what another proxy serves in a ServiceCIDR is left to it', async (t) => {
+  if (!canMakeNodes(t)) return;
+  const { probe } = clients.pod;
+  const labels = { 'service.kubernetes.io/service-proxy-name': 'mesh' };
+  const [service] = kubeService('theirs', inBothFamilies(THEIRS), []);
+  node().write('theirs', [
+    { ...service, metadata: { ...service?.metadata, labels } } as KubeObject,
+  ]);
+  await comesTo(t, `${THEIRS}:80`, () => landings(probe, THEIRS, 80));
+  t.is(await errnos(probe, UNALLOCATED, 80), 'EHOSTUNREACH');
+  node().remove('theirs');
+  await comesTo(t, 'EHOSTUNREACH', () => errnos(probe, THEIRS, 80));
 });
 
 test.serial('ServiceCIDRs come and go', async (t) => {

@@ -25,6 +25,7 @@ import {
   affinityTimeoutOf,
   clusterIPsOf,
   existsIn,
+  isLeftToAnotherProxy,
   isProgrammed,
   type Kind,
   kindOf,
@@ -95,6 +96,9 @@ export function decide(
   // 1.6, the table of closed ports, as nftables mode has it (1.18).
   const known = services.find((service) => clusterIPsOf(service).includes(address));
   if (known) return { ...pass, verdict: 'reject', service: keyOf(known.metadata) };
+  // 1.1: they are another proxy's, which rewrites packets before anybody drops them.
+  const foreign = cluster.services.filter(isLeftToAnotherProxy);
+  if (foreign.some((service) => clusterIPsOf(service).includes(address))) return pass;
   const serviceCIDRs =
     node.serviceCIDRs ?? cluster.serviceCIDRs.flatMap(({ spec }) => spec.cidrs ?? []);
   return isInside(address, cidrsOf(familyOf(address), serviceCIDRs))

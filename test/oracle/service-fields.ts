@@ -9,13 +9,18 @@ export type Kind = 'clusterIP' | 'externalIP' | 'loadBalancer' | 'nodePort';
 
 /** 1.1 and 1.3: whether the Service asks this proxy for anything. */
 export function isProgrammed(service: RawService): boolean {
-  const { metadata, spec } = service;
+  const { spec } = service;
   return (
-    !Object.hasOwn(metadata.labels ?? {}, 'service.kubernetes.io/service-proxy-name') &&
+    !isLeftToAnotherProxy(service) &&
     spec.type !== 'ExternalName' &&
     !['', 'None'].includes(spec.clusterIP ?? '') &&
     isSoundService(service)
   );
+}
+
+/** 1.1: by the label, whatever its value. */
+export function isLeftToAnotherProxy({ metadata }: RawService): boolean {
+  return Object.hasOwn(metadata.labels ?? {}, 'service.kubernetes.io/service-proxy-name');
 }
 
 /** 1.3: without a clusterIP of the family the Service does not exist in it. */

@@ -9,10 +9,9 @@ import {
   type NodeFacts,
   type NodePortAddresses,
   nodeFacts,
-  nodePortAddressesOf,
   parseNodePortAddresses,
-  servesLoopbackNodePorts,
 } from '../../agent/model/node-facts.ts';
+import { nodeStateOf } from '../../agent/reconcile/node-tables.ts';
 import type { NodeView } from '../../agent/reconcile/reconciler.ts';
 import { address, prefixes } from '../helpers/objects.ts';
 
@@ -66,17 +65,8 @@ export function factsOf({ config, localAddresses }: NodeOptions, cluster: Cluste
 }
 
 /** What the reconciler asks for in each pass. */
-export function nodeViewOf(facts: NodeFacts): NodeView {
-  return {
-    traits: facts,
-    state: {
-      netnsCookie: 1n,
-      nodeIPs: facts.nodeIPs,
-      nodePortAddresses: nodePortAddressesOf(facts),
-      servesLoopbackNodePorts: servesLoopbackNodePorts(facts),
-      serviceCIDRs: facts.serviceCIDRs,
-    },
-  };
+export function nodeViewOf(facts: NodeFacts, cluster: ClusterState): NodeView {
+  return { traits: facts, state: nodeStateOf(facts, cluster.foreignAddresses, 1n) };
 }
 
 function nodePortAddresses(words: readonly string[]): NodePortAddresses {

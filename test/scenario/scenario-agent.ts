@@ -41,7 +41,7 @@ export class ScenarioAgent {
     this.#tables = tables;
     this.#options = options;
     this.#reconciler = new Reconciler(this.#cluster, tables, SILENT, () =>
-      nodeViewOf(this.#facts()),
+      nodeViewOf(this.#facts(), this.#cluster),
     );
     if (tables instanceof FakeTables) {
       tables.afterWrite = () => assertNone(brokenLookups(tables));

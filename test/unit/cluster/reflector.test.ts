@@ -98,7 +98,6 @@ test('asks only for what may matter (semantics 1.1)', async (t) => {
   const services = await setup(t, []);
   const slices = await setup(t, [], { resource: ENDPOINT_SLICES });
   t.deepEqual(await nthQuery(t, services, 1), {
-    labelSelector: '!service.kubernetes.io/service-proxy-name',
     fieldSelector: 'spec.clusterIP!=None',
     limit: '250',
   });

@@ -10,14 +10,10 @@ import { parseQueryLine } from '../../../agent/commands/explain-query.ts';
 import { type IpAddress, parsePrefix, unspecifiedAddress } from '../../../agent/model/address.ts';
 import { ClusterState } from '../../../agent/model/cluster-state.ts';
 import { Explainer } from '../../../agent/model/explain.ts';
-import {
-  type NodeFacts,
-  type NodePortAddresses,
-  nodePortAddressesOf,
-  servesLoopbackNodePorts,
-} from '../../../agent/model/node-facts.ts';
+import type { NodeFacts, NodePortAddresses } from '../../../agent/model/node-facts.ts';
 import type { EndpointSliceSpec, ServiceSpec } from '../../../agent/model/objects.ts';
 import { frontendEntryKey } from '../../../agent/reconcile/entries.ts';
+import { nodeStateOf } from '../../../agent/reconcile/node-tables.ts';
 import { Reconciler } from '../../../agent/reconcile/reconciler.ts';
 import { FakeTables } from '../../helpers/fake-tables.ts';
 import { address, frontend, keyOf, service, slice } from '../../helpers/objects.ts';
@@ -29,17 +25,7 @@ const addresses = (...texts: string[]) => texts.map(address);
 
 async function tablesOf(cluster: ClusterState, facts: NodeFacts): Promise<FakeTables> {
   const tables = new FakeTables();
-  const { name, zone, nodeIPs } = facts;
-  const view = {
-    traits: { name, zone, nodeIPs },
-    state: {
-      netnsCookie: 1n,
-      nodeIPs,
-      nodePortAddresses: nodePortAddressesOf(facts),
-      servesLoopbackNodePorts: servesLoopbackNodePorts(facts),
-      serviceCIDRs: facts.serviceCIDRs,
-    },
-  };
+  const view = { traits: facts, state: nodeStateOf(facts, cluster.foreignAddresses, 1n) };
   const silent = { passed() {}, audited() {} };
   await new Reconciler(cluster, tables, silent, () => view).reconcileAll();
   return tables;

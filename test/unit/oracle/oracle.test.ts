@@ -118,7 +118,7 @@ test(
   cluster([quote({}, { labels: { 'service.kubernetes.io/service-proxy-name': '' } })]),
   POD,
   QUOTE,
-  UNKNOWN,
+  PASSED,
 );
 test(
   '1.1 a Service with the label headless is served: only slices are left out by it',

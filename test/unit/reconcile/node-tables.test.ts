@@ -20,6 +20,7 @@ const STATE: NodeState = {
   nodePortAddresses: [address('10.0.0.1'), address('192.168.0.1')],
   servesLoopbackNodePorts: false,
   serviceCIDRs: [prefix('10.96.0.0/12'), prefix('fd00:96::/112')],
+  foreignAddresses: [],
 };
 
 const FIVE_WRITES = [
@@ -301,4 +302,20 @@ test('what was refused and waits is no repair either', async (t) => {
   await until('the next attempt is due', () => (reconciler.retryInMs ?? 0) === 0);
   await reconciler.reconcileChanges();
   t.deepEqual(held(tables), HELD);
+});
+
+test('addresses of another proxy are exceptions from the ServiceCIDRs, as long as they are its', (t) => {
+  const tables = new FakeTables();
+  const writes = watchWrites(tables);
+  const foreignAddresses = [address('10.96.0.9')];
+  reconcileNode({ ...STATE, foreignAddresses }, tables);
+  t.true(writes.indexOf('put 10.96.0.9/32') < writes.indexOf('put 10.96.0.0/12'));
+  const present = (text: string) => tables.serviceCidrs.get(prefixKey(prefix(text)))?.present;
+  t.deepEqual([present('10.96.0.9/32'), present('10.96.0.0/12')], [0, 1]);
+  t.is(reconcileNode({ ...STATE, foreignAddresses }, tables).steps, 0);
+  tables.serviceCidrs.put([[prefixKey(prefix('10.96.0.9/32')), PRESENT]]);
+  t.is(reconcileNode({ ...STATE, foreignAddresses }, tables).steps, 1);
+  t.is(present('10.96.0.9/32'), 0);
+  reconcileNode(STATE, tables);
+  t.is(present('10.96.0.9/32'), undefined);
 });
