@@ -30,6 +30,7 @@ import {
   type Kind,
   kindOf,
   loadBalancerIPsOf,
+  namedClusterIPsOf,
   policyOf,
   sourceRangesOf,
 } from './service-fields.ts';
@@ -98,7 +99,7 @@ export function decide(
   if (known) return { ...pass, verdict: 'reject', service: keyOf(known.metadata) };
   // 1.1: they are another proxy's, which rewrites packets before anybody drops them.
   const foreign = cluster.services.filter(isLeftToAnotherProxy);
-  if (foreign.some((service) => clusterIPsOf(service).includes(address))) return pass;
+  if (foreign.some((service) => namedClusterIPsOf(service).includes(address))) return pass;
   const serviceCIDRs =
     node.serviceCIDRs ?? cluster.serviceCIDRs.flatMap(({ spec }) => spec.cidrs ?? []);
   return isInside(address, cidrsOf(familyOf(address), serviceCIDRs))

@@ -41,6 +41,11 @@ export function clusterIPsOf({ spec }: RawService): string[] {
   return addresses((spec.clusterIPs ?? [spec.clusterIP]).map(canonical));
 }
 
+/** What a Service that makes no sense to us may have by the other proxy's lights: all that it names. */
+export function namedClusterIPsOf({ spec }: RawService): string[] {
+  return addresses([spec.clusterIP, ...(spec.clusterIPs ?? [])].map(canonical));
+}
+
 /** Only those that the nodes are to serve: not those with ipMode Proxy. */
 export function loadBalancerIPsOf({ status }: RawService): string[] {
   const served = (status?.loadBalancer?.ingress ?? []).filter(
