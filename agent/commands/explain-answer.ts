@@ -59,6 +59,11 @@ export interface Answer {
 /** What the kernel's tables make of a connection, against what should be. */
 export interface KernelAnswer {
   readonly agrees: boolean;
+  /**
+   * Whether a program acts on such a connection: those on sockets do, on TCP and UDP of clients on this node.
+   * False: the tables hold the answer, and nobody reads it.
+   */
+  readonly hasProgram: boolean;
   /** What is otherwise in the kernel, a line each. */
   readonly differences: readonly string[];
   readonly verdict: Verdict;

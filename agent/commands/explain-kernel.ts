@@ -103,7 +103,19 @@ export function compareWithKernel(answer: Answer, kernel: KernelDecision): Kerne
       : []),
     ...backendDifferences(backends, answer.backends),
   ];
-  return { agrees: !differences.length, differences, verdict, service: service ?? null, backends };
+  return {
+    agrees: !differences.length,
+    hasProgram: hasProgram(answer),
+    differences,
+    verdict,
+    service: service ?? null,
+    backends,
+  };
+}
+
+/** What passes is left alone, which takes no program. */
+function hasProgram({ verdict, origin, to }: Answer): boolean {
+  return verdict === 'pass' || (origin !== 'external' && !to.startsWith('sctp/'));
 }
 
 /** Loopback is the node's own in its own network namespace alone: there the origin is the host. */

@@ -87,7 +87,15 @@ function facts(answer: Answer): string[] {
   ];
 }
 
-function kernelLines({ agrees, differences }: KernelAnswer): string[] {
+function kernelLines({ agrees, hasProgram, differences }: KernelAnswer): string[] {
+  if (agrees && !hasProgram) {
+    return [
+      line(
+        'Kernel',
+        'holds the same, but no program acts yet on what is not a TCP or UDP socket of this node',
+      ),
+    ];
+  }
   if (agrees) return [line('Kernel', 'does the same')];
   return [
     line('Kernel', 'does otherwise, or is just being written:'),

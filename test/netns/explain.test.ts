@@ -78,6 +78,7 @@ test.serial('what somebody else does to a table is told', async (t) => {
   const [answer] = await ask('--bpffs', node().bpffs);
   t.deepEqual(answer?.kernel, {
     agrees: false,
+    hasProgram: true,
     differences: [
       'its verdict is reject, not forward',
       'its kind is otherPorts, not clusterIP',

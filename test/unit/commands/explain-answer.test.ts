@@ -322,10 +322,13 @@ test('long tables are cut', (t) => {
 
 test('what the kernel does is told only when somebody looked', (t) => {
   const one = answer(`${POD} tcp/10.96.0.1:80`);
-  const kernel = { agrees: true, differences: [], verdict: 'pass', service: null, backends: [] };
+  const held = { differences: [], verdict: 'pass', service: null, backends: [] };
+  const kernel = { agrees: true, hasProgram: true, ...held };
   const other = { ...kernel, agrees: false, differences: ['its verdict is pass, not forward'] };
   t.false(answerText(one, plain).includes('Kernel'));
   t.true(answerText({ ...one, kernel } as Answer, plain).includes('\nKernel     does the same\n'));
+  const unread = answerText({ ...one, kernel: { ...kernel, hasProgram: false } } as Answer, plain);
+  t.regex(unread, /^Kernel +holds the same, but no program acts/m);
   const text = answerText({ ...one, kernel: other } as Answer, plain);
   t.true(text.includes('does otherwise'));
   t.true(text.includes('\n           its verdict is pass, not forward\n'));

@@ -135,6 +135,22 @@ const tells = test.macro({
   title: (title = '') => `told: ${title}`,
 });
 
+test('no program acts on clients outside, nor on SCTP', async (t) => {
+  const cluster = new ClusterState();
+  const spec = service('default/web', ['10.96.0.1'], ['http/TCP:80', 'assoc/SCTP:80']);
+  cluster.upsertService(keyOf(spec), { spec });
+  const tables = lookupsIn(await tablesOf(cluster, NODE));
+  const acts = (asked: string) => {
+    const answer = answerOf(new Explainer(cluster, NODE).explain(parseQueryLine(asked)), NODE);
+    const decision = kernelDecision(tables, parseQueryLine(asked), answer.origin);
+    return compareWithKernel(answer, decision).hasProgram;
+  };
+  t.true(acts('host tcp/10.96.0.1:80'));
+  t.false(acts('external tcp/10.96.0.1:80'));
+  t.false(acts('host sctp/10.96.0.1:80'));
+  t.true(acts('external tcp/192.0.2.99:80'), 'what is left alone needs none');
+});
+
 const CLUSTER_IP = frontendEntryKey(frontend('10.96.0.1:80/TCP'));
 const ASKED = 'host tcp/10.96.0.1:80';
 const change =
