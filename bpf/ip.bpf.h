@@ -20,6 +20,10 @@ enum ip_family {
 
 #define IPV4_MAPPED_WORD bpf_htonl(0xffff)
 
+/* TCP_ESTABLISHED, which stands for a connected UDP socket too; net/tcp_states.h is not
+ * user-visible. */
+#define SOCK_CONNECTED 1
+
 /* The kernel's families of sockets; include/linux/socket.h is not user-visible. */
 #define AF_INET 2
 #define AF_INET6 10

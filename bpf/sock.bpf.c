@@ -23,9 +23,6 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define REFUSE 0
 #define PROCEED 1
 
-/* State of a connected UDP socket; include/net/tcp_states.h is not user-visible. */
-#define SOCK_STATE_ESTABLISHED 1
-
 /* Without a return value of its own a refused connect() says EPERM, which even in-kernel users
  * mistake. */
 static __always_inline int refuse(void)
@@ -138,8 +135,7 @@ static __always_inline int on_sendmsg(struct bpf_sock_addr *ctx, const enum ip_f
 	route = route_inside(&frontend);
 	if (!route.run.count)
 		return route.drops ? unreachable() : refuse();
-	if (kept && ctx->sk->state == SOCK_STATE_ESTABLISHED &&
-	    ip_port_equal(&kept->service, &service) &&
+	if (kept && ctx->sk->state == SOCK_CONNECTED && ip_port_equal(&kept->service, &service) &&
 	    backend_serves(frontend.service_port_id, &kept->backend)) {
 		/* The kernel lets a connected socket hear no other, also while this one drains. */
 		backend = kept->backend;
@@ -165,7 +161,7 @@ static __always_inline int on_recvmsg(struct bpf_sock_addr *ctx, const enum ip_f
 	if (!kept)
 		return PROCEED;
 	sock_addr_load(ctx, family, &source);
-	if (ctx->sk->state == SOCK_STATE_ESTABLISHED && ip_port_equal(&kept->backend, &source))
+	if (ctx->sk->state == SOCK_CONNECTED && ip_port_equal(&kept->backend, &source))
 		service = &kept->service;
 	else
 		service = udp_service_of(bpf_get_socket_cookie(ctx), &source);

@@ -32,7 +32,7 @@ static __always_inline void name_socket(const struct sock *sk, __u64 cookie,
 	/* SOCK_DIAG finds IPv4 sockets by mapped addresses too. */
 	request->sdiag_family = ADDRESS_FAMILY;
 	request->sdiag_protocol = IPPROTO_UDP;
-	request->idiag_states = 1 << CONNECTED;
+	request->idiag_states = 1 << SOCK_CONNECTED;
 	__builtin_memcpy(request->id.idiag_src, &local.address, sizeof(local.address));
 	request->id.idiag_sport = local.port;
 	__builtin_memcpy(request->id.idiag_dst, &peer.address, sizeof(peer.address));

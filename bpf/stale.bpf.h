@@ -17,9 +17,6 @@
 #include "service.bpf.h"
 #include <bpf/bpf_helpers.h>
 
-/* The kernel's TCP_ESTABLISHED, which stands for a connected UDP socket too. */
-#define CONNECTED 1
-
 /*
  * A single look-up may miss an entry that is being replaced (see frontend_read()), and here a miss
  * destroys.
@@ -48,7 +45,7 @@ static __always_inline int socket_stale(const struct sock *sk, const struct sock
 {
 	struct ip_port local, peer;
 
-	if (sk->sk_protocol != IPPROTO_UDP || sk->__sk_common.skc_state != CONNECTED ||
+	if (sk->sk_protocol != IPPROTO_UDP || sk->__sk_common.skc_state != SOCK_CONNECTED ||
 	    kept->service_port_id == NO_SERVICE_PORT)
 		return 0;
 	sock_ends_load(sk, &local, &peer);

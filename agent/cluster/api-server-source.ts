@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Objects from the API server. Built by main.ts; one reflector per watched kind.
+// Objects from the API server. Built by the agent and by `explain`; one reflector per watched kind.
 
 import type { Logger } from '../telemetry/log.ts';
 import { type ApiAccess, parseServerUrl } from './api-access.ts';

@@ -51,7 +51,7 @@ export function addNodeOptions(command: Command): Command {
     )
     .option(
       '--masquerade-all',
-      'all traffic to clusterIPs gets an address of the node as its source',
+      'packets to clusterIPs get an address of the node as their source; sockets keep theirs',
     );
 }
 

@@ -288,7 +288,7 @@ function isPublished(
   );
 }
 
-/** The word of the model for each number of the tables. */
+/** The number in the tables for each word of the model. */
 export const KINDS: Readonly<Record<KindName, FrontendKind>> = {
   clusterIP: FrontendKind.CLUSTER_IP,
   externalIP: FrontendKind.EXTERNAL_IP,

@@ -98,7 +98,8 @@ function servicePort({ service }: Case, protocol: Protocol, backend: Backend): R
       },
     ],
     affinityTimeoutSeconds: 0,
-    members: [{ backend, isInCluster: true, isInLocal: false }],
+    // Unconnected UDP remembers its backend, a connection does not.
+    members: protocol === 'UDP' ? [{ backend, isInCluster: true, isInLocal: false }] : [],
     sourceRanges: [],
   };
 }
