@@ -262,13 +262,21 @@ test('an event without an object', relists, watch(['{"type":"ADDED"}\n'], 'open'
 test('an event of an unknown type', relists, watch([event('PATCHED', service('a'))], 'open'));
 
 test('after a new list, an object that is the same is not dirty', async (t) => {
+  const { promise: held, resolve: release } = Promise.withResolvers<void>();
   const it = await setup(t, [
     page([service('a'), service('b')], { resourceVersion: '1' }),
     watch([expired(410)], 'ended'),
-    page([service('a'), service('b', '5', '10.96.0.5')], { resourceVersion: '9' }),
+    async (response, request) => {
+      await held;
+      page([service('a'), service('b', '5', '10.96.0.5')], { resourceVersion: '9' })(
+        response,
+        request,
+      );
+    },
   ]);
   await nthQuery(t, it, 3);
   it.state.takeDirty();
+  release();
   await nthQuery(t, it, 4);
   t.deepEqual([...it.state.takeDirty()], ['default/b']);
 });
