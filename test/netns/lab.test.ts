@@ -117,7 +117,8 @@ test.serial('readiness follows the probe; a deleted pod ends in order and is gon
     const { errno } = await lab
       .pod('client')
       .client.call('connect', { host: new URL(url).hostname, port: 8080 });
-    t.is(errno, 'EHOSTUNREACH');
+    // Its network namespace goes a little later than it does.
+    t.true(errno === 'ECONNREFUSED' || errno === 'EHOSTUNREACH', errno);
   });
 });
 
