@@ -61,7 +61,7 @@ export function servicePortName({ service, servicePort }: Explanation): string {
 }
 
 /** The field that holds the policy for what was dialled. */
-export function policyName({ frontend }: Pick<Explanation, 'frontend'>): string {
+function policyName({ frontend }: Pick<Explanation, 'frontend'>): string {
   return frontend?.kind === 'clusterIP' ? 'internalTrafficPolicy' : 'externalTrafficPolicy';
 }
 

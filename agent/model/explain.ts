@@ -36,11 +36,6 @@ import {
 import type { TrafficPolicy } from './objects.ts';
 import { policyOf, type Route } from './resolve.ts';
 
-/** Answers one query. For many, an {@link Explainer} is made once. */
-export function explain(cluster: ClusterView, node: NodeFacts, query: Query): Explanation {
-  return new Explainer(cluster, node).explain(query);
-}
-
 /** The client's address as rules see it: the node's is its node IP. undefined: not known. */
 type Source = IpAddress | undefined;
 

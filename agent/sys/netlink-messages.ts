@@ -10,7 +10,7 @@ const ATTRIBUTE = { size: 4, length: 0, type: 2 } as const;
 const ALIGNMENT = 4;
 
 /** NLM_F_* */
-export const REQUEST = 0x1;
+const REQUEST = 0x1;
 export const WANTS_ACK = 0x4;
 export const DUMP = 0x300;
 const DUMP_INTERRUPTED = 0x10;

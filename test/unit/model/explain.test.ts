@@ -6,7 +6,7 @@
 import test from 'ava';
 import { parsePrefix } from '../../../agent/model/address.ts';
 import { ClusterState } from '../../../agent/model/cluster-state.ts';
-import { Explainer, explain } from '../../../agent/model/explain.ts';
+import { Explainer } from '../../../agent/model/explain.ts';
 import type { Explanation, Query } from '../../../agent/model/explanation.ts';
 import {
   type NodeFacts,
@@ -15,6 +15,9 @@ import {
 } from '../../../agent/model/node-facts.ts';
 import type { EndpointSliceSpec, Protocol, ServiceSpec } from '../../../agent/model/objects.ts';
 import { address, keyOf, service, slice } from '../../helpers/objects.ts';
+
+const explain = (cluster: ClusterState, node: NodeFacts, asked: Query) =>
+  new Explainer(cluster, node).explain(asked);
 
 const prefixes = (...texts: string[]) => texts.flatMap((text) => parsePrefix(text) ?? []);
 const addresses = (...texts: string[]) => texts.map(address);
