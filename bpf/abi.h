@@ -32,6 +32,9 @@ enum frontend_scope {
 	FRONTEND_AT_NODE = 1,
 	/* Those to its address for which there is no other frontend; port and protocol are 0. */
 	FRONTEND_AT_OTHER_PORTS = 2,
+	/* ICMP echo requests to its address; port and protocol are 0. Those to a clusterIP need
+	 * none: its other ports tell of it. */
+	FRONTEND_AT_ECHO = 3,
 };
 
 /* What clients dial. Example: ::ffff:10.96.0.10, 53, IPPROTO_UDP. */
@@ -50,6 +53,7 @@ enum frontend_kind {
 	FRONTEND_LOAD_BALANCER = 3,
 	FRONTEND_NODE_PORT = 4,
 	FRONTEND_OTHER_PORTS = 5,
+	FRONTEND_ECHO = 6,
 };
 
 enum frontend_flags {
@@ -61,6 +65,9 @@ enum frontend_flags {
 	FRONTEND_LOCAL_OUTSIDE = 8,
 	/* Only clients in the service port's source ranges are let in. */
 	FRONTEND_RESTRICTED = 16,
+	/* The runs are Maglev tables: on the packet path the hash of a connection is its place in
+	   them. */
+	FRONTEND_MAGLEV = 32,
 };
 
 /* A run of consecutive slots: slots[first] ... slots[first + count - 1]. */
@@ -110,6 +117,9 @@ enum member_flags {
 	MEMBER_IN_CLUSTER = 1,
 	/* New traffic where the local list counts. */
 	MEMBER_IN_LOCAL = 2,
+	/* It is on this node: its packets come from here, so that clients' addresses can be kept.
+	 */
+	MEMBER_ON_NODE = 4,
 };
 
 struct member_value {
@@ -152,6 +162,155 @@ struct node {
 	/* Where connections of the node itself come from; 0.0.0.0 and :: when it is not known. */
 	struct ip_address ipv4;
 	struct ip_address ipv6;
+	/* Source ports of masqueraded flows, a range that nothing else on the node uses. */
+	__u16 masquerade_first_port;
+	__u16 masquerade_port_count;
+};
+
+enum device_flags {
+	/* The node's end of a pod's device: what comes in are packets of a client inside. */
+	DEVICE_OF_POD = 1,
+};
+
+/* What the programs must know of a network device; by ifindex. */
+struct device {
+	enum device_flags flags;
+	/* What packets that leave by it are masqueraded with; 0.0.0.0 and :: when it has none. */
+	struct ip_address ipv4;
+	struct ip_address ipv6;
+};
+
+/*
+ * Packets of one connection in one direction, as they meet a program. Two entries make a flow, of
+ * the request and of the reply; either has all that is needed to make the other again:
+ *
+ *	client -> service	becomes		source -> backend	(request)
+ *	backend -> source	becomes		service -> client	(reply)
+ *
+ * where `source` is the client, the client with another port, or an address of this node.
+ */
+struct flow_key {
+	struct ip_port source;
+	struct ip_port destination;
+	__u32 protocol; /* IPPROTO_* */
+};
+
+enum flow_flags {
+	/* Packets of the client; else those of the backend. */
+	FLOW_REQUEST = 1,
+	/* Translated on the way out, else on the way in. */
+	FLOW_AT_EGRESS = 2,
+	/* The backend sees an address of this node in place of the client's. */
+	FLOW_MASQUERADED = 4,
+	/* One half of a masqueraded flow's translation, of packets that the stack forwards in
+	   between. */
+	FLOW_FORWARDED = 8,
+	/* The backend has answered. */
+	FLOW_REPLIED = 16,
+	/* TCP: the client, the backend has ended its direction. */
+	FLOW_REQUEST_FIN = 32,
+	FLOW_REPLY_FIN = 64,
+	/* TCP: either end has reset the connection. */
+	FLOW_RESET = 128,
+};
+
+/* What its packets become. */
+struct flow_value {
+	__u64 last_used_ns; /* CLOCK_MONOTONIC_COARSE; by either half, at most FLOW_CHECK_NS late */
+	/* When the other half was last seen to be there. */
+	__u64 checked_ns;
+	struct ip_port source;
+	struct ip_port destination;
+	__u32 service_port_id;
+	enum flow_flags flags;
+};
+
+/* A fragmented packet: what later fragments have in common with the first, which has the ports. */
+struct fragment_key {
+	struct ip_address source;
+	struct ip_address destination;
+	__u32 id; /* as in the header */
+	__u32 protocol;
+};
+
+struct fragment_ports {
+	__be16 source;
+	__be16 destination;
+};
+
+/*
+ * What happens to packets on the packet path, as counted for each CPU in `packet_counts`. Names of
+ * refusals and drops are those of what `explain` says.
+ */
+enum packet_outcome {
+	/* Not for a service: left as it is. */
+	PACKET_PASSED = 0,
+	/* Translated, on the way to a backend of this node, through the stack. */
+	PACKET_REQUEST_DELIVERED = 1,
+	/* Translated and masqueraded, and sent on without the stack. */
+	PACKET_REQUEST_REDIRECTED = 2,
+	/* Translated, masqueraded on the way out, with the stack in between. */
+	PACKET_REQUEST_FORWARDED = 3,
+	PACKET_REPLY_DELIVERED = 4,
+	PACKET_REPLY_REDIRECTED = 5,
+	PACKET_REPLY_FORWARDED = 6,
+	/* The second half of PACKET_REQUEST_FORWARDED and PACKET_REPLY_FORWARDED. */
+	PACKET_FORWARDED_OUT = 7,
+	/* An ICMP error about a translated packet, translated too. */
+	PACKET_ICMP_ERROR_TRANSLATED = 8,
+	PACKET_ECHO_ANSWERED = 9,
+
+	/* TCP: answered with a reset; else with ICMP port unreachable. */
+	PACKET_REFUSED_NO_ENDPOINTS = 10,
+	PACKET_REFUSED_CLOSED_PORT = 11,
+	/* TCP: in the middle of a connection that is not known. */
+	PACKET_REFUSED_UNKNOWN_FLOW = 12,
+
+	/* To be refused, but too many were lately. */
+	PACKET_DROPPED_REFUSAL_LIMIT = 13,
+	PACKET_DROPPED_NO_LOCAL_ENDPOINTS = 14,
+	PACKET_DROPPED_SOURCE_NOT_ALLOWED = 15,
+	PACKET_DROPPED_UNALLOCATED = 16,
+	/* Every port tried for a masqueraded flow was in use. */
+	PACKET_DROPPED_MASQUERADE_PORTS_EXHAUSTED = 17,
+	/* The device towards the backend has no address of the family. */
+	PACKET_DROPPED_NO_MASQUERADE_ADDRESS = 18,
+	PACKET_DROPPED_NO_ROUTE = 19,
+	/* To a port of masqueraded flows, of none that is known: the client's next packet mends it.
+	 */
+	PACKET_DROPPED_UNKNOWN_REPLY = 20,
+	/* SCTP: the port would have to change, and with it a checksum over the whole packet. */
+	PACKET_DROPPED_SCTP_PORT = 21,
+	/* The flow table took no entry. */
+	PACKET_DROPPED_FLOW_TABLE = 22,
+	/* The kernel refused to change the packet. */
+	PACKET_DROPPED_CANNOT_REWRITE = 23,
+
+	/* Besides what becomes of a packet. */
+	PACKET_FLOW_CREATED = 24,
+	/* A new connection on the addresses and ports of one that had ended. */
+	PACKET_FLOW_REPLACED = 25,
+	/* One half was gone and has been made again. */
+	PACKET_FLOW_RESTORED = 26,
+	/* UDP: given up with its backend. */
+	PACKET_FLOW_BACKEND_GONE = 27,
+	/* Another flow has the client's port at the backend already. */
+	PACKET_SOURCE_PORT_CHANGED = 28,
+	PACKET_FIRST_FRAGMENT = 29,
+	PACKET_LATER_FRAGMENT = 30,
+
+	PACKET_OUTCOMES,
+};
+
+/* How often, on one CPU. */
+struct packet_count {
+	__u64 packets;
+};
+
+/* Refusals that one CPU may still make. */
+struct refusal_budget {
+	__u64 filled_ns; /* CLOCK_MONOTONIC */
+	__u32 left;
 	__u32 pad;
 };
 

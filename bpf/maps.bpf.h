@@ -40,8 +40,7 @@ struct {
 	__array(values, struct slot_array);
 } slots SEC(".maps");
 
-/* Backends that a remembered choice may go on using. Holds service ports whose choices are
- * remembered. */
+/* Backends that a remembered choice may go on using: of every service port, those that serve. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -131,5 +130,58 @@ struct {
 	__type(key, struct udp_peer_key);
 	__type(value, struct ip_port);
 } udp_services SEC(".maps");
+
+/* Where pods have their addresses: their connections are those of clients inside. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1024);
+	__type(key, struct ip_prefix);
+	__type(value, struct presence);
+} cluster_cidrs SEC(".maps");
+
+/* ifindex -> what the packet path must know of a device. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, struct device);
+} devices SEC(".maps");
+
+/*
+ * Connections on the packet path, two entries each. LRU because it must not fill up when nobody
+ * sweeps it.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 131072);
+	__type(key, struct flow_key);
+	__type(value, struct flow_value);
+} flows SEC(".maps");
+
+/* Fragments on the packet path whose first one has been seen. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct fragment_key);
+	__type(value, struct fragment_ports);
+} fragments SEC(".maps");
+
+/* enum packet_outcome -> how often. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, PACKET_OUTCOMES);
+	__type(key, __u32);
+	__type(value, struct packet_count);
+} packet_counts SEC(".maps");
+
+/* At index 0. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct refusal_budget);
+} refusal_budgets SEC(".maps");
 
 #endif

@@ -38,6 +38,15 @@ export interface NodeConfig {
   readonly masqueradeAll: boolean;
 }
 
+/** Consecutive ports. */
+export interface PortRange {
+  readonly first: number;
+  readonly count: number;
+}
+
+/** Of the dynamic ports of RFC 6335: half of what Linux gives to connections of the node itself stays with them. */
+export const DEFAULT_MASQUERADE_PORTS: PortRange = { first: 49152, count: 16384 };
+
 export interface NodeFacts extends NodeTraits {
   /** Every address that packets to it end here, but for loopback. */
   readonly localAddresses: ReadonlySet<IpAddress>;

@@ -11,8 +11,10 @@ import {
   unspecifiedAddress,
 } from '../model/address.ts';
 import {
+  DEFAULT_MASQUERADE_PORTS,
   type NodeFacts,
   nodePortAddressesOf,
+  type PortRange,
   servesLoopbackNodePorts,
 } from '../model/node-facts.ts';
 import { type Node, NodeFlags, type Presence } from '../sys/layout.gen.ts';
@@ -31,6 +33,8 @@ export interface NodeState {
   readonly serviceCIDRs: readonly IpPrefix[];
   /** Addresses in them that another proxy serves. */
   readonly foreignAddresses: readonly IpAddress[];
+  /** Source ports of masqueraded flows. */
+  readonly masqueradePorts: PortRange;
 }
 
 /** What the programs are to know of a node of which this is known. */
@@ -46,6 +50,7 @@ export function nodeStateOf(
     servesLoopbackNodePorts: servesLoopbackNodePorts(facts),
     serviceCIDRs: facts.serviceCIDRs,
     foreignAddresses,
+    masqueradePorts: DEFAULT_MASQUERADE_PORTS,
   };
 }
 
@@ -84,6 +89,8 @@ function reconcileEntry(wanted: NodeState, table: KernelTables['nodes']): NodeRe
     flags: wanted.servesLoopbackNodePorts ? NodeFlags.LOOPBACK_NODE_PORTS : 0,
     ipv4: firstOf(wanted.nodeIPs, 'IPv4'),
     ipv6: firstOf(wanted.nodeIPs, 'IPv6'),
+    masqueradeFirstPort: wanted.masqueradePorts.first,
+    masqueradePortCount: wanted.masqueradePorts.count,
   };
   const [[, before] = []] = table.entries();
   if (before && isEqual(before, node)) return { steps: 0, failures: [] };
@@ -92,7 +99,12 @@ function reconcileEntry(wanted: NodeState, table: KernelTables['nodes']): NodeRe
 
 function isEqual(a: Node, b: Node): boolean {
   return (
-    a.netnsCookie === b.netnsCookie && a.flags === b.flags && a.ipv4 === b.ipv4 && a.ipv6 === b.ipv6
+    a.netnsCookie === b.netnsCookie &&
+    a.flags === b.flags &&
+    a.ipv4 === b.ipv4 &&
+    a.ipv6 === b.ipv6 &&
+    a.masqueradeFirstPort === b.masqueradeFirstPort &&
+    a.masqueradePortCount === b.masqueradePortCount
   );
 }
 

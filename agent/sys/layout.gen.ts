@@ -8,6 +8,7 @@ export const FrontendScope = {
   AT_ADDRESS: 0,
   AT_NODE: 1,
   AT_OTHER_PORTS: 2,
+  AT_ECHO: 3,
 } as const;
 export type FrontendScope = (typeof FrontendScope)[keyof typeof FrontendScope];
 
@@ -40,6 +41,7 @@ export const FrontendKind = {
   LOAD_BALANCER: 3,
   NODE_PORT: 4,
   OTHER_PORTS: 5,
+  ECHO: 6,
 } as const;
 export type FrontendKind = (typeof FrontendKind)[keyof typeof FrontendKind];
 
@@ -49,6 +51,7 @@ export const FrontendFlags = {
   LOCAL_INSIDE: 4,
   LOCAL_OUTSIDE: 8,
   RESTRICTED: 16,
+  MAGLEV: 32,
 } as const;
 export type FrontendFlags = number;
 
@@ -135,6 +138,7 @@ export const memberKey: Codec<MemberKey> = {
 export const MemberFlags = {
   IN_CLUSTER: 1,
   IN_LOCAL: 2,
+  ON_NODE: 4,
 } as const;
 export type MemberFlags = number;
 
@@ -227,6 +231,8 @@ export interface Node {
   readonly flags: NodeFlags;
   readonly ipv4: IpAddress;
   readonly ipv6: IpAddress;
+  readonly masqueradeFirstPort: number;
+  readonly masqueradePortCount: number;
 }
 
 export const node: Codec<Node> = {
@@ -236,12 +242,16 @@ export const node: Codec<Node> = {
     view.setUint32(at + 8, value.flags, true);
     writeAddress(view, at + 12, value.ipv4);
     writeAddress(view, at + 28, value.ipv6);
+    view.setUint16(at + 44, value.masqueradeFirstPort, true);
+    view.setUint16(at + 46, value.masqueradePortCount, true);
   },
   read: (view, at) => ({
     netnsCookie: view.getBigUint64(at, true),
     flags: view.getUint32(at + 8, true) as NodeFlags,
     ipv4: readAddress(view, at + 12),
     ipv6: readAddress(view, at + 28),
+    masqueradeFirstPort: view.getUint16(at + 44, true),
+    masqueradePortCount: view.getUint16(at + 46, true),
   }),
 };
 
@@ -362,6 +372,163 @@ export const udpBackend: Codec<UdpBackend> = {
   }),
 };
 
+export const DeviceFlags = {
+  OF_POD: 1,
+} as const;
+export type DeviceFlags = number;
+
+export interface Device {
+  readonly flags: DeviceFlags;
+  readonly ipv4: IpAddress;
+  readonly ipv6: IpAddress;
+}
+
+export const device: Codec<Device> = {
+  size: 36,
+  write(view, at, value) {
+    view.setUint32(at, value.flags, true);
+    writeAddress(view, at + 4, value.ipv4);
+    writeAddress(view, at + 20, value.ipv6);
+  },
+  read: (view, at) => ({
+    flags: view.getUint32(at, true) as DeviceFlags,
+    ipv4: readAddress(view, at + 4),
+    ipv6: readAddress(view, at + 20),
+  }),
+};
+
+export interface FlowKey {
+  readonly source: IpPort;
+  readonly destination: IpPort;
+  readonly protocol: number;
+}
+
+export const flowKey: Codec<FlowKey> = {
+  size: 44,
+  write(view, at, value) {
+    ipPort.write(view, at, value.source);
+    ipPort.write(view, at + 20, value.destination);
+    view.setUint32(at + 40, value.protocol, true);
+  },
+  read: (view, at) => ({
+    source: ipPort.read(view, at),
+    destination: ipPort.read(view, at + 20),
+    protocol: view.getUint32(at + 40, true),
+  }),
+};
+
+export const FlowFlags = {
+  REQUEST: 1,
+  AT_EGRESS: 2,
+  MASQUERADED: 4,
+  FORWARDED: 8,
+  REPLIED: 16,
+  REQUEST_FIN: 32,
+  REPLY_FIN: 64,
+  RESET: 128,
+} as const;
+export type FlowFlags = number;
+
+export interface FlowValue {
+  readonly lastUsedNs: bigint;
+  readonly checkedNs: bigint;
+  readonly source: IpPort;
+  readonly destination: IpPort;
+  readonly servicePortId: number;
+  readonly flags: FlowFlags;
+}
+
+export const flowValue: Codec<FlowValue> = {
+  size: 64,
+  write(view, at, value) {
+    view.setBigUint64(at, value.lastUsedNs, true);
+    view.setBigUint64(at + 8, value.checkedNs, true);
+    ipPort.write(view, at + 16, value.source);
+    ipPort.write(view, at + 36, value.destination);
+    view.setUint32(at + 56, value.servicePortId, true);
+    view.setUint32(at + 60, value.flags, true);
+  },
+  read: (view, at) => ({
+    lastUsedNs: view.getBigUint64(at, true),
+    checkedNs: view.getBigUint64(at + 8, true),
+    source: ipPort.read(view, at + 16),
+    destination: ipPort.read(view, at + 36),
+    servicePortId: view.getUint32(at + 56, true),
+    flags: view.getUint32(at + 60, true) as FlowFlags,
+  }),
+};
+
+export interface FragmentKey {
+  readonly source: IpAddress;
+  readonly destination: IpAddress;
+  readonly id: number;
+  readonly protocol: number;
+}
+
+export const fragmentKey: Codec<FragmentKey> = {
+  size: 40,
+  write(view, at, value) {
+    writeAddress(view, at, value.source);
+    writeAddress(view, at + 16, value.destination);
+    view.setUint32(at + 32, value.id, true);
+    view.setUint32(at + 36, value.protocol, true);
+  },
+  read: (view, at) => ({
+    source: readAddress(view, at),
+    destination: readAddress(view, at + 16),
+    id: view.getUint32(at + 32, true),
+    protocol: view.getUint32(at + 36, true),
+  }),
+};
+
+export interface FragmentPorts {
+  readonly source: number;
+  readonly destination: number;
+}
+
+export const fragmentPorts: Codec<FragmentPorts> = {
+  size: 4,
+  write(view, at, value) {
+    view.setUint16(at, value.source);
+    view.setUint16(at + 2, value.destination);
+  },
+  read: (view, at) => ({
+    source: view.getUint16(at),
+    destination: view.getUint16(at + 2),
+  }),
+};
+
+export interface PacketCount {
+  readonly packets: bigint;
+}
+
+export const packetCount: Codec<PacketCount> = {
+  size: 8,
+  write(view, at, value) {
+    view.setBigUint64(at, value.packets, true);
+  },
+  read: (view, at) => ({
+    packets: view.getBigUint64(at, true),
+  }),
+};
+
+export interface RefusalBudget {
+  readonly filledNs: bigint;
+  readonly left: number;
+}
+
+export const refusalBudget: Codec<RefusalBudget> = {
+  size: 16,
+  write(view, at, value) {
+    view.setBigUint64(at, value.filledNs, true);
+    view.setUint32(at + 8, value.left, true);
+  },
+  read: (view, at) => ({
+    filledNs: view.getBigUint64(at, true),
+    left: view.getUint32(at + 8, true),
+  }),
+};
+
 export interface StaleSocket {
   readonly cookie: bigint;
   readonly netnsInode: number;
@@ -382,6 +549,42 @@ export const staleSocket: Codec<StaleSocket> = {
   }),
 };
 
+export const PacketOutcome = {
+  PASSED: 0,
+  REQUEST_DELIVERED: 1,
+  REQUEST_REDIRECTED: 2,
+  REQUEST_FORWARDED: 3,
+  REPLY_DELIVERED: 4,
+  REPLY_REDIRECTED: 5,
+  REPLY_FORWARDED: 6,
+  FORWARDED_OUT: 7,
+  ICMP_ERROR_TRANSLATED: 8,
+  ECHO_ANSWERED: 9,
+  REFUSED_NO_ENDPOINTS: 10,
+  REFUSED_CLOSED_PORT: 11,
+  REFUSED_UNKNOWN_FLOW: 12,
+  DROPPED_REFUSAL_LIMIT: 13,
+  DROPPED_NO_LOCAL_ENDPOINTS: 14,
+  DROPPED_SOURCE_NOT_ALLOWED: 15,
+  DROPPED_UNALLOCATED: 16,
+  DROPPED_MASQUERADE_PORTS_EXHAUSTED: 17,
+  DROPPED_NO_MASQUERADE_ADDRESS: 18,
+  DROPPED_NO_ROUTE: 19,
+  DROPPED_UNKNOWN_REPLY: 20,
+  DROPPED_SCTP_PORT: 21,
+  DROPPED_FLOW_TABLE: 22,
+  DROPPED_CANNOT_REWRITE: 23,
+  FLOW_CREATED: 24,
+  FLOW_REPLACED: 25,
+  FLOW_RESTORED: 26,
+  FLOW_BACKEND_GONE: 27,
+  SOURCE_PORT_CHANGED: 28,
+  FIRST_FRAGMENT: 29,
+  LATER_FRAGMENT: 30,
+  OUTCOMES: 31,
+} as const;
+export type PacketOutcome = (typeof PacketOutcome)[keyof typeof PacketOutcome];
+
 export const MAPS = {
   frontends: { name: 'frontends', type: 1, flags: 1, maxEntries: 131072, key: frontendKey, value: frontendValue, layoutHash: 'b5bb375b' } satisfies MapSpec<FrontendKey, FrontendValue>,
   slots: { name: 'slots', type: 12, flags: 0, maxEntries: 1, key: u32, value: u32, layoutHash: 'a051481c', inner: { name: 'slot_array', type: 2, flags: 4096, maxEntries: 1, key: u32, value: ipPort, layoutHash: '3954239c' } satisfies MapSpec<number, IpPort> } satisfies MapSpec<number, number> & { inner: unknown },
@@ -389,10 +592,16 @@ export const MAPS = {
   sourceRanges: { name: 'source_ranges', type: 11, flags: 1, maxEntries: 131072, key: sourceRangeKey, value: presence, layoutHash: '4a59c318' } satisfies MapSpec<SourceRangeKey, Presence>,
   nodePortAddresses: { name: 'node_port_addresses', type: 1, flags: 1, maxEntries: 4096, key: nodePortAddress, value: presence, layoutHash: '52a74f18' } satisfies MapSpec<NodePortAddress, Presence>,
   serviceCidrs: { name: 'service_cidrs', type: 11, flags: 1, maxEntries: 131072, key: ipPrefix, value: presence, layoutHash: '329080d3' } satisfies MapSpec<IpPrefix, Presence>,
-  nodes: { name: 'nodes', type: 2, flags: 0, maxEntries: 1, key: u32, value: node, layoutHash: 'a9f497a0' } satisfies MapSpec<number, Node>,
+  nodes: { name: 'nodes', type: 2, flags: 0, maxEntries: 1, key: u32, value: node, layoutHash: '5847889c' } satisfies MapSpec<number, Node>,
   affinities: { name: 'affinities', type: 9, flags: 0, maxEntries: 16384, key: affinityKey, value: affinityValue, layoutHash: '78ea9076' } satisfies MapSpec<AffinityKey, AffinityValue>,
   servicePorts: { name: 'service_ports', type: 1, flags: 1, maxEntries: 131072, key: u32, value: servicePortName, layoutHash: 'c0bb325a' } satisfies MapSpec<number, ServicePortName>,
   socketServices: { name: 'socket_services', type: 24, flags: 1, maxEntries: 0, key: u32, value: socketService, layoutHash: '245dbb75' } satisfies MapSpec<number, SocketService>,
   udpBackends: { name: 'udp_backends', type: 9, flags: 0, maxEntries: 16384, key: udpPeerKey, value: udpBackend, layoutHash: '298c464f' } satisfies MapSpec<UdpPeerKey, UdpBackend>,
   udpServices: { name: 'udp_services', type: 9, flags: 0, maxEntries: 16384, key: udpPeerKey, value: ipPort, layoutHash: 'b1d0d096' } satisfies MapSpec<UdpPeerKey, IpPort>,
+  clusterCidrs: { name: 'cluster_cidrs', type: 11, flags: 1, maxEntries: 1024, key: ipPrefix, value: presence, layoutHash: 'b61fbed2' } satisfies MapSpec<IpPrefix, Presence>,
+  devices: { name: 'devices', type: 1, flags: 1, maxEntries: 16384, key: u32, value: device, layoutHash: 'eb1eb8e5' } satisfies MapSpec<number, Device>,
+  flows: { name: 'flows', type: 9, flags: 0, maxEntries: 131072, key: flowKey, value: flowValue, layoutHash: '680cfa93' } satisfies MapSpec<FlowKey, FlowValue>,
+  fragments: { name: 'fragments', type: 9, flags: 0, maxEntries: 8192, key: fragmentKey, value: fragmentPorts, layoutHash: '6348f47f' } satisfies MapSpec<FragmentKey, FragmentPorts>,
+  packetCounts: { name: 'packet_counts', type: 6, flags: 0, maxEntries: 31, key: u32, value: packetCount, layoutHash: '944e1a6d' } satisfies MapSpec<number, PacketCount>,
+  refusalBudgets: { name: 'refusal_budgets', type: 6, flags: 0, maxEntries: 1, key: u32, value: refusalBudget, layoutHash: '8db4961a' } satisfies MapSpec<number, RefusalBudget>,
 } as const;

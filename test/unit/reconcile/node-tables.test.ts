@@ -21,6 +21,7 @@ const STATE: NodeState = {
   servesLoopbackNodePorts: false,
   serviceCIDRs: [prefix('10.96.0.0/12'), prefix('fd00:96::/112')],
   foreignAddresses: [],
+  masqueradePorts: { first: 50000, count: 10 },
 };
 
 const FIVE_WRITES = [
@@ -47,7 +48,16 @@ function held(tables: FakeTables) {
 }
 
 const HELD = {
-  nodes: [{ netnsCookie: 7n, flags: 0, ipv4: address('10.0.0.1'), ipv6: address('fd00::1') }],
+  nodes: [
+    {
+      netnsCookie: 7n,
+      flags: 0,
+      ipv4: address('10.0.0.1'),
+      ipv6: address('fd00::1'),
+      masqueradeFirstPort: 50000,
+      masqueradePortCount: 10,
+    },
+  ],
   nodePortAddresses: [address('10.0.0.1'), address('192.168.0.1')],
   serviceCidrs: [prefix('10.96.0.0/12'), prefix('fd00:96::/112')],
 };

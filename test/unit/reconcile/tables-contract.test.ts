@@ -296,6 +296,8 @@ for (const kind of KINDS) {
       flags: NodeFlags.LOOPBACK_NODE_PORTS,
       ipv4: '10.0.0.1' as IpAddress,
       ipv6: 'fd00::1' as IpAddress,
+      masqueradeFirstPort: 0xc001,
+      masqueradePortCount: 0x3ffe,
     };
     t.deepEqual(nodes.put([[0, node]]), []);
     t.deepEqual(nodes.entries(), [[0, node]]);
