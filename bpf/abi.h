@@ -356,4 +356,28 @@ struct socket_service {
 	__u32 service_port_id;
 };
 
+/*
+ * How long a flow stays that nothing uses; the only place with these numbers. The programs heed
+ * them at each packet, user space when it sweeps.
+ */
+enum flow_timeout_seconds {
+	/* The backend has not answered. */
+	FLOW_TIMEOUT_TCP_OPENING = 60,
+	/* It has, and neither end has closed. */
+	FLOW_TIMEOUT_TCP_ESTABLISHED = 24 * 3600,
+	/* One end has closed its direction. */
+	FLOW_TIMEOUT_TCP_CLOSING = 3600,
+	/* Both have, or either has reset the connection. */
+	FLOW_TIMEOUT_TCP_CLOSED = 10,
+	FLOW_TIMEOUT_UDP_UNANSWERED = 30,
+	FLOW_TIMEOUT_UDP_ANSWERED = 120,
+	FLOW_TIMEOUT_SCTP_UNANSWERED = 60,
+	FLOW_TIMEOUT_SCTP_ANSWERED = 300,
+};
+
+/* How often, at most, either half of a flow looks after the other. */
+enum flow_check {
+	FLOW_CHECK_NS = 100 * 1000 * 1000,
+};
+
 #endif

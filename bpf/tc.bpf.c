@@ -14,6 +14,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* Types that user space reads, besides those in tables. */
 const enum packet_outcome outcomes SEC("records") = PACKET_PASSED;
+const enum flow_timeout_seconds timeouts SEC("records") = FLOW_TIMEOUT_TCP_OPENING;
 
 /* On devices whose packets begin with an Ethernet header. */
 

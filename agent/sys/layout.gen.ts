@@ -585,6 +585,18 @@ export const PacketOutcome = {
 } as const;
 export type PacketOutcome = (typeof PacketOutcome)[keyof typeof PacketOutcome];
 
+export const FlowTimeoutSeconds = {
+  TIMEOUT_TCP_OPENING: 60,
+  TIMEOUT_TCP_ESTABLISHED: 86400,
+  TIMEOUT_TCP_CLOSING: 3600,
+  TIMEOUT_TCP_CLOSED: 10,
+  TIMEOUT_UDP_UNANSWERED: 30,
+  TIMEOUT_UDP_ANSWERED: 120,
+  TIMEOUT_SCTP_UNANSWERED: 60,
+  TIMEOUT_SCTP_ANSWERED: 300,
+} as const;
+export type FlowTimeoutSeconds = (typeof FlowTimeoutSeconds)[keyof typeof FlowTimeoutSeconds];
+
 export const MAPS = {
   frontends: { name: 'frontends', type: 1, flags: 1, maxEntries: 131072, key: frontendKey, value: frontendValue, layoutHash: 'b5bb375b' } satisfies MapSpec<FrontendKey, FrontendValue>,
   slots: { name: 'slots', type: 12, flags: 0, maxEntries: 1, key: u32, value: u32, layoutHash: 'a051481c', inner: { name: 'slot_array', type: 2, flags: 4096, maxEntries: 1, key: u32, value: ipPort, layoutHash: '3954239c' } satisfies MapSpec<number, IpPort> } satisfies MapSpec<number, number> & { inner: unknown },
