@@ -12,3 +12,8 @@ export function cpuCount(list: string): number {
 export function possibleCpus(): number {
   return cpuCount(readFileSync('/sys/devices/system/cpu/possible', 'utf8'));
 }
+
+/** Bytes of a value of `size` that is kept for each of `cpus` CPUs: the kernel rounds each up to 8. Pure. */
+export function perCpuSize(size: number, cpus: number): number {
+  return Math.ceil(size / 8) * 8 * cpus;
+}

@@ -44,6 +44,17 @@ export class KernelMap<K, V> {
     return entries;
   }
 
+  /** {@link entries} in batches, under the terms of {@link RawMap.batches}. */
+  *batches(size: number): Generator<[K, V][], void> {
+    for (const { keys, values, count } of this.raw.batches(size)) {
+      const [keyView, valueView] = [new DataView(keys.buffer), new DataView(values.buffer)];
+      yield Array.from({ length: count }, (_, i): [K, V] => [
+        this.#key.read(keyView, i * this.#key.size),
+        this.#value.read(valueView, i * this.#value.size),
+      ]);
+    }
+  }
+
   /** Writes all entries, each atomically, going on behind one that is refused. */
   put(entries: readonly (readonly [K, V])[]): RefusedEntry[] {
     const keys = encode(

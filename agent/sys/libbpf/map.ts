@@ -3,6 +3,7 @@
 // ever read or written past its end.
 
 import { closeSync } from 'node:fs';
+import { perCpuSize, possibleCpus } from '../cpus.ts';
 import { libbpf } from './ffi.ts';
 import { ENOENT, KernelError } from './kernel-error.ts';
 
@@ -12,11 +13,21 @@ export interface BatchStop {
   readonly error: KernelError;
 }
 
+/** Entries read in one go. */
+export interface Batch {
+  readonly keys: Uint8Array;
+  readonly values: Uint8Array;
+  readonly count: number;
+}
+
 /** enum bpf_map_update_elem flags */
 const BPF_ANY = 0;
 
+/** enum bpf_map_type: PERCPU_HASH, PERCPU_ARRAY, LRU_PERCPU_HASH. */
+const PER_CPU_TYPES: readonly number[] = [5, 6, 10];
+
 /** Offsets in struct bpf_map_info (linux/bpf.h). */
-const INFO = { size: 88, id: 4, keySize: 8, valueSize: 12, maxEntries: 16 } as const;
+const INFO = { size: 88, type: 0, id: 4, keySize: 8, valueSize: 12, maxEntries: 16 } as const;
 /** Offset of map_flags and size of struct bpf_map_create_opts (libbpf 1.0). */
 const CREATE_OPTIONS = { size: 48, mapFlags: 28 } as const;
 
@@ -26,6 +37,7 @@ export class RawMap {
   readonly name: string;
   readonly id: number;
   readonly keySize: number;
+  /** As user space reads and writes it: of a map per CPU, the values of all possible CPUs. */
   readonly valueSize: number;
   readonly maxEntries: number;
 
@@ -37,7 +49,9 @@ export class RawMap {
     this.name = name;
     this.id = info.readUInt32LE(INFO.id);
     this.keySize = info.readUInt32LE(INFO.keySize);
-    this.valueSize = info.readUInt32LE(INFO.valueSize);
+    const valueSize = info.readUInt32LE(INFO.valueSize);
+    const isPerCpu = PER_CPU_TYPES.includes(info.readUInt32LE(INFO.type));
+    this.valueSize = isPerCpu ? perCpuSize(valueSize, possibleCpus()) : valueSize;
     this.maxEntries = info.readUInt32LE(INFO.maxEntries);
   }
 
@@ -110,25 +124,29 @@ export class RawMap {
 
   /** Writes every entry into `other`, a map of the same sizes. */
   copyTo(other: RawMap): void {
-    this.#readBatches((keys, values, count) => {
+    for (const { keys, values, count } of this.batches(DUMP_BATCH)) {
       const stop = other.updateBatch(keys, values, count);
       if (stop) throw stop.error;
-    });
+    }
   }
 
   /** Visits every entry. The buffers are reused: copy what is to be kept. */
   forEach(visit: (keys: DataView, keyAt: number, values: DataView, valueAt: number) => void): void {
-    this.#readBatches((keys, values, count) => {
+    for (const { keys, values, count } of this.batches(DUMP_BATCH)) {
       const [keyView, valueView] = [new DataView(keys.buffer), new DataView(values.buffer)];
       for (let i = 0; i < count; i++) {
         visit(keyView, i * this.keySize, valueView, i * this.valueSize);
       }
-    });
+    }
   }
 
-  /** The buffers are reused. */
-  #readBatches(take: (keys: Uint8Array, values: Uint8Array, count: number) => void): void {
-    const capacity = Math.min(this.maxEntries, DUMP_BATCH);
+  /**
+   * Every entry, in batches of at most `size`, each read when it is asked for: in between, others may write,
+   * and what was read may be deleted. An entry that is written meanwhile may be missed or come twice. The
+   * buffers are reused. A hash refuses (ENOSPC) only when one bucket alone holds more than `size`.
+   */
+  *batches(size: number): Generator<Batch, void> {
+    const capacity = Math.min(this.maxEntries, size);
     const keys = new Uint8Array(capacity * this.keySize);
     const values = new Uint8Array(capacity * this.valueSize);
     let cursor: Uint8Array | null = null;
@@ -137,7 +155,7 @@ export class RawMap {
       const count: [number] = [capacity];
       const result = libbpf().mapLookupBatch(this.fd, cursor, next, keys, values, count, null);
       if (result !== 0 && result !== -ENOENT) check(result, `read map ${this.name}`);
-      take(keys, values, count[0]);
+      yield { keys, values, count: count[0] };
       if (result === -ENOENT) return;
       cursor = next;
     }
@@ -155,7 +173,7 @@ export class RawMap {
   }
 }
 
-/** Entries read at a time; a hash refuses (ENOSPC) only when one bucket alone holds more. */
+/** Entries read at a time, where nobody waits meanwhile. */
 const DUMP_BATCH = 4096;
 
 /** @returns `result` when it is no error. @throws KernelError. */

@@ -113,6 +113,16 @@ test('the text form is one: what it is made of reads as itself, in any spelling'
   t.pass();
 });
 
+test('the longest run of zeros is left out, wherever zeros are', (t) => {
+  for (let pattern = 0; pattern < 256; pattern++) {
+    const groups = Array.from({ length: 8 }, (_, i) => (pattern & (1 << i) ? 0x0a0 + i : 0));
+    const view = new DataView(new ArrayBuffer(ADDRESS_SIZE));
+    for (const [i, group] of groups.entries()) view.setUint16(i * 2, group);
+    const spelled = groups.map((group) => group.toString(16).padStart(4, '0')).join(':');
+    t.is(readAddress(view, 0), parseAddress(spelled) as IpAddress, spelled);
+  }
+});
+
 test('reading is the inverse of writing, and writing touches its sixteen bytes alone', (t) => {
   const addresses = fc.oneof(fc.ipV4(), fc.ipV6()).map((text) => parseAddress(text) as IpAddress);
   fc.assert(

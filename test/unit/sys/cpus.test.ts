@@ -2,7 +2,7 @@
 // CPU lists of the kernel, and how large tables are made on machines with many CPUs.
 
 import test from 'ava';
-import { cpuCount } from '../../../agent/sys/cpus.ts';
+import { cpuCount, perCpuSize } from '../../../agent/sys/cpus.ts';
 import { entriesFor } from '../../../agent/sys/datapath.ts';
 import { MAPS } from '../../../agent/sys/layout.gen.ts';
 
@@ -20,4 +20,11 @@ test('an LRU grows with the CPUs, a hash does not', (t) => {
   t.is(entriesFor(udpBackends, 2), udpBackends.maxEntries);
   t.is(entriesFor(udpBackends, 128), 65_536);
   t.is(entriesFor(frontends, 128), frontends.maxEntries);
+});
+
+test('a value per CPU is rounded up for each of them', (t) => {
+  t.deepEqual(
+    [1, 8, 9, 16].map((size) => perCpuSize(size, 3)),
+    [24, 24, 48, 48],
+  );
 });
