@@ -56,7 +56,7 @@ function ownGate(name: string, findProblems: Gate['findProblems']): Gate {
 }
 
 function cFiles(): readonly string[] {
-  return globSync(['bpf/*.{c,h}', 'test/**/*.{c,h}'], { cwd: ROOT }).sort();
+  return globSync(['{bpf,scripts,test}/**/*.{c,h}'], { cwd: ROOT }).sort();
 }
 
 function isThere(file: string): boolean {
