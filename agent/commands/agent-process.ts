@@ -74,7 +74,7 @@ export async function runAgent(config: AgentConfig, log: Logger): Promise<void> 
         metrics.passed(pass.durationMs / 1000, pass.steps, pass.failures.length);
         logPass(log, pass);
         if (pass.services > 0) conflicts.tell(reconciler.conflicts);
-        if (pass.backendsGone > 0) sockets.request();
+        if (pass.udpBackendsGone > 0) sockets.request();
       },
       audited: ({ repairs }) => {
         metrics.repaired(repairs);

@@ -17,6 +17,7 @@ import {
   type Candidate,
   candidates,
   type EndpointList,
+  isLocal,
   type NodeTraits,
   type Selection,
   select,
@@ -31,7 +32,6 @@ import {
 import {
   type Backend,
   type BackendSet,
-  backendKey,
   type Frontend,
   type FrontendKind,
   frontendKey,
@@ -64,6 +64,8 @@ export interface Member {
   readonly isInCluster: boolean;
   /** New traffic by the local list. */
   readonly isInLocal: boolean;
+  /** Its packets come from this node: clients' addresses can be kept. */
+  readonly isOnNode: boolean;
 }
 
 /** All that is programmed for one service port. */
@@ -72,7 +74,7 @@ export interface ResolvedServicePort {
   readonly frontends: readonly ResolvedFrontend[];
   /** 0: none. */
   readonly affinityTimeoutSeconds: number;
-  /** Every backend that serves; empty where nothing remembers a choice. */
+  /** Every backend that serves. */
   readonly members: readonly Member[];
   /** Who may use restricted frontends. */
   readonly sourceRanges: readonly IpPrefix[];
@@ -95,14 +97,11 @@ export function resolve(
       if (index === 0) frontends.push(otherPortsOf(clusterIP));
       return { found, selection, sourceRanges, frontends };
     });
-    const isRemembered = port.protocol === 'UDP' || service.affinityTimeoutSeconds > 0;
     return {
       servicePort: { service: objectKey(service), portName: port.name, protocol: port.protocol },
       frontends: perFamily.flatMap(({ frontends }) => frontends),
       affinityTimeoutSeconds: service.affinityTimeoutSeconds,
-      members: isRemembered
-        ? perFamily.flatMap(({ found, selection }) => membersOf(found, selection))
-        : [],
+      members: perFamily.flatMap(({ found, selection }) => membersOf(found, selection, node)),
       sourceRanges: perFamily.flatMap(({ sourceRanges }) => sourceRanges),
     };
   });
@@ -209,14 +208,19 @@ function routeBy(list: EndpointList, selection: Selection): Route {
   };
 }
 
-function membersOf(found: readonly Candidate[], { cluster, local }: Selection): Member[] {
-  const inCluster = new Set(cluster.map(({ backend }) => backendKey(backend)));
-  const inLocal = new Set(local.map(({ backend }) => backendKey(backend)));
-  return found.flatMap(({ backend, endpoint }) => {
-    const key = backendKey(backend);
-    const isUsed = inCluster.has(key) || inLocal.has(key);
-    if (!isUsed && !endpoint.serving) return [];
-    return [{ backend, isInCluster: inCluster.has(key), isInLocal: inLocal.has(key) }];
+function membersOf(
+  found: readonly Candidate[],
+  { cluster, local }: Selection,
+  node: NodeTraits,
+): Member[] {
+  const inCluster = new Set(cluster);
+  const inLocal = new Set(local);
+  return found.flatMap((candidate) => {
+    const { backend, endpoint } = candidate;
+    const isInCluster = inCluster.has(candidate);
+    const isInLocal = inLocal.has(candidate);
+    if (!isInCluster && !isInLocal && !endpoint.serving) return [];
+    return [{ backend, isInCluster, isInLocal, isOnNode: isLocal(candidate, node) }];
   });
 }
 

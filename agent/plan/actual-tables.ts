@@ -89,6 +89,10 @@ export class ActualTables {
     return this.#portsById.has(id);
   }
 
+  servicePort(id: number): ServicePort | undefined {
+    return this.#portsById.get(id)?.servicePort;
+  }
+
   servicePortsOf(service: ObjectKey): ServicePortEntry[] {
     const keys = this.#portsOfService.get(service) ?? [];
     return [...keys].map((key) => this.#servicePorts.get(key) as ServicePortEntry);

@@ -43,7 +43,7 @@ interface SourceRangeStep {
 interface StepArguments {
   nameServicePort: ServicePortEntry;
   addSourceRange: SourceRangeStep;
-  /** With the flags that it has to have before or after the change. */
+  /** In the lists that it has to be in before or after the change. */
   widenMember: MemberStep;
   writeRun: { readonly run: SlotRun; readonly backends: readonly Backend[] };
   publishFrontend: FrontendEntry;
@@ -203,7 +203,7 @@ class Planner implements Plan {
         continue;
       }
       const flags = memberFlags(member);
-      const wide = before | flags;
+      const wide = widened(before, flags);
       if (wide !== before) {
         this.steps.widenMember.push({ service, servicePortId, backend, flags: wide });
       }
@@ -311,6 +311,15 @@ function drops({ backends, onEmpty }: Route): boolean {
   return backends.length === 0 && onEmpty === 'drop';
 }
 
-function memberFlags({ isInCluster, isInLocal }: Member): MemberFlags {
-  return (isInCluster ? MemberFlags.IN_CLUSTER : 0) | (isInLocal ? MemberFlags.IN_LOCAL : 0);
+function memberFlags({ isInCluster, isInLocal, isOnNode }: Member): MemberFlags {
+  return (
+    (isInCluster ? MemberFlags.IN_CLUSTER : 0) |
+    (isInLocal ? MemberFlags.IN_LOCAL : 0) |
+    (isOnNode ? MemberFlags.ON_NODE : 0)
+  );
+}
+
+/** What is allowed before or after; where it is, as it is now: that allows nothing. */
+function widened(before: MemberFlags, after: MemberFlags): MemberFlags {
+  return (before & ~MemberFlags.ON_NODE) | after;
 }

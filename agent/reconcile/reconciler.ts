@@ -28,8 +28,8 @@ export interface PassReport {
   /** Table writes. */
   readonly steps: number;
   readonly durationMs: number;
-  /** Backends that no longer serve a service port whose choices are remembered. */
-  readonly backendsGone: number;
+  /** Backends that no longer serve a service port of UDP, of which sockets may go on sending to them. */
+  readonly udpBackendsGone: number;
   readonly failures: readonly Failure[];
 }
 
@@ -203,21 +203,27 @@ export class Reconciler {
     const started = performance.now();
     const nodeSteps = this.#programNode();
     const desired = await inSlices(this.#desired(dirty));
-    const { steps, failures } = await this.#program(desired);
+    const { steps, failures, udpBackendsGone } = await this.#program(desired);
     this.#retries.record(desired.keys(), failures);
     const report: PassReport = {
       services: desired.size,
       steps: nodeSteps + stepCount(steps),
       durationMs: performance.now() - started,
-      backendsGone: steps.removeMember.length,
+      udpBackendsGone,
       failures,
     };
     this.#observer.passed(report);
     return { report, steps };
   }
 
-  async #program(desired: Desired): Promise<{ steps: Steps; failures: Failure[] }> {
+  async #program(
+    desired: Desired,
+  ): Promise<{ steps: Steps; failures: Failure[]; udpBackendsGone: number }> {
     const planned = await inSlices(planInParts(desired, this.#actual, this.#slots));
+    // Before names go with them.
+    const udpBackendsGone = planned.steps.removeMember.filter(
+      ({ servicePortId }) => this.#actual.servicePort(servicePortId)?.protocol === 'UDP',
+    ).length;
     const failures = await apply(planned, this.#slots.capacity, this.#tables, this.#actual);
     for (const run of planned.allocated) {
       if (!this.#actual.isPublished(run)) this.#slots.free(run);
@@ -225,7 +231,7 @@ export class Reconciler {
     // Otherwise slots that do not exist would be tried again, before others that do.
     this.#slots.shrink(this.#tables.slots.capacity);
     this.#cooling.add(this.#actual.takeRetired());
-    return { steps: planned.steps, failures };
+    return { steps: planned.steps, failures, udpBackendsGone };
   }
 
   /**

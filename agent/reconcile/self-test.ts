@@ -98,8 +98,7 @@ function servicePort({ service }: Case, protocol: Protocol, backend: Backend): R
       },
     ],
     affinityTimeoutSeconds: 0,
-    // Unconnected UDP remembers its backend, a connection does not.
-    members: protocol === 'UDP' ? [{ backend, isInCluster: true, isInLocal: false }] : [],
+    members: [{ backend, isInCluster: true, isInLocal: false, isOnNode: true }],
     sourceRanges: [],
   };
 }

@@ -141,10 +141,12 @@ export function resolved(
       },
     ],
     affinityTimeoutSeconds: 0,
-    members:
-      protocol === 'UDP'
-        ? set.map((one) => ({ backend: one, isInCluster: true, isInLocal: false }))
-        : [],
+    members: set.map((one) => ({
+      backend: one,
+      isInCluster: true,
+      isInLocal: false,
+      isOnNode: false,
+    })),
     sourceRanges: [],
   };
 }

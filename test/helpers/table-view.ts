@@ -3,7 +3,7 @@
 // the tables at any time and at rest. Reads any KernelTables, the double and the real ones alike.
 
 import { familyOf, formatEndpoint } from '../../agent/model/address.ts';
-import { protocolName, protocolNumber } from '../../agent/model/protocol.ts';
+import { protocolName } from '../../agent/model/protocol.ts';
 import { frontendKindOf, frontendOf, sourceRangeOf } from '../../agent/reconcile/entries.ts';
 import type { KernelTables } from '../../agent/reconcile/kernel-tables.ts';
 import {
@@ -116,7 +116,7 @@ export const NO_ENTRIES = { frontends: 0, members: 0, sourceRanges: 0, servicePo
 
 /**
  * What must hold between any two writes: names exist, runs lie within the slots and share none with
- * another run, backends that may be remembered are members of their list, restricted frontends have ranges.
+ * another run, backends are members of their list, restricted frontends have ranges.
  *
  * @returns what does not hold, one line each.
  */
@@ -146,7 +146,7 @@ export function brokenLookups(tables: View): string[] {
         if (i >= slots.length) problems.push(`${dialled}: slot ${i} lies behind the end`);
         const member = `${servicePortId} ${backendText(slots[i])}`;
         const list = isLocal ? MemberFlags.IN_LOCAL : MemberFlags.IN_CLUSTER;
-        if (isRemembered(key, value) && !((members.get(member) ?? 0) & list)) {
+        if (!((members.get(member) ?? 0) & list)) {
           problems.push(`${dialled}: ${member} is no member of its list`);
         }
       }
@@ -163,11 +163,6 @@ export function brokenLookups(tables: View): string[] {
 export function leftOvers(tables: View): string[] {
   const frontends = tables.frontends.entries();
   const used = new Set(frontends.map(([, { servicePortId }]) => servicePortId));
-  const remembered = new Set(
-    frontends
-      .filter(([key, value]) => isRemembered(key, value))
-      .map(([, { servicePortId }]) => servicePortId),
-  );
   const restricted = new Set(
     frontends
       .filter(([, { flags }]) => flags & FrontendFlags.RESTRICTED)
@@ -183,7 +178,7 @@ export function leftOvers(tables: View): string[] {
     if (other !== undefined) problems.push(`ids ${other} and ${id} are both ${text}`);
   }
   for (const [{ servicePortId, backend }] of tables.members.entries()) {
-    if (remembered.has(servicePortId)) continue;
+    if (used.has(servicePortId)) continue;
     problems.push(`${servicePortId} ${backendText(backend)} is a member for nothing`);
   }
   for (const [key] of tables.sourceRanges.entries()) {
@@ -199,11 +194,6 @@ export function leftOvers(tables: View): string[] {
   );
   for (const address of served.difference(closed)) problems.push(`${address} leaves ports open`);
   return problems;
-}
-
-/** Whether clients hold on to a backend of the frontend beyond one connection. */
-function isRemembered({ protocol }: FrontendKey, value: FrontendValue): boolean {
-  return protocol === protocolNumber('UDP') || value.affinityTimeoutSeconds > 0;
 }
 
 /** Distinct slots that published frontends name. */

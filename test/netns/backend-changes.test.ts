@@ -144,9 +144,7 @@ async function settle(
     return PROTOCOLS.every((protocol) => {
       const held = frontends.get(`${WEB}:80/${protocol}`);
       const wanted = [...(reigns[protocol].at(-1)?.backends ?? [])].sort().join();
-      return (
-        held?.backends.join() === wanted && (protocol === 'TCP' || held.members.join() === wanted)
-      );
+      return held?.backends.join() === wanted && held.members.join() === wanted;
     });
   });
   const goneNs = Number(process.hrtime.bigint());

@@ -2,7 +2,6 @@
 // What a node's kernel would do with a new connection, read from the pinned tables.
 
 import { familyOf, formatEndpoint } from '../../agent/model/address.ts';
-import { protocolNumber } from '../../agent/model/protocol.ts';
 import { type Backend, type Frontend, frontendKey } from '../../agent/model/service-port.ts';
 import { frontendOf } from '../../agent/reconcile/entries.ts';
 import { openTables } from '../../agent/sys/datapath.ts';
@@ -16,8 +15,6 @@ export interface KernelFrontend {
   readonly backends: readonly string[];
   /** Of those that a choice may be remembered of, the ones that it may be used for again, in order. */
   readonly members: readonly string[];
-  /** Whether choices are remembered at all. */
-  readonly isRemembered: boolean;
   readonly run: SlotRun;
 }
 
@@ -30,7 +27,7 @@ export function kernelFrontends(node: TestNode): Map<string, KernelFrontend> {
     const slots = tables.slots.read();
     const members = Map.groupBy(tables.members.entries(), ([{ servicePortId }]) => servicePortId);
     return new Map(
-      frontends.map(([key, { servicePortId, inside: run, flags, affinityTimeoutSeconds }]) => {
+      frontends.map(([key, { servicePortId, inside: run, flags }]) => {
         const list =
           flags & FrontendFlags.LOCAL_INSIDE ? MemberFlags.IN_LOCAL : MemberFlags.IN_CLUSTER;
         const eligible = (members.get(servicePortId) ?? []).filter(
@@ -42,7 +39,6 @@ export function kernelFrontends(node: TestNode): Map<string, KernelFrontend> {
           {
             backends: names(slots.slice(run.first, run.first + run.count)),
             members: names(eligible.map(([{ backend }]) => backend)),
-            isRemembered: key.protocol === protocolNumber('UDP') || affinityTimeoutSeconds > 0,
             run,
           },
         ];
@@ -66,7 +62,7 @@ export async function programmed(
   await until(`${frontend} leads to ${wanted ?? 'nowhere'}`, () => {
     const held = kernelFrontends(node).get(frontend);
     if (held?.backends.join() !== wanted) return false;
-    return !held?.isRemembered || held.members.join() === wanted;
+    return wanted === undefined || held?.members.join() === wanted;
   });
 }
 

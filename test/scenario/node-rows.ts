@@ -32,8 +32,8 @@ export function nodeRows(
 }
 
 /**
- * `default/dns:dns UDP 10.244.1.2:53 cluster local`: in which of the lists that its service port uses the backend is;
- * `draining` when it is in none of them, and keeps what it has.
+ * `default/dns:dns UDP 10.244.1.2:53 cluster local here`: in which of the lists that its service port uses the backend
+ * is, `draining` when it is in none of them, and keeps what it has; `here` when it is on this node.
  */
 export function memberRows(tables: Pick<View, 'members' | 'servicePorts' | 'frontends'>): string[] {
   const names = new Map(tables.servicePorts.entries());
@@ -53,6 +53,7 @@ export function memberRows(tables: Pick<View, 'members' | 'servicePorts' | 'fron
         protocolName(name.protocol) ?? name.protocol,
         formatEndpoint(backend.address, backend.port),
         lists.join(' ') || 'draining',
+        ...(flags & MemberFlags.ON_NODE ? ['here'] : []),
       ].join(' ');
     })
     .sort();

@@ -272,16 +272,17 @@ test(
   [ONLY_THERE, `${ONLY_THERE}, outside ${LOCAL}`],
 );
 
-/** @param expected each backend that may be remembered, with the lists that it is in. */
+/** @param expected each backend that may be remembered, with the lists that it is in; `here` when it is on the node. */
 const remembers = test.macro(
   (t, spec: ServiceSpec, slices: EndpointSliceSpec[], expected: string[]) => {
     const members = resolve(spec, slices, NODE).flatMap((port) =>
-      port.members.map(({ backend, isInCluster, isInLocal }) =>
+      port.members.map(({ backend, isInCluster, isInLocal, isOnNode }) =>
         [
           port.servicePort.portName,
           backendText(backend),
           isInCluster ? 'cluster' : '',
           isInLocal ? 'local' : '',
+          isOnNode ? 'here' : '',
         ]
           .filter((word) => word !== '')
           .join(' '),
@@ -296,18 +297,18 @@ const dns = (...endpoints: string[]) => [
 ];
 
 test(
-  'TCP without affinity remembers nothing',
+  'TCP remembers what serves',
   remembers,
   quote(['10.96.0.1'], ['http/TCP:80']),
   HTTP(HERE, THERE),
-  [],
+  ['http 10.244.1.2:8080 cluster local here', 'http 10.244.2.2:8080 cluster'],
 );
 test('UDP remembers what serves', remembers, DNS, dns(HERE, THERE), [
-  'dns 10.244.1.2:53 cluster local',
+  'dns 10.244.1.2:53 cluster local here',
   'dns 10.244.2.2:53 cluster',
 ]);
 test(
-  'affinity remembers, whatever the protocol',
+  'each port has its own, whatever the protocol',
   remembers,
   quote(['10.96.0.1'], ['http/TCP:80', 'x/SCTP:7'], { affinityTimeoutSeconds: 10 }),
   [slice('default/quote-1', 'quote', ['http/TCP:8080', 'x/SCTP:7'], [THERE])],
@@ -324,14 +325,21 @@ test(
     '10.244.1.5 terminating',
     '10.244.1.6 unready',
   ),
-  ['dns 10.244.1.2:53 cluster local', 'dns 10.244.1.3:53', 'dns 10.244.1.4:53'],
+  ['dns 10.244.1.2:53 cluster local here', 'dns 10.244.1.3:53', 'dns 10.244.1.4:53'],
 );
 test(
   'what terminates and serves as a last resort is in its lists',
   remembers,
   DNS,
   dns('10.244.1.2 terminating serving on:node-1', THERE),
-  ['dns 10.244.1.2:53 local', 'dns 10.244.2.2:53 cluster'],
+  ['dns 10.244.1.2:53 local here', 'dns 10.244.2.2:53 cluster'],
+);
+test(
+  'what drains is where it is',
+  remembers,
+  DNS,
+  dns('10.244.1.3 terminating serving on:node-1', THERE, '10.244.2.3'),
+  ['dns 10.244.1.3:53 local here', 'dns 10.244.2.2:53 cluster', 'dns 10.244.2.3:53 cluster'],
 );
 test(
   'what is hinted elsewhere stays a member',

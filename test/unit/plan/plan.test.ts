@@ -38,7 +38,12 @@ type Wanted = Record<ObjectKey, readonly ResolvedServicePort[]>;
 
 const QUOTE = 'default/quote';
 const QUIZ = 'default/quiz';
-const http = (...backends: string[]) => resolved(QUOTE, 'http', '10.96.0.1:80/TCP', backends);
+/** Without members, which have tests of their own. */
+const bare = (...port: Parameters<typeof resolved>): ResolvedServicePort => ({
+  ...resolved(...port),
+  members: [],
+});
+const http = (...backends: string[]) => bare(QUOTE, 'http', '10.96.0.1:80/TCP', backends);
 const dns = (...backends: string[]) => resolved(QUOTE, 'dns', '10.96.0.1:53/UDP', backends);
 
 /** One service port with the frontends and members of all of `ports`. */
@@ -169,7 +174,7 @@ test(
   'another clusterIP with the same backends: the run stays',
   plans,
   [{ [QUOTE]: [http('10.1.0.1:80')] }],
-  { [QUOTE]: [resolved(QUOTE, 'http', '10.96.0.2:80/TCP', ['10.1.0.1:80'])] },
+  { [QUOTE]: [bare(QUOTE, 'http', '10.96.0.2:80/TCP', ['10.1.0.1:80'])] },
   ['publish 10.96.0.2:80/TCP 1 0+1', 'delete 10.96.0.1:80/TCP'],
 );
 test(
@@ -315,10 +320,11 @@ test('every kind has a number, and every number a kind', (t) => {
   t.is(frontendKindOf(0), undefined);
 });
 
-const member = (text: string, ...lists: ('cluster' | 'local')[]) => ({
+const member = (text: string, ...words: ('cluster' | 'local' | 'here')[]) => ({
   backend: backend(text),
-  isInCluster: lists.includes('cluster'),
-  isInLocal: lists.includes('local'),
+  isInCluster: words.includes('cluster'),
+  isInLocal: words.includes('local'),
+  isOnNode: words.includes('here'),
 });
 
 test(
@@ -389,38 +395,46 @@ test(
   },
   ['widen 1 10.1.0.1:53 cluster+local', 'narrow 1 10.1.0.2:53 cluster'],
 );
+const withMembers = (...members: ResolvedServicePort['members']): Wanted => ({
+  [QUOTE]: [{ ...dns('10.1.0.1:53'), members }],
+});
 test(
-  'affinity that is switched on: members first; switched off: they go last',
+  'where a member is, is right at once, whatever lists it is in meanwhile',
   plans,
+  [withMembers(member('10.1.0.1:53', 'cluster'), member('10.1.0.2:53', 'local', 'here'))],
+  withMembers(member('10.1.0.1:53', 'local', 'here'), member('10.1.0.2:53', 'cluster')),
   [
-    { [QUOTE]: [http('10.1.0.1:80')] },
-    {
-      [QUOTE]: [
-        {
-          ...http('10.1.0.1:80'),
-          affinityTimeoutSeconds: 10,
-          members: [member('10.1.0.1:80', 'cluster')],
-        },
-      ],
-    },
+    'widen 1 10.1.0.1:53 cluster+local+here',
+    'widen 1 10.1.0.2:53 cluster+local',
+    'narrow 1 10.1.0.1:53 local+here',
+    'narrow 1 10.1.0.2:53 cluster',
   ],
-  { [QUOTE]: [http('10.1.0.1:80')] },
-  ['publish 10.96.0.1:80/TCP 1 0+1', 'remove 1 10.1.0.1:80'],
+);
+test(
+  'a member that is elsewhere now, in the same lists: one write',
+  plans,
+  [withMembers(member('10.1.0.1:53', 'cluster', 'here'), member('10.1.0.2:53', 'here'))],
+  withMembers(member('10.1.0.1:53', 'cluster'), member('10.1.0.2:53', 'here')),
+  ['widen 1 10.1.0.1:53 cluster'],
+);
+test(
+  'backends of TCP are members too',
+  plans,
+  [{ [QUOTE]: [resolved(QUOTE, 'http', '10.96.0.1:80/TCP', ['10.1.0.1:80'])] }],
+  { [QUOTE]: [resolved(QUOTE, 'http', '10.96.0.1:80/TCP', ['10.1.0.2:80'])] },
+  [
+    'widen 1 10.1.0.2:80 cluster',
+    'write 1+1 10.1.0.2:80',
+    'publish 10.96.0.1:80/TCP 1 1+1',
+    'remove 1 10.1.0.1:80',
+  ],
 );
 test(
   'affinity that is switched on',
   plans,
   [{ [QUOTE]: [http('10.1.0.1:80')] }],
-  {
-    [QUOTE]: [
-      {
-        ...http('10.1.0.1:80'),
-        affinityTimeoutSeconds: 10,
-        members: [member('10.1.0.1:80', 'cluster')],
-      },
-    ],
-  },
-  ['widen 1 10.1.0.1:80 cluster', 'publish 10.96.0.1:80/TCP 1 0+1 affinity 10'],
+  { [QUOTE]: [{ ...http('10.1.0.1:80'), affinityTimeoutSeconds: 10 }] },
+  ['publish 10.96.0.1:80/TCP 1 0+1 affinity 10'],
 );
 
 const restricted = (...texts: string[]) =>
@@ -493,7 +507,7 @@ test(
   'a frontend that goes from one service port to another is never gone',
   plans,
   [{ [QUOTE]: [http('10.1.0.1:80')] }],
-  { [QUOTE]: [resolved(QUOTE, 'web', '10.96.0.1:80/TCP', ['10.1.0.1:80'])] },
+  { [QUOTE]: [bare(QUOTE, 'web', '10.96.0.1:80/TCP', ['10.1.0.1:80'])] },
   [
     'name 2 default/quote:web/TCP',
     'write 1+1 10.1.0.1:80',
@@ -505,7 +519,7 @@ test(
   'a frontend that goes from one Service to another is never gone',
   plans,
   [{ [QUOTE]: [http('10.1.0.1:80')] }],
-  { [QUOTE]: [], [QUIZ]: [resolved(QUIZ, '', '10.96.0.1:80/TCP', ['10.1.0.2:80'])] },
+  { [QUOTE]: [], [QUIZ]: [bare(QUIZ, '', '10.96.0.1:80/TCP', ['10.1.0.2:80'])] },
   [
     'name 2 default/quiz:/TCP',
     'write 1+1 10.1.0.2:80',
@@ -526,7 +540,7 @@ test(
   [
     {
       [QUOTE]: [http('10.1.0.1:80'), dns('10.1.0.1:53')],
-      [QUIZ]: [resolved(QUIZ, '', '10.96.0.2:80/TCP', [])],
+      [QUIZ]: [bare(QUIZ, '', '10.96.0.2:80/TCP', [])],
     },
   ],
   { [QUOTE]: [] },
@@ -629,8 +643,12 @@ function asMap(wanted: Wanted): Map<ObjectKey, readonly ResolvedServicePort[]> {
 }
 
 const memberText = (s: StepOf<'widenMember'>) =>
-  `${s.servicePortId} ${at(s.backend)} ${flagsText(MEMBER_LISTS, s.flags, '+') || 'none'}`;
-const MEMBER_LISTS = { cluster: MemberFlags.IN_CLUSTER, local: MemberFlags.IN_LOCAL };
+  `${s.servicePortId} ${at(s.backend)} ${flagsText(MEMBER_WORDS, s.flags, '+') || 'none'}`;
+const MEMBER_WORDS = {
+  cluster: MemberFlags.IN_CLUSTER,
+  local: MemberFlags.IN_LOCAL,
+  here: MemberFlags.ON_NODE,
+};
 
 const TEXTS: { readonly [K in StepKind]: (step: StepOf<K>) => string } = {
   nameServicePort: (s) => `name ${s.id} ${servicePortKey(s.servicePort)}`,

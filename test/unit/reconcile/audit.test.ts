@@ -267,7 +267,7 @@ test(
   mended,
   (tables) =>
     tables.members.put([
-      [{ servicePortId: WEB_ID, backend: backend('10.1.0.8:8080') }, IN_CLUSTER],
+      [{ servicePortId: IDLE_ID, backend: backend('10.1.0.8:8080') }, IN_CLUSTER],
     ]),
   [],
 );
@@ -284,6 +284,18 @@ test(
   (tables) =>
     tables.members.put([
       [{ servicePortId: DNS_ID, backend: backend('10.1.0.1:53') }, { flags: 0 }],
+    ]),
+  [],
+);
+test(
+  'a member said to be on this node, which it is not',
+  mended,
+  (tables) =>
+    tables.members.put([
+      [
+        { servicePortId: DNS_ID, backend: backend('10.1.0.1:53') },
+        { flags: MemberFlags.IN_CLUSTER | MemberFlags.ON_NODE },
+      ],
     ]),
   [],
 );
