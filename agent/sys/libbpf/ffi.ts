@@ -69,6 +69,8 @@ export interface Libbpf {
   linkUpdate(linkFd: number, programFd: number, options: null): number;
   linkDetach(linkFd: number): number;
   iteratorCreate(linkFd: number): number;
+  /** @param options in and out: struct bpf_test_run_opts. */
+  programTestRun(programFd: number, options: Uint8Array): number;
   /** @param printer null silences libbpf. */
   setPrint(printer: unknown): unknown;
   version(): string;
@@ -171,6 +173,7 @@ function load(): Libbpf {
     linkUpdate: lib.func('int bpf_link_update(int link, int program, const void *opts)'),
     linkDetach: lib.func('int bpf_link_detach(int link)'),
     iteratorCreate: lib.func('int bpf_iter_create(int link)'),
+    programTestRun: lib.func('int bpf_prog_test_run_opts(int program, _Inout_ void *opts)'),
     setPrint: lib.func('libbpf_set_print', 'void *', [printerType()]),
     version: lib.func('const char *libbpf_version_string()'),
   };
