@@ -144,7 +144,7 @@ export function isInClusterCidr({ clusterCIDRs }: NodeFacts, address: IpAddress)
 /**
  * Which kind of client `address` is. Where no CIDR tells (kube-proxy then takes pods for outsiders, which find
  * nothing behind externalTrafficPolicy Local on a node without endpoints: kubernetes#131765), an endpoint of
- * this node is a pod.
+ * this node is a pod: the programs know it by its socket, or by its device.
  */
 export function originOf(
   facts: NodeFacts,

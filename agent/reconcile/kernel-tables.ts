@@ -45,4 +45,5 @@ export interface KernelTables {
   readonly nodes: Pick<Table<number, Node>, 'put' | 'entries'>;
   readonly nodePortAddresses: Table<NodePortAddress, Presence>;
   readonly serviceCidrs: Table<IpPrefix, Presence>;
+  readonly clusterCidrs: Table<IpPrefix, Presence>;
 }

@@ -33,6 +33,8 @@ export interface NodeState {
   readonly serviceCIDRs: readonly IpPrefix[];
   /** Addresses in them that another proxy serves. */
   readonly foreignAddresses: readonly IpAddress[];
+  /** Where pods have their addresses. */
+  readonly clusterCIDRs: readonly IpPrefix[];
   /** Source ports of masqueraded flows. */
   readonly masqueradePorts: PortRange;
 }
@@ -50,6 +52,7 @@ export function nodeStateOf(
     servesLoopbackNodePorts: servesLoopbackNodePorts(facts),
     serviceCIDRs: facts.serviceCIDRs,
     foreignAddresses,
+    clusterCIDRs: facts.clusterCIDRs,
     masqueradePorts: DEFAULT_MASQUERADE_PORTS,
   };
 }
@@ -70,6 +73,11 @@ export function reconcileNode(wanted: NodeState, tables: KernelTables): NodeRepo
       tables.nodePortAddresses,
     ),
     reconcileSet(serviceCidrEntries(wanted), prefixOfKey, tables.serviceCidrs),
+    reconcileSet(
+      wanted.clusterCIDRs.map((cidr) => [prefixKey(cidr), PRESENT]),
+      prefixOfKey,
+      tables.clusterCidrs,
+    ),
   ];
   return {
     steps: reports.reduce((sum, { steps }) => sum + steps, 0),

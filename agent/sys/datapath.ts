@@ -47,6 +47,7 @@ export interface Tables {
   readonly nodes: KernelMap<number, Node>;
   readonly nodePortAddresses: KernelMap<NodePortAddress, Presence>;
   readonly serviceCidrs: KernelMap<IpPrefix, Presence>;
+  readonly clusterCidrs: KernelMap<IpPrefix, Presence>;
   close(): void;
 }
 
@@ -70,6 +71,7 @@ export function openTables(pins: Pins): Tables {
       nodes: opening(openMap(pins, MAPS.nodes)),
       nodePortAddresses: opening(openMap(pins, MAPS.nodePortAddresses)),
       serviceCidrs: opening(openMap(pins, MAPS.serviceCidrs)),
+      clusterCidrs: opening(openMap(pins, MAPS.clusterCidrs)),
       close,
     };
   } catch (error) {

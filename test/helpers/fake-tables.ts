@@ -34,7 +34,8 @@ export type TableName =
   | 'slots'
   | 'nodes'
   | 'nodePortAddresses'
-  | 'serviceCidrs';
+  | 'serviceCidrs'
+  | 'clusterCidrs';
 
 /** One write that is about to happen. */
 export interface Attempt {
@@ -68,6 +69,7 @@ export class FakeTables implements KernelTables {
   readonly nodes: FakeTable<number, Node>;
   readonly nodePortAddresses: FakeTable<NodePortAddress, Presence>;
   readonly serviceCidrs: FakeTable<IpPrefix, Presence>;
+  readonly clusterCidrs: FakeTable<IpPrefix, Presence>;
   readonly slots: FakeSlots;
 
   constructor(limits: Limits = {}) {
@@ -92,6 +94,7 @@ export class FakeTables implements KernelTables {
     this.nodes = new FakeTable('nodes', MAPS.nodes, hooks);
     this.nodePortAddresses = new FakeTable('nodePortAddresses', MAPS.nodePortAddresses, hooks);
     this.serviceCidrs = new FakeTable('serviceCidrs', MAPS.serviceCidrs, hooks);
+    this.clusterCidrs = new FakeTable('clusterCidrs', MAPS.clusterCidrs, hooks);
     this.slots = new FakeSlots(limits.slots ?? 4, hooks);
   }
 }

@@ -16,9 +16,9 @@ import type { View } from '../helpers/table-view.ts';
 
 const UNKNOWN = [unspecifiedAddress('IPv4'), unspecifiedAddress('IPv6')];
 
-/** `node IP 192.168.0.1`, `nodePorts on 192.168.0.1`, `nodePorts on loopback`, `service CIDR 10.96.0.0/12`. */
+/** `node IP 192.168.0.1`, `nodePorts on 192.168.0.1`, `nodePorts on loopback`, `service CIDR 10.96.0.0/12`, `pod CIDR 10.244.0.0/16`. */
 export function nodeRows(
-  tables: Pick<KernelTables, 'nodes' | 'nodePortAddresses' | 'serviceCidrs'>,
+  tables: Pick<KernelTables, 'nodes' | 'nodePortAddresses' | 'serviceCidrs' | 'clusterCidrs'>,
 ): string[] {
   const [[, node] = []] = tables.nodes.entries();
   const nodeIPs = node ? [node.ipv4, node.ipv6].filter((ip) => !UNKNOWN.includes(ip)) : [];
@@ -28,6 +28,7 @@ export function nodeRows(
     ...tables.nodePortAddresses.entries().map(([{ address }]) => `nodePorts on ${address}`),
     ...(hasLoopback ? ['nodePorts on loopback'] : []),
     ...tables.serviceCidrs.entries().map(([key]) => `service CIDR ${prefixOfKey(key)}`),
+    ...tables.clusterCidrs.entries().map(([key]) => `pod CIDR ${prefixOfKey(key)}`),
   ].sort();
 }
 

@@ -21,15 +21,17 @@ const STATE: NodeState = {
   servesLoopbackNodePorts: false,
   serviceCIDRs: [prefix('10.96.0.0/12'), prefix('fd00:96::/112')],
   foreignAddresses: [],
+  clusterCIDRs: [prefix('10.244.0.0/16')],
   masqueradePorts: { first: 50000, count: 10 },
 };
 
-const FIVE_WRITES = [
+const ALL_WRITES = [
   'put node',
   'put 10.0.0.1',
   'put 192.168.0.1',
   'put 10.96.0.0/12',
   'put fd00:96::/112',
+  'put 10.244.0.0/16',
 ];
 
 /** What the tables hold, in short. */
@@ -44,6 +46,7 @@ function held(tables: FakeTables) {
       .entries()
       .map(([one]) => prefixOfKey(one))
       .sort(),
+    clusterCidrs: tables.clusterCidrs.entries().map(([one]) => prefixOfKey(one)),
   };
 }
 
@@ -60,6 +63,7 @@ const HELD = {
   ],
   nodePortAddresses: [address('10.0.0.1'), address('192.168.0.1')],
   serviceCidrs: [prefix('10.96.0.0/12'), prefix('fd00:96::/112')],
+  clusterCidrs: [prefix('10.244.0.0/16')],
 };
 
 /** Writes as they are tried: `put 10.0.0.1`, `delete 10.96.0.0/12`, `put node`. */
@@ -75,7 +79,8 @@ function watchWrites(tables: FakeTables, isRefused: (text: string) => boolean = 
 
 function nameOf({ table, key }: Attempt): string {
   if (table === 'nodes') return 'node';
-  if (table === 'serviceCidrs') return prefixOfKey(key as Parameters<typeof prefixOfKey>[0]);
+  if (table === 'serviceCidrs' || table === 'clusterCidrs')
+    return prefixOfKey(key as Parameters<typeof prefixOfKey>[0]);
   if (table === 'nodePortAddresses') return (key as { address: string }).address;
   return `${table} ${JSON.stringify(key)}`;
 }
@@ -83,11 +88,11 @@ function nameOf({ table, key }: Attempt): string {
 test('everything is written once', (t) => {
   const tables = new FakeTables();
   const writes = watchWrites(tables);
-  t.deepEqual(reconcileNode(STATE, tables), { steps: 5, failures: [] });
+  t.deepEqual(reconcileNode(STATE, tables), { steps: 6, failures: [] });
   t.deepEqual(held(tables), HELD);
-  t.deepEqual(writes, FIVE_WRITES);
+  t.deepEqual(writes, ALL_WRITES);
   t.deepEqual(reconcileNode({ ...STATE }, tables), { steps: 0, failures: [] });
-  t.is(writes.length, 5);
+  t.is(writes.length, 6);
 });
 
 test('of addresses the first of each family counts, and none is 0.0.0.0 or ::', (t) => {
@@ -96,7 +101,12 @@ test('of addresses the first of each family counts, and none is 0.0.0.0 or ::', 
     reconcileNode({ ...STATE, ...state }, tables);
     return tables.nodes.get(0);
   };
-  const known = { netnsCookie: 7n, flags: 0 };
+  const known = {
+    netnsCookie: 7n,
+    flags: 0,
+    masqueradeFirstPort: 50000,
+    masqueradePortCount: 10,
+  };
   const nodeIPs = ['10.0.0.2', '10.0.0.3', 'fd00::2', 'fd00::3'].map(address);
   t.deepEqual(nodeOf({ nodeIPs }), {
     ...known,
@@ -104,8 +114,8 @@ test('of addresses the first of each family counts, and none is 0.0.0.0 or ::', 
     ipv6: address('fd00::2'),
   });
   t.deepEqual(nodeOf({ nodeIPs: [], netnsCookie: 0n }), {
+    ...known,
     netnsCookie: 0n,
-    flags: 0,
     ipv4: address('0.0.0.0'),
     ipv6: address('::'),
   });
@@ -117,6 +127,8 @@ for (const [what, change] of [
   ['the IPv4 address', { nodeIPs: [address('fd00::1'), address('10.0.0.9')] }],
   ['the IPv6 address', { nodeIPs: [address('fd00::9'), address('10.0.0.1')] }],
   ['loopback', { servesLoopbackNodePorts: true }],
+  ['the first port of masqueraded flows', { masqueradePorts: { first: 50001, count: 10 } }],
+  ['the number of their ports', { masqueradePorts: { first: 50000, count: 9 } }],
 ] as const) {
   test(`a change of ${what} writes the entry, and no other`, (t) => {
     const tables = new FakeTables();
@@ -138,18 +150,22 @@ test('what comes is written before what goes, and what stays is left alone', (t)
     ...STATE,
     nodePortAddresses: [address('192.168.0.1'), address('fd00::1')],
     serviceCIDRs: [prefix('10.96.0.0/16'), prefix('10.96.0.0/12')],
+    clusterCIDRs: [prefix('10.245.0.0/16')],
   };
-  t.deepEqual(reconcileNode(next, tables), { steps: 4, failures: [] });
+  t.deepEqual(reconcileNode(next, tables), { steps: 6, failures: [] });
   t.deepEqual(writes, [
     'put fd00::1',
     'delete 10.0.0.1',
     'put 10.96.0.0/16',
     'delete fd00:96::/112',
+    'put 10.245.0.0/16',
+    'delete 10.244.0.0/16',
   ]);
   t.deepEqual(held(tables), {
     ...HELD,
     nodePortAddresses: [address('192.168.0.1'), address('fd00::1')],
     serviceCidrs: [prefix('10.96.0.0/12'), prefix('10.96.0.0/16')],
+    clusterCidrs: [prefix('10.245.0.0/16')],
   });
 });
 
@@ -184,10 +200,10 @@ test('a table that takes nothing more says so once', (t) => {
   const tables = new FakeTables();
   watchWrites(tables, (text) => text.startsWith('put 1'));
   const { steps, failures } = reconcileNode(STATE, tables);
-  t.is(steps, 5);
+  t.is(steps, 6);
   t.deepEqual(
     failures.map((line) => line.match(/write to (\w+)/)?.[1]),
-    ['nodePortAddresses', 'serviceCidrs'],
+    ['nodePortAddresses', 'serviceCidrs', 'clusterCidrs'],
   );
 });
 
@@ -208,18 +224,18 @@ function start(state: NodeState | undefined = STATE) {
 
 const ROW = 'a/web: TCP 10.96.0.1:80 -> refused';
 const ofNode = (writes: readonly string[]) =>
-  writes.filter((text) => FIVE_WRITES.includes(text) || text.startsWith('delete 1'));
+  writes.filter((text) => ALL_WRITES.includes(text) || text.startsWith('delete 1'));
 
 test('the first pass writes it, beside the Services; no other does while it stays the same', async (t) => {
   const { tables, reconciler } = start();
   const writes = watchWrites(tables);
   const { steps } = await reconciler.reconcileAll();
   t.is(steps, writes.length);
-  t.deepEqual(ofNode(writes), FIVE_WRITES);
+  t.deepEqual(ofNode(writes), ALL_WRITES);
   t.deepEqual(held(tables), HELD);
   t.deepEqual(rowsOf(tables), [ROW]);
   t.is((await reconciler.reconcileChanges()).steps, 0);
-  t.deepEqual(ofNode(writes), FIVE_WRITES);
+  t.deepEqual(ofNode(writes), ALL_WRITES);
 });
 
 test('until it is known the tables stay as an earlier agent left them', async (t) => {
@@ -289,8 +305,9 @@ test('what somebody else changed is mended by an audit, which counts it', async 
   tables.nodePortAddresses.delete([{ address: address('10.0.0.1') }]);
   tables.nodePortAddresses.put([[{ address: address('10.0.0.5') }, PRESENT]]);
   tables.serviceCidrs.put([[prefixKey(prefix('172.16.0.0/12')), PRESENT]]);
+  tables.clusterCidrs.delete([prefixKey(prefix('10.244.0.0/16'))]);
   t.is((await reconciler.reconcileChanges()).steps, 0);
-  t.deepEqual(await reconciler.audit(), { repairs: 4 });
+  t.deepEqual(await reconciler.audit(), { repairs: 5 });
   t.deepEqual(held(tables), HELD);
   t.deepEqual(await reconciler.audit(), { repairs: 0 });
 });

@@ -254,21 +254,23 @@ for (const kind of KINDS) {
     t.deepEqual(table.entries(), []);
   });
 
-  contract('CIDRs of Services, nested', (t) => {
-    const { serviceCidrs } = kind.openTables(t);
-    t.deepEqual(serviceCidrs.entries(), []);
-    t.deepEqual(serviceCidrs.put(NESTED.map((text) => [prefixKey(prefix(text)), PRESENT])), []);
-    t.deepEqual(serviceCidrs.delete([prefixKey(prefix('10.1.0.0/16'))]), []);
-    t.deepEqual(
-      serviceCidrs
-        .entries()
-        .map(([k]) => prefixOfKey(k))
-        .sort(),
-      prefixes(...NESTED)
-        .filter((one) => one !== '10.1.0.0/16')
-        .sort(),
-    );
-  });
+  for (const name of ['serviceCidrs', 'clusterCidrs'] as const) {
+    contract(`CIDRs, nested: ${name}`, (t) => {
+      const { [name]: cidrs } = kind.openTables(t);
+      t.deepEqual(cidrs.entries(), []);
+      t.deepEqual(cidrs.put(NESTED.map((text) => [prefixKey(prefix(text)), PRESENT])), []);
+      t.deepEqual(cidrs.delete([prefixKey(prefix('10.1.0.0/16'))]), []);
+      t.deepEqual(
+        cidrs
+          .entries()
+          .map(([k]) => prefixOfKey(k))
+          .sort(),
+        prefixes(...NESTED)
+          .filter((one) => one !== '10.1.0.0/16')
+          .sort(),
+      );
+    });
+  }
 
   contract('addresses of nodePorts', (t) => {
     const { nodePortAddresses } = kind.openTables(t);
