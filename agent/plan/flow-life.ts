@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// How long connections on the packet path live: the same answers that the programs give (flow_timeout in
+// bpf/flow.bpf.h), from the same numbers (bpf/abi.h). Used by the sweeper and by what shows flows. Pure.
+
+import { protocolNumber } from '../model/protocol.ts';
+import { FlowFlags, FlowTimeoutSeconds as Seconds } from '../sys/layout.gen.ts';
+
+/** Of TCP the first four, of other protocols the last two. */
+export const FLOW_STATES = [
+  'opening',
+  'established',
+  'closing',
+  'closed',
+  'unanswered',
+  'answered',
+] as const;
+export type FlowState = (typeof FLOW_STATES)[number];
+
+const [TCP, UDP] = [protocolNumber('TCP'), protocolNumber('UDP')];
+const BOTH_FINS = FlowFlags.REQUEST_FIN | FlowFlags.REPLY_FIN;
+
+/**
+ * Where a connection stands: `closing` when one end has closed its direction, `closed` when both have or
+ * either has reset it.
+ *
+ * @param protocol as in IP headers.
+ */
+export function flowState(protocol: number, flags: FlowFlags): FlowState {
+  const isAnswered = (flags & FlowFlags.REPLIED) !== 0;
+  if (protocol !== TCP) return isAnswered ? 'answered' : 'unanswered';
+  const fins = flags & BOTH_FINS;
+  if (flags & FlowFlags.RESET || fins === BOTH_FINS) return 'closed';
+  if (fins) return 'closing';
+  return isAnswered ? 'established' : 'opening';
+}
+
+/** How long a connection stays that nothing uses. What is neither TCP nor UDP is SCTP. */
+export function flowTimeoutSeconds(protocol: number, flags: FlowFlags): number {
+  switch (flowState(protocol, flags)) {
+    case 'opening':
+      return Seconds.TIMEOUT_TCP_OPENING;
+    case 'established':
+      return Seconds.TIMEOUT_TCP_ESTABLISHED;
+    case 'closing':
+      return Seconds.TIMEOUT_TCP_CLOSING;
+    case 'closed':
+      return Seconds.TIMEOUT_TCP_CLOSED;
+    case 'unanswered':
+      return protocol === UDP ? Seconds.TIMEOUT_UDP_UNANSWERED : Seconds.TIMEOUT_SCTP_UNANSWERED;
+    case 'answered':
+      return protocol === UDP ? Seconds.TIMEOUT_UDP_ANSWERED : Seconds.TIMEOUT_SCTP_ANSWERED;
+  }
+}
+
+/** Seconds since `usedNs`; what was used after `nowNs` was read is used now. */
+export function idleSeconds(usedNs: bigint, nowNs: bigint): number {
+  return Math.max(0, Number(nowNs - usedNs) / 1e9);
+}
