@@ -8,6 +8,7 @@ import type { MapSpec } from './codec.ts';
 import { possibleCpus } from './cpus.ts';
 import { KernelMap } from './kernel-map.ts';
 import {
+  type Device,
   type FrontendKey,
   type FrontendValue,
   type IpPrefix,
@@ -20,14 +21,10 @@ import {
   type ServicePortName,
   type SourceRangeKey,
 } from './layout.gen.ts';
-import {
-  type CgroupHook,
-  createPinnedLink,
-  readPinnedLink,
-  updatePinnedLink,
-} from './libbpf/link.ts';
+import { type CgroupHook, createPinnedLink, readPinnedLink } from './libbpf/link.ts';
 import { RawMap } from './libbpf/map.ts';
 import { LoadedObject, type MapSetup } from './libbpf/object.ts';
+import { updatePinnedLink } from './libbpf/pinned-link.ts';
 import { HOOKS, type Pins } from './pins.ts';
 import { SlotArray } from './slot-array.ts';
 
@@ -48,6 +45,7 @@ export interface Tables {
   readonly nodePortAddresses: KernelMap<NodePortAddress, Presence>;
   readonly serviceCidrs: KernelMap<IpPrefix, Presence>;
   readonly clusterCidrs: KernelMap<IpPrefix, Presence>;
+  readonly devices: KernelMap<number, Device>;
   close(): void;
 }
 
@@ -72,6 +70,7 @@ export function openTables(pins: Pins): Tables {
       nodePortAddresses: opening(openMap(pins, MAPS.nodePortAddresses)),
       serviceCidrs: opening(openMap(pins, MAPS.serviceCidrs)),
       clusterCidrs: opening(openMap(pins, MAPS.clusterCidrs)),
+      devices: opening(openMap(pins, MAPS.devices)),
       close,
     };
   } catch (error) {
@@ -100,14 +99,7 @@ export class Programs {
   /** Loads the programs; creates and pins the tables that are not there yet. */
   static load(pins: Pins): Programs {
     pins.create();
-    const cpus = possibleCpus();
-    const maps = new Map(
-      PINNED_MAPS.map((spec) => [
-        spec.name,
-        { pin: pins.map(spec), maxEntries: entriesFor(spec, cpus), ...innerOf(spec) },
-      ]),
-    );
-    const programs = new Programs(LoadedObject.load(SOCK_OBJECT, maps), pins);
+    const programs = new Programs(LoadedObject.load(SOCK_OBJECT, tableSetup(pins)), pins);
     const slots = RawMap.openPin(pins.map(MAPS.slots));
     SlotArray.initialise(slots);
     slots.close();
@@ -144,6 +136,17 @@ export class Programs {
   close(): void {
     this.#object.close();
   }
+}
+
+/** How every table is made, or found, when an object is loaded that has all of them. */
+export function tableSetup(pins: Pins): Map<string, MapSetup> {
+  const cpus = possibleCpus();
+  return new Map(
+    PINNED_MAPS.map((spec) => [
+      spec.name,
+      { pin: pins.map(spec), maxEntries: entriesFor(spec, cpus), ...innerOf(spec) },
+    ]),
+  );
 }
 
 function innerOf(spec: (typeof PINNED_MAPS)[number]): Pick<MapSetup, 'inner'> {

@@ -86,6 +86,28 @@ export function decodeAttributes(payload: DataView, offset: number): Map<number,
   return attributes;
 }
 
+/** An attribute as bytes, padded. */
+export function encodeAttribute(type: number, value: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(aligned(ATTRIBUTE.size + value.length));
+  const view = viewOf(bytes);
+  view.setUint16(ATTRIBUTE.length, ATTRIBUTE.size + value.length, true);
+  view.setUint16(ATTRIBUTE.type, type, true);
+  bytes.set(value, ATTRIBUTE.size);
+  return bytes;
+}
+
+/** The number that an attribute of 32 bits has; undefined when it is not there, or shorter. */
+export function numberOf(value: Uint8Array | undefined): number | undefined {
+  return value && value.length >= 4 ? viewOf(value).getUint32(0, true) : undefined;
+}
+
+/** The text of an attribute, which a NUL may end. */
+export function textOf(value: Uint8Array | undefined): string | undefined {
+  if (!value) return undefined;
+  const end = value.indexOf(0);
+  return new TextDecoder().decode(end < 0 ? value : value.subarray(0, end));
+}
+
 function aligned(length: number): number {
   return Math.ceil(length / ALIGNMENT) * ALIGNMENT;
 }

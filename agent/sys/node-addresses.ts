@@ -1,22 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every address at which this network namespace is reached, followed as they come and go. Asked for by
-// nodePorts, which are served on them (semantics 1.9). What the kernel tells of changes is a doorbell only:
-// the list is always read anew, so that a message that is lost costs nothing but time.
+// nodePorts, which are served on them (semantics 1.9).
 
 import { EnvironmentError } from '../errors.ts';
 import { type IpAddress, isLoopback, isZoned } from '../model/address.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { ALL_ADDRESSES, localAddressOf } from './address-messages.ts';
+import { followNetlink } from './doorbell.ts';
 import { KernelError } from './libbpf/kernel-error.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from './libbpf/netlink-socket.ts';
 
 /** Bits of RTNLGRP_IPV4_IFADDR and RTNLGRP_IPV6_IFADDR (linux/rtnetlink.h). */
 const ADDRESS_GROUPS = 0x10 | 0x100;
-
-/** Changes come in bursts: a device brings several addresses. */
-const SETTLE_MS = 50;
-/** For what nobody rang for, and where it cannot be listened. */
-const READ_ANEW_MS = 60_000;
 
 /** While addresses change all the time, one of these readings meets a pause. */
 const READINGS = 10;
@@ -64,59 +59,17 @@ function readOnce(socket: NetlinkSocket): Set<IpAddress> | undefined {
 
 /** Follows {@link readNodeAddresses}. What goes wrong is logged and tried again. */
 export function watchNodeAddresses({ onChange, log, signal }: WatchOptions): void {
-  let doorbell: NetlinkSocket | undefined;
-  let timer: NodeJS.Timeout | undefined;
-  let isRung = false;
   let known: string | undefined;
-
-  function look(): void {
-    isRung = false;
-    timer = setTimeout(look, READ_ANEW_MS);
-    let addresses: IpAddress[];
-    try {
-      // Before reading, so that no change falls between.
-      doorbell ??= openDoorbell();
-      addresses = readNodeAddresses();
-    } catch (error) {
-      log.warn({ err: error }, 'addresses of the node cannot be followed');
-      return;
-    }
-    if (addresses.join() === known) return;
-    known = addresses.join();
-    onChange(addresses);
-  }
-
-  function ring(): void {
-    if (isRung) return;
-    isRung = true;
-    clearTimeout(timer);
-    timer = setTimeout(look, SETTLE_MS);
-  }
-
-  function openDoorbell(): NetlinkSocket {
-    const socket = NetlinkSocket.open(NETLINK_ROUTE, ADDRESS_GROUPS);
-    socket.onReadable(() => {
-      try {
-        while (socket.receive()) ring();
-      } catch (error) {
-        // ENOBUFS: more came than it holds. A new one is opened with the next look.
-        log.debug({ err: error }, 'messages about addresses were lost');
-        closeDoorbell();
-        ring();
-      }
-    });
-    return socket;
-  }
-
-  function closeDoorbell(): void {
-    doorbell?.close();
-    doorbell = undefined;
-  }
-
-  if (signal.aborted) return;
-  signal.addEventListener('abort', () => {
-    clearTimeout(timer);
-    closeDoorbell();
+  followNetlink({
+    groups: ADDRESS_GROUPS,
+    subject: 'addresses',
+    look: () => {
+      const addresses = readNodeAddresses();
+      if (addresses.join() === known) return;
+      known = addresses.join();
+      onChange(addresses);
+    },
+    log,
+    signal,
   });
-  look();
 }

@@ -8,7 +8,9 @@ import path from 'node:path';
 import { EnvironmentError } from '../errors.ts';
 import type { MapSpec } from './codec.ts';
 import { MAPS } from './layout.gen.ts';
-import { type CgroupHook, removePinnedLink } from './libbpf/link.ts';
+import type { CgroupHook } from './libbpf/link.ts';
+import { removePinnedLink } from './libbpf/pinned-link.ts';
+import { TC_DIRECTIONS, type TcDirection } from './libbpf/tc-link.ts';
 
 export const DEFAULT_BPFFS = '/sys/fs/bpf/signalbox';
 
@@ -29,6 +31,9 @@ export const HOOKS: readonly CgroupHook[] = [
   'connect4',
   'connect6',
 ];
+
+/** Below the directory of the pins, by what is pinned there. */
+const DIRECTORIES = ['links', 'qdiscs', 'maps'] as const;
 
 type Layout = Pick<MapSpec<unknown, unknown>, 'name' | 'layoutHash'>;
 
@@ -60,6 +65,26 @@ export class Pins {
     return path.join(this.directory, 'links', hook);
   }
 
+  /** The link of our program in one direction of a device. */
+  tcxLink(direction: TcDirection, ifindex: number): string {
+    return path.join(this.directory, 'links', `tcx_${direction}_${ifindex}`);
+  }
+
+  /** Says that the clsact qdisc of a device is our making; pins a program, as a pin must pin something. */
+  qdisc(ifindex: number): string {
+    return path.join(this.directory, 'qdiscs', `clsact_${ifindex}`);
+  }
+
+  /** Devices that {@link tcxLink} has a pin for. */
+  tcxDevices(): Set<number> {
+    return this.#ifindexes('links', new RegExp(`^tcx_(?:${TC_DIRECTIONS.join('|')})_(\\d+)$`));
+  }
+
+  /** Devices that {@link qdisc} has a pin for. */
+  qdiscDevices(): Set<number> {
+    return this.#ifindexes('qdiscs', /^clsact_(\d+)$/);
+  }
+
   /** Makes the directories. @throws EnvironmentError when they would not lie in a bpffs. */
   create(): void {
     if (statfsSync(nearestDirectory(this.directory)).type !== BPFFS_MAGIC) {
@@ -67,7 +92,7 @@ export class Pins {
         hint: 'mount one: mount -t bpf bpf /sys/fs/bpf, or name one with --bpffs DIR',
       });
     }
-    for (const kind of ['maps', 'links']) {
+    for (const kind of DIRECTORIES) {
       mkdirSync(path.join(this.directory, kind), { recursive: true, mode: 0o700 });
     }
   }
@@ -89,20 +114,34 @@ export class Pins {
   removeAll(): string[] {
     const removed: string[] = [];
     const links = this.#list('links');
-    const inOrder = HOOKS.toReversed().map((hook) => this.link(hook));
+    const inOrder = [
+      ...[...this.tcxDevices()].flatMap((ifindex) =>
+        TC_DIRECTIONS.toReversed().map((direction) => this.tcxLink(direction, ifindex)),
+      ),
+      ...HOOKS.toReversed().map((hook) => this.link(hook)),
+    ];
     for (const pin of [...inOrder.filter((pin) => links.includes(pin)), ...links]) {
       if (removePinnedLink(pin)) removed.push(pin);
     }
-    for (const pin of this.#list('maps')) {
+    for (const pin of [...this.#list('qdiscs'), ...this.#list('maps')]) {
       rmSync(pin);
       removed.push(pin);
     }
-    for (const directory of ['links', 'maps', '.'])
+    for (const directory of [...DIRECTORIES, '.'])
       removeEmpty(path.join(this.directory, directory));
     return removed;
   }
 
-  #list(kind: 'maps' | 'links'): string[] {
+  #ifindexes(kind: (typeof DIRECTORIES)[number], pin: RegExp): Set<number> {
+    return new Set(
+      this.#list(kind).flatMap((file) => {
+        const [, ifindex] = path.basename(file).match(pin) ?? [];
+        return ifindex === undefined ? [] : Number(ifindex);
+      }),
+    );
+  }
+
+  #list(kind: (typeof DIRECTORIES)[number]): string[] {
     const directory = path.join(this.directory, kind);
     try {
       return readdirSync(directory).map((name) => path.join(directory, name));

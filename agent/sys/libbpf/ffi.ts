@@ -68,6 +68,13 @@ export interface Libbpf {
   ): number;
   linkUpdate(linkFd: number, programFd: number, options: null): number;
   linkDetach(linkFd: number): number;
+  programFdById(id: number): number;
+  /** @param hook a struct bpf_tc_hook, `options` a struct bpf_tc_opts. */
+  tcHookCreate(hook: Uint8Array): number;
+  tcHookDestroy(hook: Uint8Array): number;
+  tcAttach(hook: Uint8Array, options: Uint8Array): number;
+  tcDetach(hook: Uint8Array, options: Uint8Array): number;
+  tcQuery(hook: Uint8Array, options: Uint8Array): number;
   iteratorCreate(linkFd: number): number;
   /** @param options in and out: struct bpf_test_run_opts. */
   programTestRun(programFd: number, options: Uint8Array): number;
@@ -172,6 +179,12 @@ function load(): Libbpf {
     ),
     linkUpdate: lib.func('int bpf_link_update(int link, int program, const void *opts)'),
     linkDetach: lib.func('int bpf_link_detach(int link)'),
+    programFdById: lib.func('int bpf_prog_get_fd_by_id(uint32_t id)'),
+    tcHookCreate: lib.func('int bpf_tc_hook_create(void *hook)'),
+    tcHookDestroy: lib.func('int bpf_tc_hook_destroy(void *hook)'),
+    tcAttach: lib.func('int bpf_tc_attach(const void *hook, void *opts)'),
+    tcDetach: lib.func('int bpf_tc_detach(const void *hook, const void *opts)'),
+    tcQuery: lib.func('int bpf_tc_query(const void *hook, void *opts)'),
     iteratorCreate: lib.func('int bpf_iter_create(int link)'),
     programTestRun: lib.func('int bpf_prog_test_run_opts(int program, _Inout_ void *opts)'),
     setPrint: lib.func('libbpf_set_print', 'void *', [printerType()]),

@@ -6,6 +6,9 @@ import { EnvironmentError } from '../../errors.ts';
 
 export const EPERM = 1;
 export const ENOENT = 2;
+export const EEXIST = 17;
+export const ENODEV = 19;
+export const EINVAL = 22;
 export const EOPNOTSUPP = 95;
 
 /** What usually mends an errno, where there is such a thing. */

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// BPF links to cgroup hooks: what ties a program to a cgroup, outlives the process when pinned, and lets
-// a program be replaced in place (kernel 5.7).
+// BPF links to cgroup hooks; pinned-link.ts has what links of all kinds have in common.
 
-import { closeSync, openSync, unlinkSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { libbpf } from './ffi.ts';
-import { ENOENT, EPERM, isNotFound, KernelError } from './kernel-error.ts';
+import { EPERM, KernelError } from './kernel-error.ts';
 import { check } from './map.ts';
+import { pinNewLink, readLinkInfo } from './pinned-link.ts';
 
 /** enum bpf_attach_type, by the name of the hook that bpf/sock.bpf.c has a program for. */
 export const CGROUP_HOOKS = {
@@ -22,7 +22,7 @@ export const CGROUP_HOOKS = {
 export type CgroupHook = keyof typeof CGROUP_HOOKS;
 
 /** Offsets in struct bpf_link_info (linux/bpf.h). */
-const INFO = { size: 64, programId: 8, cgroupId: 16, cgroupAttachType: 24 } as const;
+const INFO = { cgroupId: 16 } as const;
 
 export interface LinkInfo {
   readonly programId: number;
@@ -51,12 +51,7 @@ export function createPinnedLink(
         `find it with: bpftool cgroup show ${cgroup} effective`,
       );
     }
-    check(link, attempted);
-    try {
-      check(libbpf().objectPin(link, pin), `pin the link of ${hook} at ${pin}`);
-    } finally {
-      closeSync(link);
-    }
+    pinNewLink(check(link, attempted), pin);
   } finally {
     closeSync(cgroupFd);
   }
@@ -64,45 +59,6 @@ export function createPinnedLink(
 
 /** What the link pinned at `pin` ties together; undefined when there is no such pin. */
 export function readPinnedLink(pin: string): LinkInfo | undefined {
-  return withPinnedLink(pin, (link) => {
-    const info = Buffer.alloc(INFO.size);
-    check(libbpf().objectInfo(link, info, [info.length]), `read the properties of link ${pin}`);
-    return {
-      programId: info.readUInt32LE(INFO.programId),
-      cgroupId: info.readBigUInt64LE(INFO.cgroupId),
-    };
-  });
-}
-
-/** Swaps the program of the link pinned at `pin`: every connection meets the old one or the new one. */
-export function updatePinnedLink(pin: string, programFd: number): void {
-  const done = withPinnedLink(pin, (link) =>
-    check(libbpf().linkUpdate(link, programFd, null), `replace the program of link ${pin}`),
-  );
-  if (done === undefined) throw new KernelError(`replace the program of link ${pin}`, ENOENT);
-}
-
-/** Takes the program off its cgroup and removes the pin. @returns false when there was no pin. */
-export function removePinnedLink(pin: string): boolean {
-  const found = withPinnedLink(pin, (link) =>
-    check(libbpf().linkDetach(link), `detach link ${pin}`),
-  );
-  if (found === undefined) return false;
-  unlinkSync(pin);
-  return true;
-}
-
-function withPinnedLink<T>(pin: string, use: (link: number) => T): T | undefined {
-  let link: number;
-  try {
-    link = check(libbpf().objectGet(pin), `open pinned link ${pin}`);
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
-  try {
-    return use(link);
-  } finally {
-    closeSync(link);
-  }
+  const info = readLinkInfo(pin);
+  return info && { programId: info.programId, cgroupId: info.bytes.readBigUInt64LE(INFO.cgroupId) };
 }

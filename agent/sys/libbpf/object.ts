@@ -4,6 +4,7 @@
 import { lastErrno, libbpf, type Pointer, withLibbpfLog } from './ffi.ts';
 import { KernelError } from './kernel-error.ts';
 import { check, RawMap } from './map.ts';
+import { readProgramInfo } from './program-info.ts';
 
 /** What libbpf calls LIBBPF_WARN; info and debug lines are of no use to an operator. */
 const LEVEL_WARN = 0;
@@ -83,6 +84,11 @@ export class LoadedObject {
     if (program === null)
       throw new KernelError(`find program ${name} in ${this.#path}`, lastErrno());
     return libbpf().programFd(program);
+  }
+
+  /** What the kernel numbers a program by. */
+  programId(name: string): number {
+    return readProgramInfo(this.programFd(name), name).id;
   }
 
   close(): void {

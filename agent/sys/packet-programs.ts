@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+// The programs of the packet path, and on which devices they are: by TCX, or as filters where the kernel has
+// no TCX. Like those of datapath.ts they outlive this process. What is attached is asked from the kernel every
+// time, never remembered. Devices are those of the network namespace that this thread is in.
+
+import { existsSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { tableSetup } from './datapath.ts';
+import { EINVAL, KernelError } from './libbpf/kernel-error.ts';
+import { LoadedObject } from './libbpf/object.ts';
+import { pinProgram, removePinnedLink, updatePinnedLink } from './libbpf/pinned-link.ts';
+import {
+  makeClsact,
+  putFilter,
+  readClsactQdiscs,
+  readFilter,
+  removeEmptyClsact,
+  removeFilter,
+} from './libbpf/tc-filter.ts';
+import {
+  createPinnedTcxLink,
+  readPinnedTcxLink,
+  TC_DIRECTIONS,
+  type TcDirection,
+} from './libbpf/tc-link.ts';
+import type { Pins } from './pins.ts';
+
+/** What scripts/build makes of bpf/tc.bpf.c. */
+const TC_OBJECT = path.join(import.meta.dirname, '../../bpf/build/tc.o');
+
+/** What a device's packets begin with. */
+export type Framing = 'ethernet' | 'ip';
+
+/** How a program is tied to a device. */
+export type TcMechanism = 'tcx' | 'clsact';
+
+/** 'auto': TCX, and clsact where the kernel has no TCX. */
+export type TcAttachMode = 'auto' | TcMechanism;
+
+interface Device {
+  readonly ifindex: number;
+  readonly name: string;
+}
+
+/** Ids of our programs on a device. */
+export interface DevicePrograms {
+  readonly mechanism: TcMechanism;
+  readonly ingress?: number;
+  readonly egress?: number;
+}
+
+/** The programs, loaded against the pinned tables. */
+export class PacketPrograms {
+  readonly #object: LoadedObject;
+  readonly #pins: Pins;
+  readonly #mode: TcAttachMode;
+  /** undefined: not tried yet. */
+  #hasTcx: boolean | undefined;
+
+  private constructor(object: LoadedObject, pins: Pins, mode: TcAttachMode) {
+    this.#object = object;
+    this.#pins = pins;
+    this.#mode = mode;
+  }
+
+  /** Loads the programs; the tables must be pinned already (Programs.load). */
+  static load(pins: Pins, mode: TcAttachMode): PacketPrograms {
+    return new PacketPrograms(LoadedObject.load(TC_OBJECT, tableSetup(pins)), pins, mode);
+  }
+
+  /**
+   * Puts the programs on a device: in place of what an earlier run left there, which never leaves a gap.
+   * Egress comes first: what translates replies is there before what makes flows. Idempotent; costs look-ups
+   * only where all is as it should be.
+   *
+   * @throws KernelError when the device refuses.
+   */
+  attach(device: Device, framing: Framing): TcMechanism {
+    if (this.#mode !== 'clsact' && this.#attachTcx(device, framing)) return 'tcx';
+    this.#attachClsact(device, framing);
+    return 'clsact';
+  }
+
+  /** Gives the descriptors back; what is attached stays. */
+  close(): void {
+    this.#object.close();
+  }
+
+  /** @returns false when the kernel has no TCX, and another way is allowed. */
+  #attachTcx(device: Device, framing: Framing): boolean {
+    if (this.#hasTcx === false) return false;
+    for (const direction of TC_DIRECTIONS) {
+      const pin = this.#pins.tcxLink(direction, device.ifindex);
+      const program = programName(direction, framing);
+      const fd = this.#object.programFd(program);
+      const link = readPinnedTcxLink(pin);
+      if (link?.ifindex === device.ifindex) {
+        if (link.programId !== this.#object.programId(program)) updatePinnedLink(pin, fd);
+      } else {
+        if (link) removePinnedLink(pin);
+        if (!createPinnedTcxLink(direction, fd, device, pin)) {
+          if (this.#hasTcx || this.#mode === 'tcx') {
+            throw new KernelError(`attach to ${direction} of device ${device.name} (TCX)`, EINVAL);
+          }
+          this.#hasTcx = false;
+          return false;
+        }
+      }
+      this.#hasTcx = true;
+    }
+    return true;
+  }
+
+  #attachClsact(device: Device, framing: Framing): void {
+    const found = new Map(
+      TC_DIRECTIONS.map((direction) => [direction, readFilter(direction, device.ifindex)?.id]),
+    );
+    if ([...found.values()].every((id) => id === undefined)) this.#makeQdisc(device, framing);
+    for (const direction of TC_DIRECTIONS) {
+      const program = programName(direction, framing);
+      if (found.get(direction) === this.#object.programId(program)) continue;
+      putFilter(direction, this.#object.programFd(program), device);
+    }
+  }
+
+  /** Remembers whether the qdisc is our making: that of an earlier run may have given way to somebody's. */
+  #makeQdisc(device: Device, framing: Framing): void {
+    const isOurs = makeClsact(device);
+    const mark = this.#pins.qdisc(device.ifindex);
+    rmSync(mark, { force: true });
+    if (isOurs) pinProgram(this.#object.programFd(programName('ingress', framing)), mark);
+  }
+}
+
+/** Our programs on devices of this network namespace, by ifindex. */
+export function packetAttachments(pins: Pins): Map<number, DevicePrograms> {
+  const attached = new Map<number, DevicePrograms>();
+  for (const { ifindex } of readClsactQdiscs()) {
+    const programs = idsOf((direction) => ownFilter(direction, ifindex));
+    if (programs) attached.set(ifindex, { mechanism: 'clsact', ...programs });
+  }
+  for (const ifindex of pins.tcxDevices()) {
+    const programs = idsOf((direction) => {
+      const link = readPinnedTcxLink(pins.tcxLink(direction, ifindex));
+      return link?.ifindex === ifindex ? link.programId : undefined;
+    });
+    if (programs) attached.set(ifindex, { mechanism: 'tcx', ...programs });
+  }
+  return attached;
+}
+
+/**
+ * Takes our programs off every device, there or gone, but for those that are tied to it as `kept` says.
+ *
+ * @returns the devices that were left.
+ */
+export function detachOthers(pins: Pins, kept: ReadonlyMap<number, TcMechanism>): number[] {
+  const left = new Set<number>();
+  for (const ifindex of pins.tcxDevices()) {
+    if (kept.get(ifindex) !== 'tcx' && removeTcx(ifindex, pins)) left.add(ifindex);
+  }
+  for (const { ifindex } of readClsactQdiscs()) {
+    if (kept.get(ifindex) !== 'clsact' && removeFilters(ifindex, pins)) left.add(ifindex);
+  }
+  // Of devices that are gone.
+  for (const ifindex of pins.qdiscDevices()) {
+    if (kept.get(ifindex) !== 'clsact') rmSync(pins.qdisc(ifindex), { force: true });
+  }
+  return [...left];
+}
+
+function programName(direction: TcDirection, framing: Framing): string {
+  return `${direction}_${framing}`;
+}
+
+/** What the kernel keeps of the names of all our programs. */
+const NAMES = new Set(
+  TC_DIRECTIONS.flatMap((direction) =>
+    (['ethernet', 'ip'] as const).map((framing) => programName(direction, framing).slice(0, 15)),
+  ),
+);
+
+function ownFilter(direction: TcDirection, ifindex: number): number | undefined {
+  const program = readFilter(direction, ifindex);
+  return program && NAMES.has(program.name) ? program.id : undefined;
+}
+
+function idsOf(
+  idOf: (direction: TcDirection) => number | undefined,
+): Pick<DevicePrograms, TcDirection> | undefined {
+  const ids = TC_DIRECTIONS.flatMap((direction) => {
+    const id = idOf(direction);
+    return id === undefined ? [] : [[direction, id] as const];
+  });
+  return ids.length ? Object.fromEntries(ids) : undefined;
+}
+
+/** Ingress first: nothing makes flows that nobody translates back. */
+function removeTcx(ifindex: number, pins: Pins): boolean {
+  return TC_DIRECTIONS.toReversed()
+    .map((direction) => removePinnedLink(pins.tcxLink(direction, ifindex)))
+    .includes(true);
+}
+
+function removeFilters(ifindex: number, pins: Pins): boolean {
+  const own = TC_DIRECTIONS.toReversed().filter(
+    (direction) => ownFilter(direction, ifindex) !== undefined,
+  );
+  for (const direction of own) removeFilter(direction, ifindex);
+  const mark = pins.qdisc(ifindex);
+  if (existsSync(mark)) {
+    removeEmptyClsact(ifindex);
+    rmSync(mark);
+  }
+  return own.length > 0;
+}
