@@ -7,6 +7,11 @@ import { compileProgram } from './compile-program.ts';
 import { TARGET_PORT } from './kube-service.ts';
 import type { TestNode } from './test-node.ts';
 
+interface BackendOptions {
+  /** They also say which client they saw. */
+  readonly sayWho?: boolean;
+}
+
 /**
  * It ends with its node.
  *
@@ -18,9 +23,11 @@ export async function startBackends(
   node: TestNode,
   ports: readonly number[] = [TARGET_PORT],
   place: Place = node,
+  { sayWho = false }: BackendOptions = {},
 ): Promise<void> {
   const program = await compileProgram('echo-backends.c', node.directory);
-  const child = spawnInside(place, [program, ...ports.map(String)], {
+  const argv = [program, ...(sayWho ? ['--who'] : []), ...ports.map(String)];
+  const child = spawnInside(place, argv, {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const [said] = (await once(child.stdout as NodeJS.ReadableStream, 'data')) as [Buffer];

@@ -37,7 +37,10 @@ export const NETWORK = [
 
 export class TestNode implements Place {
   readonly namespace: string;
+  /** What its agent serves. */
   readonly cgroup: string;
+  /** Beside it: no agent serves what runs here. */
+  readonly unservedCgroup: string;
   readonly bpffs: string;
   /** The agent's folder of manifests. */
   readonly manifests: string;
@@ -51,7 +54,8 @@ export class TestNode implements Place {
   private constructor() {
     this.namespace = newLabId();
     const paths = labPaths(this.namespace, this.#cgroupRoot);
-    this.cgroup = paths.cgroup;
+    this.cgroup = path.join(paths.cgroup, 'served');
+    this.unservedCgroup = path.join(paths.cgroup, 'unserved');
     this.bpffs = paths.bpffs;
     this.directory = paths.directory;
     this.manifests = path.join(paths.directory, 'manifests');
@@ -59,16 +63,21 @@ export class TestNode implements Place {
     this.#forgetSignals = exitOnSignals(() => this.close());
   }
 
-  /** A node without an agent; `agent.start()` starts one. */
-  static async create(): Promise<TestNode> {
+  /**
+   * A node without an agent; `agent.start()` starts one.
+   *
+   * @param network lines for `ip -batch` that make its network.
+   */
+  static async create(network: readonly string[] = NETWORK): Promise<TestNode> {
     const node = new TestNode();
     try {
       await removeLeftovers(node.#cgroupRoot);
       await ensureBpffs();
       mkdirSync(node.manifests, { recursive: true });
       createCgroup(node.cgroup);
+      createCgroup(node.unservedCgroup);
       await addNamespaces([node.namespace]);
-      await node.configure(...NETWORK);
+      await node.configure(...network);
     } catch (error) {
       await node.close();
       throw error;
