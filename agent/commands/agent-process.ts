@@ -18,6 +18,7 @@ import { isInsideCgroup } from '../sys/cgroup.ts';
 import { openTables, PINNED_MAPS, Programs } from '../sys/datapath.ts';
 import { netnsCookie } from '../sys/libbpf/netns.ts';
 import { watchNodeAddresses } from '../sys/node-addresses.ts';
+import { openPacketTables } from '../sys/packet-tables.ts';
 import { Pins } from '../sys/pins.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { Metrics } from '../telemetry/metrics.ts';
@@ -27,7 +28,9 @@ import { AgentNode } from './agent-node.ts';
 import { AgentReport } from './agent-report.ts';
 import { ConflictTeller } from './conflict-teller.ts';
 import { EXPLAIN_PATH, explainHandler } from './explain-socket.ts';
+import { FlowSweeper } from './flow-sweeper.ts';
 import { LeftSockets } from './left-sockets.ts';
+import { packetGauges } from './packet-gauges.ts';
 import { releaseMemory } from './release-memory.ts';
 
 export interface AgentConfig {
@@ -62,7 +65,14 @@ export async function runAgent(config: AgentConfig, log: Logger): Promise<void> 
   try {
     const programs = Programs.load(pins);
     const tables = openTables(pins);
-    const metrics = new Metrics(report.gauges(tables));
+    const packetTables = openPacketTables(pins);
+    const { flows } = packetTables;
+    const { members } = tables;
+    const sweeper = new FlowSweeper({ tables: { flows, members }, log, signal: stop.signal });
+    const metrics = new Metrics(
+      report.gauges(tables),
+      packetGauges(packetTables, tables, sweeper, stop.signal),
+    );
     const conflicts = new ConflictTeller(cluster, createRecorder(source, config, log, stop.signal));
     const sockets = new LeftSockets(pins, config.proc, log, (count) =>
       metrics.closedSockets(count),
@@ -74,7 +84,10 @@ export async function runAgent(config: AgentConfig, log: Logger): Promise<void> 
         metrics.passed(pass.durationMs / 1000, pass.steps, pass.failures.length);
         logPass(log, pass);
         if (pass.services > 0) conflicts.tell(reconciler.conflicts);
-        if (pass.udpBackendsGone > 0) sockets.request();
+        if (pass.udpBackendsGone > 0) {
+          sockets.request();
+          sweeper.request();
+        }
       },
       audited: ({ repairs }) => {
         metrics.repaired(repairs);
@@ -110,6 +123,7 @@ export async function runAgent(config: AgentConfig, log: Logger): Promise<void> 
           log.info({ pin }, 'removed an older table');
         // For what left while no agent was there.
         sockets.request();
+        sweeper.request();
         report.selfTested(await proveProgramsRun(config.cgroup, reconciler, log));
         log.info(
           { services: cluster.serviceCount, uptimeMs: Math.round(performance.now()) },
@@ -119,6 +133,7 @@ export async function runAgent(config: AgentConfig, log: Logger): Promise<void> 
       },
     });
     tables.close();
+    packetTables.close();
     programs.close();
   } finally {
     // A source or a server that goes on would keep a process alive that has given up.

@@ -2,6 +2,7 @@
 // Every metric, declared once. Counters are counted where things happen; gauges are read when scraped.
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { type PacketGauges, registerPacketMetrics } from './packet-metrics.ts';
 
 /** What gauges show; each is asked at every scrape. */
 export interface Gauges {
@@ -28,7 +29,7 @@ export class Metrics {
   readonly #repairs: Counter;
   readonly #closedSockets: Counter;
 
-  constructor(gauges: Gauges) {
+  constructor(gauges: Gauges, packetGauges: PacketGauges) {
     const registers = [this.#registry];
     collectDefaultMetrics({ register: this.#registry });
     this.#passSeconds = new Histogram({
@@ -89,6 +90,7 @@ export class Metrics {
         for (const { kind, relists: count } of gauges.watches()) relists.set({ kind }, count);
       },
     });
+    registerPacketMetrics(this.#registry, packetGauges);
   }
 
   get contentType(): string {
