@@ -31,6 +31,7 @@ import { EXPLAIN_PATH, explainHandler } from './explain-socket.ts';
 import { FlowSweeper } from './flow-sweeper.ts';
 import { LeftSockets } from './left-sockets.ts';
 import { packetGauges } from './packet-gauges.ts';
+import { type PacketPathConfig, PacketPathDevices } from './packet-path-devices.ts';
 import { releaseMemory } from './release-memory.ts';
 
 export interface AgentConfig {
@@ -40,6 +41,7 @@ export interface AgentConfig {
   readonly node: NodeConfig;
   readonly cgroup: string;
   readonly bpffs: string;
+  readonly packetPath: PacketPathConfig;
   /** A proc file system that shows the processes of the node. */
   readonly proc: string;
   /** undefined: no metrics are served. */
@@ -78,11 +80,14 @@ export async function runAgent(config: AgentConfig, log: Logger): Promise<void> 
       metrics.closedSockets(count),
     );
     stop.signal.addEventListener('abort', () => sockets.close());
+    const devices = new PacketPathDevices(config.packetPath, () => node.facts, log);
+    report.watchDevices(devices);
     const observer: ReconcilerObserver = {
       passed: (pass) => {
         report.passed(pass);
         metrics.passed(pass.durationMs / 1000, pass.steps, pass.failures.length);
         logPass(log, pass);
+        devices.nodeChanged();
         if (pass.services > 0) conflicts.tell(reconciler.conflicts);
         if (pass.udpBackendsGone > 0) {
           sockets.request();
@@ -119,6 +124,7 @@ export async function runAgent(config: AgentConfig, log: Logger): Promise<void> 
       signal: stop.signal,
       onComplete: async () => {
         programs.attach(config.cgroup);
+        devices.start(pins, tables, stop.signal);
         for (const pin of pins.removeOtherMaps(PINNED_MAPS))
           log.info({ pin }, 'removed an older table');
         // For what left while no agent was there.
@@ -135,6 +141,7 @@ export async function runAgent(config: AgentConfig, log: Logger): Promise<void> 
     tables.close();
     packetTables.close();
     programs.close();
+    devices.close();
   } finally {
     // A source or a server that goes on would keep a process alive that has given up.
     stop.abort();

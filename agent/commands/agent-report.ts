@@ -4,12 +4,14 @@
 import type { ObjectSource } from '../cluster/object-source.ts';
 import type { ClusterState } from '../model/cluster-state.ts';
 import { NODE_WAIT_MS } from '../reconcile/loop.ts';
+import type { DeviceReport } from '../reconcile/packet-path.ts';
 import type { PassReport, Reconciler } from '../reconcile/reconciler.ts';
 import type { Tables } from '../sys/datapath.ts';
 import type { Gauges, TableFill } from '../telemetry/metrics.ts';
-import type { LastPass, Status } from '../telemetry/status.ts';
+import type { DeviceStatus, LastPass, Status } from '../telemetry/status.ts';
 import { VERSION } from '../version.ts';
 import type { AgentConfig } from './agent-process.ts';
+import type { PacketPathDevices } from './packet-path-devices.ts';
 
 export class AgentReport {
   readonly #config: AgentConfig;
@@ -17,6 +19,7 @@ export class AgentReport {
   readonly #source: ObjectSource;
   readonly #startedAt = new Date();
   #reconciler: Reconciler | undefined;
+  #devices: PacketPathDevices | undefined;
   #lastPass: LastPass | undefined;
   #selfTest: Status['selfTest'] = 'pending';
   #selfTestProblems: readonly string[] = [];
@@ -29,6 +32,10 @@ export class AgentReport {
 
   watch(reconciler: Reconciler): void {
     this.#reconciler = reconciler;
+  }
+
+  watchDevices(devices: PacketPathDevices): void {
+    this.#devices = devices;
   }
 
   passed({ services, steps, durationMs }: PassReport): void {
@@ -73,6 +80,7 @@ export class AgentReport {
       })),
       failures: (reconciler?.failures ?? []).map(({ service, message }) => ({ service, message })),
       conflicts: reconciler?.conflicts ?? [],
+      devices: (this.#devices?.report.devices ?? []).map(deviceStatus),
       selfTest: this.#selfTest,
       ...(this.#lastPass && { lastPass: this.#lastPass }),
     };
@@ -102,8 +110,20 @@ export class AgentReport {
     }
     for (const problem of this.#reconciler?.nodeFailures ?? [])
       problems.push(`node tables: ${problem}`);
+    problems.push(...this.#deviceProblems());
     for (const problem of this.#selfTestProblems) problems.push(`self-test: ${problem}`);
     return problems;
+  }
+
+  #deviceProblems(): string[] {
+    const { devices = [], missing = [], problems = [] } = this.#devices?.report ?? {};
+    return [
+      ...problems.map((problem) => `packet path: ${problem}`),
+      ...missing.map((name) => `device ${name}, which is to be served, is not there`),
+      ...devices.flatMap(({ name, problem }) =>
+        problem === undefined ? [] : `device ${name} is not served: ${problem}`,
+      ),
+    ];
   }
 
   /** Why the first pass has not ended. */
@@ -140,4 +160,16 @@ export class AgentReport {
       { table: 'slots', entries: this.#reconciler?.slotsUsed ?? 0, capacity: slots.capacity },
     ];
   }
+}
+
+function deviceStatus(report: DeviceReport): DeviceStatus {
+  const { ifindex, name, choice, attached, problem, masqueradeAddresses } = report;
+  return {
+    ifindex,
+    name,
+    ...choice,
+    ...(attached && { attached }),
+    ...(problem !== undefined && { problem }),
+    masqueradeAddresses,
+  };
 }

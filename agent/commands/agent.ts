@@ -3,7 +3,10 @@
 // runs it.
 
 import { Command, Option } from 'commander';
+import { UsageError } from '../errors.ts';
+import { parseDeviceNames } from '../model/device-choice.ts';
 import { findCgroupRoot, requireCgroup } from '../sys/cgroup.ts';
+import type { TcAttachMode } from '../sys/packet-programs.ts';
 import { createLogger, LOG_LEVELS, type LogLevel } from '../telemetry/log.ts';
 import { type AgentConfig, runAgent } from './agent-process.ts';
 import { addNodeOptions, type NodeOptions, nodeConfig } from './node-options.ts';
@@ -17,6 +20,9 @@ interface Options extends NodeOptions {
   readonly cgroup?: string;
   readonly bpffs: string;
   readonly metricsBindAddress: string;
+  readonly devices?: readonly string[];
+  readonly podDevices: readonly string[];
+  readonly tcAttach: TcAttachMode;
   readonly logLevel: LogLevel;
 }
 
@@ -47,6 +53,25 @@ export function command(): Command {
       '/proc',
     )
     .addOption(
+      new Option(
+        '--devices <names>',
+        "network devices on which packets from outside are served, as eth0,bond*; '' for none (default: all with a default route or a global address, and tunnels)",
+      ).argParser((text: string) => deviceNames('--devices', text)),
+    )
+    .addOption(
+      new Option(
+        '--pod-devices <names>',
+        'the node’s ends of pods’ devices to be served too, as veth*, for pods that do not use its sockets',
+      )
+        .argParser((text: string) => deviceNames('--pod-devices', text))
+        .default([], 'none'),
+    )
+    .addOption(
+      new Option('--tc-attach <way>', 'how programs are attached to devices')
+        .choices(['auto', 'tcx', 'clsact'])
+        .default('auto'),
+    )
+    .addOption(
       new Option('--log-level <level>', 'least level to log').choices(LOG_LEVELS).default('info'),
     )
     .action(run);
@@ -71,5 +96,17 @@ function configFrom(options: Options): AgentConfig {
     bpffs,
     proc,
     metrics,
+    packetPath: {
+      devices: options.devices,
+      podDevices: options.podDevices,
+      attachMode: options.tcAttach,
+    },
   };
+}
+
+/** @throws UsageError */
+function deviceNames(option: string, text: string): readonly string[] {
+  const names = parseDeviceNames(text);
+  if ('invalid' in names) throw new UsageError(`${option}: ${names.invalid}`);
+  return names;
 }

@@ -4,13 +4,17 @@
 
 import { Command } from 'commander';
 import { EnvironmentError } from '../errors.ts';
+import { removePacketPrograms } from '../sys/packet-programs.ts';
 import { Pins } from '../sys/pins.ts';
 import { findAgent, removeStatusSocket } from '../telemetry/status-socket.ts';
 import { bpffsOption, requireRoot } from './options.ts';
+import { releaseMasqueradePorts } from './release-ports.ts';
 
 export function command(): Command {
   return new Command('cleanup')
-    .description('take every trace of Signalbox off the node: programs, tables, pins')
+    .description(
+      'take every trace of Signalbox off the node: programs, tables, pins, reserved ports',
+    )
     .addOption(bpffsOption())
     .action(run);
 }
@@ -23,9 +27,14 @@ async function run({ bpffs }: { readonly bpffs: string }): Promise<void> {
       hint: 'stop it first',
     });
   }
-  const removed = new Pins(bpffs).removeAll();
+  const pins = new Pins(bpffs);
+  const removed = [
+    ...removePacketPrograms(pins),
+    ...releaseMasqueradePorts(pins),
+    ...pins.removeAll(),
+  ];
   removeStatusSocket(bpffs);
   console.log(
-    removed.length ? removed.map((pin) => `removed ${pin}`).join('\n') : `nothing in ${bpffs}`,
+    removed.length ? removed.map((what) => `removed ${what}`).join('\n') : `nothing in ${bpffs}`,
   );
 }

@@ -81,6 +81,13 @@ export class PacketPrograms {
     return 'clsact';
   }
 
+  /**
+   * Takes our programs off every device, there or gone, but for those that are tied to it as `kept` says.
+   */
+  detachOthers(kept: ReadonlyMap<number, TcMechanism | 'either'>): void {
+    detachOthers(this.#pins, kept);
+  }
+
   /** Gives the descriptors back; what is attached stays. */
   close(): void {
     this.#object.close();
@@ -150,23 +157,29 @@ export function packetAttachments(pins: Pins): Map<number, DevicePrograms> {
 }
 
 /**
- * Takes our programs off every device, there or gone, but for those that are tied to it as `kept` says.
+ * Takes every program of ours off the devices of this network namespace, and forgets devices that are gone.
  *
- * @returns the devices that were left.
+ * @returns what was removed, for people.
  */
-export function detachOthers(pins: Pins, kept: ReadonlyMap<number, TcMechanism>): number[] {
-  const left = new Set<number>();
+export function removePacketPrograms(pins: Pins): string[] {
+  return detachOthers(pins, new Map());
+}
+
+function detachOthers(pins: Pins, kept: ReadonlyMap<number, TcMechanism | 'either'>): string[] {
+  const removed: string[] = [];
+  const isKept = (ifindex: number, mechanism: TcMechanism) =>
+    [mechanism, 'either'].includes(kept.get(ifindex) ?? '');
   for (const ifindex of pins.tcxDevices()) {
-    if (kept.get(ifindex) !== 'tcx' && removeTcx(ifindex, pins)) left.add(ifindex);
+    if (!isKept(ifindex, 'tcx')) removed.push(...removeTcx(ifindex, pins));
   }
   for (const { ifindex } of readClsactQdiscs()) {
-    if (kept.get(ifindex) !== 'clsact' && removeFilters(ifindex, pins)) left.add(ifindex);
+    if (!isKept(ifindex, 'clsact')) removed.push(...removeFilters(ifindex, pins));
   }
-  // Of devices that are gone.
+  // Of devices that are gone, with their qdiscs.
   for (const ifindex of pins.qdiscDevices()) {
-    if (kept.get(ifindex) !== 'clsact') rmSync(pins.qdisc(ifindex), { force: true });
+    if (!isKept(ifindex, 'clsact')) rmSync(pins.qdisc(ifindex), { force: true });
   }
-  return [...left];
+  return removed;
 }
 
 function programName(direction: TcDirection, framing: Framing): string {
@@ -196,21 +209,23 @@ function idsOf(
 }
 
 /** Ingress first: nothing makes flows that nobody translates back. */
-function removeTcx(ifindex: number, pins: Pins): boolean {
+function removeTcx(ifindex: number, pins: Pins): string[] {
   return TC_DIRECTIONS.toReversed()
-    .map((direction) => removePinnedLink(pins.tcxLink(direction, ifindex)))
-    .includes(true);
+    .map((direction) => pins.tcxLink(direction, ifindex))
+    .filter(removePinnedLink);
 }
 
-function removeFilters(ifindex: number, pins: Pins): boolean {
-  const own = TC_DIRECTIONS.toReversed().filter(
-    (direction) => ownFilter(direction, ifindex) !== undefined,
-  );
-  for (const direction of own) removeFilter(direction, ifindex);
+function removeFilters(ifindex: number, pins: Pins): string[] {
+  const removed: string[] = [];
+  for (const direction of TC_DIRECTIONS.toReversed()) {
+    if (ownFilter(direction, ifindex) === undefined) continue;
+    removeFilter(direction, ifindex);
+    removed.push(`the ${direction} filter of device ${ifindex}`);
+  }
   const mark = pins.qdisc(ifindex);
   if (existsSync(mark)) {
-    removeEmptyClsact(ifindex);
+    if (removeEmptyClsact(ifindex)) removed.push(`the clsact qdisc of device ${ifindex}`);
     rmSync(mark);
   }
-  return own.length > 0;
+  return removed;
 }

@@ -23,8 +23,25 @@ export interface Status {
     readonly owner: string;
     readonly others: readonly string[];
   }[];
+  readonly devices: readonly DeviceStatus[];
   readonly selfTest: 'pending' | 'passed' | 'failed' | 'not possible';
   readonly lastPass?: LastPass;
+}
+
+/** A network device, and whether packets from outside are served on it. */
+export interface DeviceStatus {
+  readonly ifindex: number;
+  readonly name: string;
+  /** What comes in is from outside, or from a pod of this node; without a role it is not served. */
+  readonly role?: 'outward' | 'pod';
+  readonly framing?: 'ethernet' | 'ip';
+  readonly attached?: 'tcx' | 'clsact';
+  /** Why it has no role. */
+  readonly reason?: string;
+  /** Why it is not served although it has a role. */
+  readonly problem?: string;
+  /** What packets that leave by it are masqueraded with. */
+  readonly masqueradeAddresses: readonly string[];
 }
 
 export interface WatchStatus {

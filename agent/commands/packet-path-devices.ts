@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keeps the packet path's programs on the devices of the node, as these come and go, from the moment that the
+// tables are complete. Part of the agent. Without the packet path the sockets are served all the same: what goes
+// wrong here is logged and shown, and ends nothing.
+
+import { messageOf } from '../errors.ts';
+import type { NodeFacts } from '../model/node-facts.ts';
+import { type PacketPathReport, reconcilePacketPath } from '../reconcile/packet-path.ts';
+import type { Tables } from '../sys/datapath.ts';
+import { followNetlink } from '../sys/doorbell.ts';
+import { DEVICE_GROUPS, readNetworkDevices } from '../sys/network-devices.ts';
+import { PacketPrograms, type TcAttachMode } from '../sys/packet-programs.ts';
+import type { Pins } from '../sys/pins.ts';
+import type { Logger } from '../telemetry/log.ts';
+
+export interface PacketPathConfig {
+  /** undefined: what the rules of model/device-choice.ts choose; empty: none. */
+  readonly devices: readonly string[] | undefined;
+  readonly podDevices: readonly string[];
+  readonly attachMode: TcAttachMode;
+}
+
+const NOTHING: PacketPathReport = { devices: [], missing: [], problems: [] };
+
+export class PacketPathDevices {
+  readonly #config: PacketPathConfig;
+  readonly #facts: () => NodeFacts;
+  readonly #log: Logger;
+  #programs: PacketPrograms | undefined;
+  #ring: (() => void) | undefined;
+  /** What the last look was made with. */
+  #lookedWith: NodeFacts | undefined;
+  #report = NOTHING;
+  /** What has been told of each device, so that it is told once. */
+  #told = new Map<string, string>();
+
+  /** @param facts asked anew with each look. */
+  constructor(config: PacketPathConfig, facts: () => NodeFacts, log: Logger) {
+    this.#config = config;
+    this.#facts = facts;
+    this.#log = log;
+  }
+
+  /** What the last look made of the devices. */
+  get report(): PacketPathReport {
+    return this.#report;
+  }
+
+  /** Attaches the programs and follows the devices until `signal` aborts. Only once the tables are complete. */
+  start(pins: Pins, tables: Pick<Tables, 'devices'>, signal: AbortSignal): void {
+    if (signal.aborted) return;
+    let programs: PacketPrograms;
+    try {
+      programs = PacketPrograms.load(pins, this.#config.attachMode);
+    } catch (error) {
+      this.#log.error({ error: messageOf(error) }, 'the packet path is not served');
+      this.#report = { ...NOTHING, problems: [messageOf(error)] };
+      return;
+    }
+    this.#programs = programs;
+    this.#ring = followNetlink({
+      groups: DEVICE_GROUPS,
+      subject: 'devices',
+      look: () => this.#look(tables, programs),
+      log: this.#log,
+      signal,
+    });
+  }
+
+  /** To be called when what is known of the node may have changed. */
+  nodeChanged(): void {
+    if (this.#ring && this.#facts() !== this.#lookedWith) this.#ring();
+  }
+
+  /** Gives the descriptors back; what is attached stays. */
+  close(): void {
+    this.#programs?.close();
+  }
+
+  #look(tables: Pick<Tables, 'devices'>, programs: PacketPrograms): void {
+    const facts = this.#facts();
+    this.#lookedWith = facts;
+    const { devices, podDevices } = this.#config;
+    const { nodeIPs, clusterCIDRs } = facts;
+    const rules = { devices, podDevices, nodeIPs, clusterCIDRs };
+    this.#report = reconcilePacketPath(readNetworkDevices(), rules, tables.devices, programs);
+    this.#tell();
+  }
+
+  #tell(): void {
+    const told = new Map<string, string>();
+    const tell = (key: string, text: string, say: () => void) => {
+      told.set(key, text);
+      if (this.#told.get(key) !== text) say();
+    };
+    for (const { ifindex, name, choice, attached, problem } of this.#report.devices) {
+      if (!('role' in choice)) continue;
+      const { role, framing } = choice;
+      const key = `device ${ifindex}`;
+      if (problem !== undefined) {
+        tell(key, problem, () =>
+          this.#log.error(
+            { device: name, error: problem },
+            'a device is not served; it will be tried again',
+          ),
+        );
+      } else {
+        tell(key, `${name} ${role} ${framing} ${attached}`, () =>
+          this.#log.info({ device: name, role, framing, attached }, 'serving a device'),
+        );
+      }
+    }
+    for (const name of this.#report.missing) {
+      tell(`name ${name}`, name, () => this.#log.warn({ device: name }, 'no device has this name'));
+    }
+    for (const problem of this.#report.problems) {
+      tell(problem, problem, () => this.#log.error({ error: problem }, 'packet path'));
+    }
+    this.#told = told;
+  }
+}
