@@ -6,6 +6,12 @@ import { type Command, Option } from 'commander';
 import { UsageError } from '../errors.ts';
 import { type IpAddress, type IpPrefix, parseAddress, parsePrefix } from '../model/address.ts';
 import { type NodeConfig, parseNodePortAddresses } from '../model/node-facts.ts';
+import {
+  DEFAULT_MASQUERADE_PORTS,
+  formatPortRange,
+  type PortRange,
+  parsePortRange,
+} from '../model/port-ranges.ts';
 
 export interface NodeOptions {
   readonly nodeName?: string;
@@ -15,6 +21,7 @@ export interface NodeOptions {
   readonly serviceCidr?: readonly IpPrefix[];
   readonly nodeportAddresses?: string;
   readonly masqueradeAll?: boolean;
+  readonly masqueradePorts?: PortRange;
 }
 
 export function addNodeOptions(command: Command): Command {
@@ -52,6 +59,12 @@ export function addNodeOptions(command: Command): Command {
     .option(
       '--masquerade-all',
       'packets to clusterIPs get an address of the node as their source; sockets keep theirs',
+    )
+    .addOption(
+      new Option(
+        '--masquerade-ports <first-last>',
+        `source ports of packets that get an address of the node (default: ${formatPortRange(DEFAULT_MASQUERADE_PORTS)})`,
+      ).argParser(masqueradePorts),
     );
 }
 
@@ -74,7 +87,17 @@ export function nodeConfig(options: NodeOptions, defaultName = os.hostname()): N
     serviceCIDRs: options.serviceCidr ?? [],
     nodePortAddresses,
     masqueradeAll: options.masqueradeAll ?? false,
+    masqueradePorts: options.masqueradePorts ?? DEFAULT_MASQUERADE_PORTS,
   };
+}
+
+/** @throws UsageError */
+function masqueradePorts(text: string): PortRange {
+  const range = parsePortRange(text);
+  if (range === undefined) {
+    throw new UsageError(`--masquerade-ports ${text}: not a range of ports, as 49152-65535`);
+  }
+  return range;
 }
 
 /** Of an option that stands several times every value counts, as kube-proxy reads lists. */

@@ -17,6 +17,7 @@ import {
 } from './address.ts';
 import type { NodeTraits } from './endpoint-selection.ts';
 import type { NodeSpec, ServiceCidrSpec } from './objects.ts';
+import type { PortRange } from './port-ranges.ts';
 
 /**
  * On which of the node's addresses nodePorts are served: its node IPs, or those in prefixes. A family of which
@@ -36,16 +37,9 @@ export interface NodeConfig {
   readonly serviceCIDRs: readonly IpPrefix[];
   readonly nodePortAddresses: NodePortAddresses;
   readonly masqueradeAll: boolean;
+  /** Source ports of masqueraded flows. */
+  readonly masqueradePorts: PortRange;
 }
-
-/** Consecutive ports. */
-export interface PortRange {
-  readonly first: number;
-  readonly count: number;
-}
-
-/** Of the dynamic ports of RFC 6335: half of what Linux gives to connections of the node itself stays with them. */
-export const DEFAULT_MASQUERADE_PORTS: PortRange = { first: 49152, count: 16384 };
 
 export interface NodeFacts extends NodeTraits {
   /** Every address that packets to it end here, but for loopback. */
@@ -57,6 +51,8 @@ export interface NodeFacts extends NodeTraits {
   readonly serviceCIDRs: readonly IpPrefix[];
   /** Whether all traffic to clusterIPs gets an address of the node as its source. */
   readonly masqueradeAll: boolean;
+  /** Source ports of masqueraded flows. */
+  readonly masqueradePorts: PortRange;
 }
 
 /** Which kind of client an address is, as the rules tell them apart (semantics 1.7). */
@@ -69,7 +65,7 @@ export function nodeFacts(
   serviceCidrs: readonly ServiceCidrSpec[],
   localAddresses: Iterable<IpAddress>,
 ): NodeFacts {
-  const { nodePortAddresses, masqueradeAll } = config;
+  const { nodePortAddresses, masqueradeAll, masqueradePorts } = config;
   return {
     name: config.nodeName.trim().toLowerCase(),
     zone: node?.zone ?? '',
@@ -81,6 +77,7 @@ export function nodeFacts(
       ? config.serviceCIDRs
       : serviceCidrs.flatMap(({ cidrs }) => cidrs),
     masqueradeAll,
+    masqueradePorts,
   };
 }
 

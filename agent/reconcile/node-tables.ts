@@ -11,12 +11,11 @@ import {
   unspecifiedAddress,
 } from '../model/address.ts';
 import {
-  DEFAULT_MASQUERADE_PORTS,
   type NodeFacts,
   nodePortAddressesOf,
-  type PortRange,
   servesLoopbackNodePorts,
 } from '../model/node-facts.ts';
+import type { PortRange } from '../model/port-ranges.ts';
 import { type Node, NodeFlags, type Presence } from '../sys/layout.gen.ts';
 import { LEFT_ALONE, PRESENT, prefixKey, prefixOfKey } from './entries.ts';
 import type { KernelTables, Table } from './kernel-tables.ts';
@@ -53,7 +52,7 @@ export function nodeStateOf(
     serviceCIDRs: facts.serviceCIDRs,
     foreignAddresses,
     clusterCIDRs: facts.clusterCIDRs,
-    masqueradePorts: DEFAULT_MASQUERADE_PORTS,
+    masqueradePorts: facts.masqueradePorts,
   };
 }
 

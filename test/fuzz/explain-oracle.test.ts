@@ -12,6 +12,7 @@ import { ClusterState } from '../../agent/model/cluster-state.ts';
 import { Explainer } from '../../agent/model/explain.ts';
 import type { Explanation } from '../../agent/model/explanation.ts';
 import { type NodeFacts, nodeFacts } from '../../agent/model/node-facts.ts';
+import { DEFAULT_MASQUERADE_PORTS } from '../../agent/model/port-ranges.ts';
 import { address, prefixes } from '../helpers/objects.ts';
 import { decisionText } from '../oracle/decision-text.ts';
 import { type Decision, decide } from '../oracle/oracle.ts';
@@ -114,6 +115,7 @@ function factsOf(node: NodeDescription, state: ClusterState): NodeFacts {
   const rule = node.nodePortAddresses ?? [];
   const config = {
     ...node,
+    masqueradePorts: DEFAULT_MASQUERADE_PORTS,
     nodeIPs: node.nodeIPs.map(address),
     clusterCIDRs: prefixes(...node.clusterCIDRs),
     serviceCIDRs: prefixes(...(node.serviceCIDRs ?? [])),

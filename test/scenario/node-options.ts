@@ -11,6 +11,7 @@ import {
   nodeFacts,
   parseNodePortAddresses,
 } from '../../agent/model/node-facts.ts';
+import { DEFAULT_MASQUERADE_PORTS } from '../../agent/model/port-ranges.ts';
 import { nodeStateOf } from '../../agent/reconcile/node-tables.ts';
 import type { NodeView } from '../../agent/reconcile/reconciler.ts';
 import { address, prefixes } from '../helpers/objects.ts';
@@ -54,6 +55,7 @@ export function nodeOptions(given: Readonly<Record<string, unknown>> = {}): Node
       serviceCIDRs: prefixes(...options.serviceCIDRs),
       nodePortAddresses: nodePortAddresses(options.nodePortAddresses),
       masqueradeAll: options.masqueradeAll,
+      masqueradePorts: DEFAULT_MASQUERADE_PORTS,
     },
     localAddresses: options.localAddresses.map(address),
   };

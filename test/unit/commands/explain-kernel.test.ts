@@ -12,6 +12,7 @@ import { ClusterState } from '../../../agent/model/cluster-state.ts';
 import { Explainer } from '../../../agent/model/explain.ts';
 import type { NodeFacts, NodePortAddresses } from '../../../agent/model/node-facts.ts';
 import type { EndpointSliceSpec, ServiceSpec } from '../../../agent/model/objects.ts';
+import { DEFAULT_MASQUERADE_PORTS } from '../../../agent/model/port-ranges.ts';
 import { frontendEntryKey } from '../../../agent/reconcile/entries.ts';
 import { nodeStateOf } from '../../../agent/reconcile/node-tables.ts';
 import { Reconciler } from '../../../agent/reconcile/reconciler.ts';
@@ -44,6 +45,7 @@ const facts = fc
     clusterCIDRs: fc.constantFrom(prefixes(), prefixes('10.244.0.0/24', 'fd01::/64')),
     serviceCIDRs: fc.constantFrom(prefixes(), prefixes('10.96.0.0/12', 'fd00::/64')),
     masqueradeAll: fc.boolean(),
+    masqueradePorts: fc.constant(DEFAULT_MASQUERADE_PORTS),
   })
   .map(
     ({ node, ...more }): NodeFacts => ({
@@ -103,6 +105,7 @@ const NODE: NodeFacts = {
   clusterCIDRs: prefixes('10.244.0.0/16'),
   serviceCIDRs: prefixes('10.96.0.0/12'),
   masqueradeAll: false,
+  masqueradePorts: DEFAULT_MASQUERADE_PORTS,
 };
 
 /** Tables for one Service; then somebody else's hand; then what is told. */

@@ -14,6 +14,7 @@ import {
 import { EnvironmentError } from '../../../agent/errors.ts';
 import { ClusterState } from '../../../agent/model/cluster-state.ts';
 import type { NodeFacts } from '../../../agent/model/node-facts.ts';
+import { DEFAULT_MASQUERADE_PORTS } from '../../../agent/model/port-ranges.ts';
 import { removeStatusSocket, statusSocketPath } from '../../../agent/telemetry/status-socket.ts';
 import { address, keyOf, service, slice } from '../../helpers/objects.ts';
 import { requireRoot } from '../../helpers/requirements.ts';
@@ -27,6 +28,7 @@ const NODE: NodeFacts = {
   clusterCIDRs: [],
   serviceCIDRs: [],
   masqueradeAll: false,
+  masqueradePorts: DEFAULT_MASQUERADE_PORTS,
 };
 
 function knowledge(): Explained & { readonly cluster: ClusterState } {

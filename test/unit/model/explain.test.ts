@@ -14,6 +14,7 @@ import {
   parseNodePortAddresses,
 } from '../../../agent/model/node-facts.ts';
 import type { EndpointSliceSpec, Protocol, ServiceSpec } from '../../../agent/model/objects.ts';
+import { DEFAULT_MASQUERADE_PORTS } from '../../../agent/model/port-ranges.ts';
 import { address, keyOf, service, slice } from '../../helpers/objects.ts';
 
 const explain = (cluster: ClusterState, node: NodeFacts, asked: Query) =>
@@ -32,6 +33,7 @@ const NODE: NodeFacts = {
   clusterCIDRs: prefixes('10.244.0.0/16', 'fd01::/48'),
   serviceCIDRs: prefixes('10.96.0.0/12', 'fd00::/112'),
   masqueradeAll: false,
+  masqueradePorts: DEFAULT_MASQUERADE_PORTS,
 };
 const NO_DETECTOR: Partial<NodeFacts> = { clusterCIDRs: [] };
 

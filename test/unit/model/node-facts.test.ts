@@ -15,6 +15,7 @@ import {
   servesLoopbackNodePorts,
 } from '../../../agent/model/node-facts.ts';
 import type { NodeSpec } from '../../../agent/model/objects.ts';
+import { DEFAULT_MASQUERADE_PORTS } from '../../../agent/model/port-ranges.ts';
 import { address, prefixes } from '../../helpers/objects.ts';
 
 const addresses = (...texts: string[]) => texts.map(address);
@@ -33,6 +34,7 @@ const NOTHING_SAID: NodeConfig = {
   serviceCIDRs: [],
   nodePortAddresses: [],
   masqueradeAll: false,
+  masqueradePorts: DEFAULT_MASQUERADE_PORTS,
 };
 
 const facts = (config: Partial<NodeConfig> = {}, local: string[] = []): NodeFacts =>
@@ -53,6 +55,7 @@ test('without options everything is the objects’', (t) => {
     clusterCIDRs: prefixes('10.244.1.0/24', 'fd01:1::/64'),
     serviceCIDRs: prefixes('10.96.0.0/12', 'fd00::/112'),
     masqueradeAll: false,
+    masqueradePorts: DEFAULT_MASQUERADE_PORTS,
   });
 });
 
@@ -63,12 +66,14 @@ test('what options say wins, for node IPs family by family', (t) => {
     clusterCIDRs: prefixes('10.244.0.0/16'),
     serviceCIDRs: prefixes('10.112.0.0/16'),
     masqueradeAll: true,
+    masqueradePorts: { first: 50000, count: 10 },
   });
   t.is(known.name, 'node-1');
   t.deepEqual(known.nodeIPs, addresses('10.0.0.9', 'fd02::1'));
   t.deepEqual(known.clusterCIDRs, prefixes('10.244.0.0/16'));
   t.deepEqual(known.serviceCIDRs, prefixes('10.112.0.0/16'));
   t.true(known.masqueradeAll);
+  t.deepEqual(known.masqueradePorts, { first: 50000, count: 10 });
 });
 
 test('a node of which nothing is known has no zone and no addresses', (t) => {

@@ -33,6 +33,7 @@ const ALLOWED: readonly (readonly [folder: string, imported: string])[] = [
   ['agent/sys', './libbpf/ffi.ts'],
   ['agent/sys', '../errors.ts'],
   ['agent/sys', '../model/address.ts'],
+  ['agent/sys', '../model/port-ranges.ts'],
   ['agent/sys', '../telemetry/log.ts'],
   ['agent/sys/libbpf', '../codec.ts'],
   ['agent/sys/libbpf', '../../errors.ts'],

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Gives the ports of masqueraded flows back, for `cleanup`. Which they are stands in the node's table, and nowhere
+// else: to be called before the tables go, and after the programs that use the ports.
+
+import { messageOf } from '../errors.ts';
+import { formatPortRange, type PortRange } from '../model/port-ranges.ts';
+import { openTables, type Tables } from '../sys/datapath.ts';
+import { isNotFound } from '../sys/libbpf/kernel-error.ts';
+import type { Pins } from '../sys/pins.ts';
+import { releasePorts } from '../sys/reserved-ports.ts';
+
+/** @returns what it took away, as text. */
+export function releaseMasqueradePorts(pins: Pins): string[] {
+  const ports = masqueradePortsOf(pins);
+  if (!ports) return [];
+  try {
+    const text = `${formatPortRange(ports)} from net.ipv4.ip_local_reserved_ports`;
+    return releasePorts(ports) ? [text] : [];
+  } catch (error) {
+    console.error(`signalbox: ${formatPortRange(ports)} stay reserved: ${messageOf(error)}`);
+    return [];
+  }
+}
+
+/** @returns undefined when no agent of this version has written them. */
+function masqueradePortsOf(pins: Pins): PortRange | undefined {
+  let tables: Tables | undefined;
+  try {
+    tables = openTables(pins);
+    const node = tables.nodes.get(0);
+    if (!node?.masqueradePortCount) return undefined;
+    return { first: node.masqueradeFirstPort, count: node.masqueradePortCount };
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  } finally {
+    tables?.close();
+  }
+}
