@@ -6,12 +6,15 @@
 import { Command, CommanderError } from 'commander';
 import { MendableError } from '../../agent/errors.ts';
 import { command as clusterIp } from './clusterip.ts';
+import { command as nodePort } from './nodeport.ts';
 
 const program = new Command('bench')
   .description('Measures Signalbox on this machine. Needs root and about a minute and a half.')
   .showHelpAfterError('(see --help)')
   .exitOverride();
-program.addCommand(clusterIp().copyInheritedSettings(program));
+for (const benchmark of [clusterIp(), nodePort()]) {
+  program.addCommand(benchmark.copyInheritedSettings(program));
+}
 
 try {
   await program.parseAsync();

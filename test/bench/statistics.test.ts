@@ -6,7 +6,14 @@ import { distribution, median } from './statistics.ts';
 
 test('a distribution sorts by number and counts every value', (t) => {
   const values = [100, 9, 30, 7, 1000];
-  t.deepEqual(distribution(values), { count: 5, min: 7, p50: 30, p99: 964, max: 1000 });
+  t.deepEqual(distribution(values), {
+    count: 5,
+    min: 7,
+    p50: 30,
+    p90: 100 + 900 * (4 * 0.9 - 3),
+    p99: 964,
+    max: 1000,
+  });
   t.deepEqual(values, [100, 9, 30, 7, 1000]);
 });
 
@@ -15,7 +22,7 @@ test('the median of an even number of values is between the two in the middle', 
 });
 
 test('one value is its own distribution', (t) => {
-  t.deepEqual(distribution([5]), { count: 1, min: 5, p50: 5, p99: 5, max: 5 });
+  t.deepEqual(distribution([5]), { count: 1, min: 5, p50: 5, p90: 5, p99: 5, max: 5 });
 });
 
 test('of nothing there is no median', (t) => {

@@ -6,6 +6,7 @@ export interface Distribution {
   readonly count: number;
   readonly min: number;
   readonly p50: number;
+  readonly p90: number;
   readonly p99: number;
   readonly max: number;
 }
@@ -17,6 +18,7 @@ export function distribution(values: readonly number[]): Distribution {
     count: sorted.length,
     min: quantile(sorted, 0),
     p50: quantile(sorted, 0.5),
+    p90: quantile(sorted, 0.9),
     p99: quantile(sorted, 0.99),
     max: quantile(sorted, 1),
   };
