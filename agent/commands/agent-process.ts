@@ -20,6 +20,7 @@ import { netnsCookie } from '../sys/libbpf/netns.ts';
 import { watchNodeAddresses } from '../sys/node-addresses.ts';
 import { openPacketTables } from '../sys/packet-tables.ts';
 import { Pins } from '../sys/pins.ts';
+import { reservePorts } from '../sys/reserved-ports.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { type BindAddress, serveMetrics } from '../telemetry/metrics-server.ts';
@@ -124,6 +125,7 @@ export async function runAgent(config: AgentConfig, log: Logger): Promise<void> 
       signal: stop.signal,
       onComplete: async () => {
         programs.attach(config.cgroup);
+        if (mayMasquerade(config)) reservePorts(config.node.masqueradePorts, config.proc, log);
         devices.start(pins, tables, stop.signal);
         for (const pin of pins.removeOtherMaps(PINNED_MAPS))
           log.info({ pin }, 'removed an older table');
@@ -150,6 +152,11 @@ export async function runAgent(config: AgentConfig, log: Logger): Promise<void> 
     statusServer.closeAllConnections();
   }
   log.info('stopped; programs and tables stay at work');
+}
+
+/** Whether a device may have the packet path's programs. */
+function mayMasquerade({ packetPath: { devices, podDevices } }: AgentConfig): boolean {
+  return devices === undefined || devices.length + podDevices.length > 0;
 }
 
 /** @returns what did not work; undefined when it could not be tried. */
