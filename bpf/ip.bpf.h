@@ -7,6 +7,11 @@
 #define IP_BPF_H
 
 #include <linux/bpf.h>
+#include <linux/icmpv6.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
 
 #include "abi.h"
 #include "kernel.bpf.h"
@@ -170,6 +175,450 @@ static __always_inline void sock_ends_load(const struct sock *sk, struct ip_port
 			peer->address.words[i] = common->skc_v6_daddr.in6_u.u6_addr32[i];
 		}
 	}
+}
+
+static __always_inline int ip_equal(const struct ip_address *a, const struct ip_address *b)
+{
+	return a->words[3] == b->words[3] && a->words[2] == b->words[2] &&
+	       a->words[1] == b->words[1] && a->words[0] == b->words[0];
+}
+
+static __always_inline struct ip_address ip_from_v4(__be32 word)
+{
+	return (struct ip_address){.words = {0, 0, IPV4_MAPPED_WORD, word}};
+}
+
+static __always_inline struct ip_address ip_from_v6(const struct in6_addr *address)
+{
+	struct ip_address result;
+
+	__builtin_memcpy(&result, address, sizeof(result));
+	return result;
+}
+
+enum fragment_place {
+	WHOLE_PACKET,
+	FIRST_FRAGMENT,
+	/* Without a transport header. */
+	LATER_FRAGMENT,
+};
+
+/* What there is to know of an IP packet. Offsets count from the beginning of the skb's data. */
+struct packet {
+	/* Its ends and protocol; ports are 0 until transport.bpf.h has read them. */
+	struct flow_key tuple;
+	__u32 fragment_id;
+	__u16 network; /* offset of the IP header */
+	__u16 transport; /* offset of what comes after it and its extensions */
+	__u8 family; /* enum ip_family */
+	__u8 fragment; /* enum fragment_place */
+	__u8 hops; /* TTL or hop limit */
+	__u8 tcp_flags; /* enum tcp_flags */
+};
+
+/* IPv6 extension headers that are looked behind (RFC 8200 4.1 names four before what is carried).
+ */
+#define MAX_EXTENSIONS 6
+
+static __always_inline int ipv4_load(struct __sk_buff *skb, __u32 network, struct packet *packet)
+{
+	struct iphdr ip;
+	__u16 fragment;
+
+	if (bpf_skb_load_bytes(skb, network, &ip, sizeof(ip)))
+		return -1;
+	if (ip.version != 4 || ip.ihl < 5)
+		return -1;
+	fragment = bpf_ntohs(ip.frag_off) & 0x3fff; /* more fragments, and where this one is */
+	packet->family = FAMILY_IPV4;
+	packet->network = network;
+	packet->transport = network + ip.ihl * 4;
+	packet->hops = ip.ttl;
+	packet->fragment = !fragment	       ? WHOLE_PACKET
+			   : fragment & 0x1fff ? LATER_FRAGMENT
+					       : FIRST_FRAGMENT;
+	packet->fragment_id = ip.id;
+	packet->tuple.source.address = ip_from_v4(ip.saddr);
+	packet->tuple.destination.address = ip_from_v4(ip.daddr);
+	packet->tuple.protocol = ip.protocol;
+	return 0;
+}
+
+static __always_inline int ipv6_load(struct __sk_buff *skb, __u32 network, struct packet *packet)
+{
+	__u32 transport = network + sizeof(struct ipv6hdr);
+	struct ipv6hdr ip;
+	__u8 next;
+
+	if (bpf_skb_load_bytes(skb, network, &ip, sizeof(ip)))
+		return -1;
+	if (ip.version != 6)
+		return -1;
+	packet->family = FAMILY_IPV6;
+	packet->network = network;
+	packet->hops = ip.hop_limit;
+	packet->fragment = WHOLE_PACKET;
+	packet->tuple.source.address = ip_from_v6(&ip.saddr);
+	packet->tuple.destination.address = ip_from_v6(&ip.daddr);
+	next = ip.nexthdr;
+	for (int i = 0; i < MAX_EXTENSIONS; i++) {
+		/* Of a fragment header or any other extension. */
+		struct {
+			__u8 next;
+			__u8 length;
+			__be16 fragment;
+			__be32 id;
+		} extension;
+
+		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS &&
+		    next != IPPROTO_FRAGMENT)
+			break;
+		if (bpf_skb_load_bytes(skb, transport, &extension, sizeof(extension)))
+			return -1;
+		if (next == IPPROTO_FRAGMENT) {
+			__u16 fragment = bpf_ntohs(extension.fragment) & 0xfff9;
+
+			/* One that is all there is has neither offset nor more to come (RFC 6946).
+			 */
+			if (fragment)
+				packet->fragment =
+					fragment & 0xfff8 ? LATER_FRAGMENT : FIRST_FRAGMENT;
+			packet->fragment_id = extension.id;
+			transport += 8;
+		} else {
+			transport += (extension.length + 1) * 8;
+		}
+		next = extension.next;
+		/* What follows in a later fragment is no header. */
+		if (packet->fragment == LATER_FRAGMENT)
+			break;
+	}
+	packet->transport = transport;
+	packet->tuple.protocol = next;
+	return 0;
+}
+
+/* Reads the IP header at `network`. Returns whether there is one. */
+static __always_inline int ip_load(struct __sk_buff *skb, __u32 network, enum ip_family family,
+				   struct packet *packet)
+{
+	*packet = (struct packet){};
+	return (family == FAMILY_IPV4 ? ipv4_load(skb, network, packet)
+				      : ipv6_load(skb, network, packet)) == 0;
+}
+
+/* Which family a packet is of. Returns whether it is IP at all. */
+static __always_inline int ip_family_of(const struct __sk_buff *skb, enum ip_family *family)
+{
+	if (skb->protocol == bpf_htons(ETH_P_IP))
+		*family = FAMILY_IPV4;
+	else if (skb->protocol == bpf_htons(ETH_P_IPV6))
+		*family = FAMILY_IPV6;
+	else
+		return 0;
+	return 1;
+}
+
+/* The sum by which checksums over both addresses change; IPv4's other words cancel out. */
+static __always_inline __wsum ip_addresses_difference(const struct packet *packet,
+						      const struct ip_address *source,
+						      const struct ip_address *destination)
+{
+	__wsum sum = bpf_csum_diff((__be32 *)packet->tuple.source.address.words,
+				   sizeof(struct ip_address), (__be32 *)source->words,
+				   sizeof(struct ip_address), 0);
+
+	return bpf_csum_diff((__be32 *)packet->tuple.destination.address.words,
+			     sizeof(struct ip_address), (__be32 *)destination->words,
+			     sizeof(struct ip_address), sum);
+}
+
+/*
+ * Writes both addresses of the IP header, and IPv4's own checksum. `difference` is theirs. Returns
+ * 0 or an error of the kernel.
+ */
+static __always_inline int ip_store_addresses(struct __sk_buff *skb, const struct packet *packet,
+					      const struct ip_address *source,
+					      const struct ip_address *destination,
+					      __wsum difference)
+{
+	__be32 pair[2][4];
+
+	if (packet->family == FAMILY_IPV4) {
+		__be32 words[2] = {source->words[3], destination->words[3]};
+		int error = bpf_l3_csum_replace(
+			skb, packet->network + offsetof(struct iphdr, check), 0, difference, 0);
+
+		return error
+			       ?: bpf_skb_store_bytes(
+					  skb, packet->network + offsetof(struct iphdr, saddr),
+					  words, sizeof(words), 0);
+	}
+	__builtin_memcpy(pair[0], source, sizeof(pair[0]));
+	__builtin_memcpy(pair[1], destination, sizeof(pair[1]));
+	return bpf_skb_store_bytes(skb, packet->network + offsetof(struct ipv6hdr, saddr), pair,
+				   sizeof(pair), 0);
+}
+
+/*
+ * Makes good what bpf_l4_csum_replace() with BPF_F_PSEUDO_HDR does to a packet whose checksum the
+ * device has summed up (CHECKSUM_COMPLETE): it reckons with an IP header that has a checksum of its
+ * own, as IPv6's has not. Since 6.16 a flag tells it (BPF_F_IPV6), which older kernels refuse.
+ */
+static __always_inline void
+ip_mend_complete_checksum(struct __sk_buff *skb, const struct packet *packet, __wsum difference)
+{
+	if (packet->family == FAMILY_IPV6)
+		bpf_csum_update(skb, difference);
+}
+
+/* Takes one hop off; there must be one. */
+static __always_inline int ip_decrease_hops(struct __sk_buff *skb, const struct packet *packet)
+{
+	__u8 hops = packet->hops - 1;
+	int error;
+
+	if (packet->family == FAMILY_IPV4) {
+		/* The checksum goes by pairs of bytes; TTL is the first of its pair. */
+		error = bpf_l3_csum_replace(skb, packet->network + offsetof(struct iphdr, check),
+					    bpf_htons(packet->hops << 8), bpf_htons(hops << 8),
+					    sizeof(__u16));
+		return error
+			       ?: bpf_skb_store_bytes(skb,
+						      packet->network + offsetof(struct iphdr, ttl),
+						      &hops, sizeof(hops), 0);
+	}
+	return bpf_skb_store_bytes(skb, packet->network + offsetof(struct ipv6hdr, hop_limit),
+				   &hops, sizeof(hops), 0);
+}
+
+/* linux/bpf.h since 6.7; before, bpf_fib_lookup() answers EINVAL. */
+#define FIB_LOOKUP_SOURCE (1U << 4)
+
+/*
+ * Asks the routing table where a packet of `length` bytes (0: any) to `destination` goes that came
+ * in as `skb` has. `source` is where it comes from by the rules of routing.
+ *
+ * Returns what bpf_fib_lookup() does; `fib` then has the device and the next hop.
+ */
+static __always_inline int ip_route(struct __sk_buff *skb, const struct packet *packet,
+				    const struct ip_address *destination, __u32 length, __u32 flags,
+				    struct bpf_fib_lookup *fib)
+{
+	*fib = (struct bpf_fib_lookup){
+		.l4_protocol = packet->tuple.protocol,
+		.tot_len = length > 0xffff ? 0xffff : length,
+		.ifindex = skb->ifindex,
+	};
+	if (packet->family == FAMILY_IPV4) {
+		fib->family = AF_INET;
+		fib->ipv4_src = packet->tuple.source.address.words[3];
+		fib->ipv4_dst = destination->words[3];
+	} else {
+		fib->family = AF_INET6;
+		__builtin_memcpy(fib->ipv6_src, &packet->tuple.source.address, 16);
+		__builtin_memcpy(fib->ipv6_dst, destination, 16);
+	}
+	return bpf_fib_lookup(skb, fib, sizeof(*fib), flags);
+}
+
+/* What ip_route() found as the address that packets on that way come from. */
+static __always_inline struct ip_address ip_route_source(const struct packet *packet,
+							 const struct bpf_fib_lookup *fib)
+{
+	struct ip_address source;
+
+	if (packet->family == FAMILY_IPV4)
+		return ip_from_v4(fib->ipv4_src);
+	__builtin_memcpy(&source, fib->ipv6_src, sizeof(source));
+	return source;
+}
+
+/* Sends the packet on the way that ip_route() found, with its link-layer header made by the kernel.
+ */
+static __always_inline int ip_redirect(const struct bpf_fib_lookup *fib)
+{
+	struct bpf_redir_neigh next_hop = {.nh_family = fib->family};
+
+	__builtin_memcpy(next_hop.ipv6_nh, fib->ipv6_dst, sizeof(next_hop.ipv6_nh));
+	return bpf_redirect_neigh(fib->ifindex, &next_hop, sizeof(next_hop), 0);
+}
+
+/* Whether a TCP socket of this node has the packet's tuple, connected or bound to its destination.
+ */
+static __always_inline int ip_has_tcp_socket(struct __sk_buff *skb, const struct packet *packet)
+{
+	const struct flow_key *key = &packet->tuple;
+	struct bpf_sock_tuple tuple = {};
+	struct bpf_sock *sk;
+
+	if (packet->family == FAMILY_IPV4) {
+		tuple.ipv4.saddr = key->source.address.words[3];
+		tuple.ipv4.daddr = key->destination.address.words[3];
+		tuple.ipv4.sport = key->source.port;
+		tuple.ipv4.dport = key->destination.port;
+		sk = bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+	} else {
+		__builtin_memcpy(tuple.ipv6.saddr, &key->source.address, 16);
+		__builtin_memcpy(tuple.ipv6.daddr, &key->destination.address, 16);
+		tuple.ipv6.sport = key->source.port;
+		tuple.ipv6.dport = key->destination.port;
+		sk = bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
+	}
+	if (!sk)
+		return 0;
+	bpf_sk_release(sk);
+	return 1;
+}
+
+/* Without options or extension headers. */
+static __always_inline __u32 ip_header_size(const struct packet *packet)
+{
+	return packet->family == FAMILY_IPV4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+}
+
+#define MAX_IP_HEADER sizeof(struct ipv6hdr)
+
+static __always_inline __u16 checksum_fold(__u64 sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (sum & 0xffff) + (sum >> 16);
+}
+
+/*
+ * The sum of the pseudo header (RFC 9293 3.1, RFC 8200 8.1) of `protocol` with `length` bytes, the
+ * same in both directions. What IPv4's mapped addresses have besides adds nothing: 0xffff is 0 to
+ * it.
+ */
+static __always_inline __wsum ip_pseudo_sum(const struct packet *packet, __u8 protocol,
+					    __u16 length)
+{
+	__wsum sum = bpf_htons(protocol) + bpf_htons(length);
+
+	sum = bpf_csum_diff(0, 0, (__be32 *)packet->tuple.source.address.words,
+			    sizeof(struct ip_address), sum);
+	return bpf_csum_diff(0, 0, (__be32 *)packet->tuple.destination.address.words,
+			     sizeof(struct ip_address), sum);
+}
+
+/* How many bytes come after the IP header and its extensions, as the header says. */
+static __always_inline __u32 ip_payload_length(struct __sk_buff *skb, const struct packet *packet)
+{
+	__u32 headers = packet->transport - packet->network;
+	__be16 length = 0;
+	__u32 offset = packet->network + (packet->family == FAMILY_IPV4
+						  ? offsetof(struct iphdr, tot_len)
+						  : offsetof(struct ipv6hdr, payload_len));
+
+	if (bpf_skb_load_bytes(skb, offset, &length, sizeof(length)))
+		return 0;
+	if (packet->family == FAMILY_IPV6)
+		headers -= sizeof(struct ipv6hdr);
+	return bpf_ntohs(length) > headers ? bpf_ntohs(length) - headers : 0;
+}
+
+/* What answers start with (RFC 1700). */
+#define ANSWER_HOPS 64
+
+/*
+ * Makes the IP header that of an answer with `length` bytes after it and its extensions. `protocol`
+ * is the answer's; 0: as it is.
+ */
+static __always_inline int ip_turn_round(struct __sk_buff *skb, const struct packet *packet,
+					 __u8 protocol, __u16 length)
+{
+	__u32 headers = packet->transport - packet->network;
+
+	if (packet->family == FAMILY_IPV4) {
+		struct iphdr before, after;
+		__wsum sum;
+
+		if (bpf_skb_load_bytes(skb, packet->network, &before, sizeof(before)))
+			return -1;
+		after = before;
+		after.tot_len = bpf_htons(headers + length);
+		after.ttl = ANSWER_HOPS;
+		if (protocol)
+			after.protocol = protocol;
+		after.saddr = before.daddr;
+		after.daddr = before.saddr;
+		/* There may be options, which stay as they are. */
+		sum = (__u16)~before.check;
+		before.check = 0;
+		after.check = 0;
+		after.check = ~checksum_fold((__u32)bpf_csum_diff(
+			(__be32 *)&before, sizeof(before), (__be32 *)&after, sizeof(after), sum));
+		return bpf_skb_store_bytes(skb, packet->network, &after, sizeof(after), 0);
+	}
+	struct ipv6hdr ip;
+	struct in6_addr source;
+
+	if (bpf_skb_load_bytes(skb, packet->network, &ip, sizeof(ip)))
+		return -1;
+	source = ip.daddr;
+	ip.daddr = ip.saddr;
+	ip.saddr = source;
+	ip.payload_len = bpf_htons(headers - sizeof(ip) + length);
+	ip.hop_limit = ANSWER_HOPS;
+	if (protocol)
+		ip.nexthdr = protocol;
+	return bpf_skb_store_bytes(skb, packet->network, &ip, sizeof(ip), 0);
+}
+
+/* linux/icmp.h needs headers of the C library. */
+#define ICMP_ECHOREPLY 0
+#define ICMP_DEST_UNREACH 3
+#define ICMP_ECHO 8
+#define ICMP_TIME_EXCEEDED 11
+#define ICMP_PARAMETERPROB 12
+#define ICMP_PORT_UNREACH 3
+
+/* Of ICMP and ICMPv6 alike (RFC 792, RFC 4443 2.1). */
+#define ICMP_CHECKSUM_OFFSET 2
+#define ICMP_HEADER_SIZE 8
+
+/* ICMP and ICMPv6, as far as they mean the same. */
+struct icmp_words {
+	__u8 protocol;
+	__u8 echo_request;
+	__u8 echo_reply;
+	__u8 unreachable;
+	__u8 port_unreachable; /* its code */
+};
+
+static __always_inline struct icmp_words icmp_words_of(const struct packet *packet)
+{
+	if (packet->family == FAMILY_IPV4)
+		return (struct icmp_words){IPPROTO_ICMP, ICMP_ECHO, ICMP_ECHOREPLY,
+					   ICMP_DEST_UNREACH, ICMP_PORT_UNREACH};
+	return (struct icmp_words){IPPROTO_ICMPV6, ICMPV6_ECHO_REQUEST, ICMPV6_ECHO_REPLY,
+				   ICMPV6_DEST_UNREACH, ICMPV6_PORT_UNREACH};
+}
+
+/* Whether an ICMP message of `type` is an error, which quotes the packet that it is about. */
+static __always_inline int icmp_is_error(const struct packet *packet, __u8 type)
+{
+	if (packet->family == FAMILY_IPV6)
+		return type < ICMPV6_ECHO_REQUEST;
+	return type == ICMP_DEST_UNREACH || type == ICMP_TIME_EXCEEDED ||
+	       type == ICMP_PARAMETERPROB;
+}
+
+/*
+ * Writes the addresses of a quoted header, and IPv4's checksum of it. Returns by how much the sum
+ * of the whole header has changed: not at all with IPv4, whose checksum makes up for it.
+ */
+static __always_inline __wsum ip_store_quoted_addresses(struct __sk_buff *skb,
+							const struct packet *quoted,
+							const struct ip_address *source,
+							const struct ip_address *destination)
+{
+	__wsum difference = ip_addresses_difference(quoted, source, destination);
+
+	ip_store_addresses(skb, quoted, source, destination, difference);
+	return quoted->family == FAMILY_IPV4 ? 0 : difference;
 }
 
 #endif

@@ -147,6 +147,16 @@ struct route {
 	int drops;
 };
 
+static __always_inline struct route route_outside(const struct frontend_value *frontend)
+{
+	return (struct route){
+		.run = frontend->outside,
+		.list = frontend->flags & FRONTEND_LOCAL_OUTSIDE ? MEMBER_IN_LOCAL
+								 : MEMBER_IN_CLUSTER,
+		.drops = frontend->flags & FRONTEND_DROPS_OUTSIDE,
+	};
+}
+
 static __always_inline struct route route_inside(const struct frontend_value *frontend)
 {
 	return (struct route){
@@ -158,14 +168,15 @@ static __always_inline struct route route_inside(const struct frontend_value *fr
 }
 
 /*
- * Picks a backend of a non-empty run, each with the same chance. The frontend must have been read
- * before the slot array is, which is what makes a run in a grown array visible with the array.
+ * Picks a backend of a non-empty run by any number: a random one gives each slot the same chance.
+ * The frontend must have been read before the slot array is, which is what makes a run in a grown
+ * array visible with the array.
  *
  * Returns NULL when the run lies outside the slots, which user space never publishes.
  */
-static __always_inline const struct ip_port *backend_pick(const struct slot_run *run)
+static __always_inline const struct ip_port *backend_pick(const struct slot_run *run, __u32 number)
 {
-	__u32 zero = 0, index = run->first + bpf_get_prandom_u32() % run->count;
+	__u32 zero = 0, index = run->first + number % run->count;
 	void *array = bpf_map_lookup_elem(&slots, &zero);
 
 	return array ? bpf_map_lookup_elem(array, &index) : NULL;
@@ -202,13 +213,13 @@ static __always_inline int backend_eligible(__u32 service_port_id, enum member_f
 /*
  * The backend of a new connection of `client`, copied to `backend`: the one that it had, when the
  * service port has affinity, that backend is in this route, and the last connection is not too long
- * ago. `client` names the service port.
+ * ago; else that of the run which `number` says. `client` names the service port.
  *
  * Returns 0, or -1 when there is none to be had.
  */
 static __always_inline int backend_for_client(const struct frontend_value *frontend,
 					      const struct route *route,
-					      const struct affinity_key *client,
+					      const struct affinity_key *client, __u32 number,
 					      struct ip_port *backend)
 {
 	struct affinity_value chosen = {.last_used_ns = bpf_ktime_get_ns()};
@@ -231,7 +242,7 @@ static __always_inline int backend_for_client(const struct frontend_value *front
 			}
 		}
 	}
-	picked = backend_pick(&route->run);
+	picked = backend_pick(&route->run, number);
 	if (!picked)
 		return -1;
 	*backend = *picked;

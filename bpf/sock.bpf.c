@@ -97,7 +97,8 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, const enum ip_f
 	if (!route.run.count)
 		return route.drops ? unreachable() : refuse();
 	client = client_of(ctx, &connection.service.address, &frontend);
-	if (backend_for_client(&frontend, &route, &client, &connection.backend))
+	if (backend_for_client(&frontend, &route, &client, bpf_get_prandom_u32(),
+			       &connection.backend))
 		return PROCEED;
 	connection.service_port_id = frontend.service_port_id;
 	kept = bpf_sk_storage_get(&socket_services, ctx->sk, &connection,

@@ -1,13 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The packet path: programs on TC ingress and egress of the node's devices, for what comes from
- * outside or bypasses the sockets of this kernel.
+ * outside or bypasses the sockets of this kernel. One body per direction; the entry points at the
+ * end only say where the IP header is. What is not for a service is left as it is, to the bit.
  */
 #include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <linux/pkt_cls.h>
 
 #include "abi.h"
+#include "admit.bpf.h"
+#include "answer.bpf.h"
+#include "count.bpf.h"
+#include "flow.bpf.h"
+#include "forward.bpf.h"
+#include "icmp.bpf.h"
+#include "ip.bpf.h"
 #include "maps.bpf.h"
+#include "packet.bpf.h"
 #include <bpf/bpf_helpers.h>
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -16,20 +27,133 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 const enum packet_outcome outcomes SEC("records") = PACKET_PASSED;
 const enum flow_timeout_seconds timeouts SEC("records") = FLOW_TIMEOUT_TCP_OPENING;
 
+/*
+ * Whether the packet may be for us. With a VLAN tag it is for the device of that VLAN, which sees
+ * it next. On the way in, frames for other hosts are none of our business, although a device may
+ * show them; but a bridge takes what a pod sends to the bridge's own address, not to that of the
+ * pod's device.
+ */
+static __always_inline int is_ours(const struct __sk_buff *skb, int is_egress)
+{
+	if (skb->vlan_present)
+		return 0;
+	return is_egress || skb->pkt_type == PACKET_HOST ||
+	       (skb->pkt_type == PACKET_OTHERHOST && is_pod_device(skb));
+}
+
+/* Reads the packet. Returns whether it has ports, or is ICMP. */
+static __always_inline int load(struct __sk_buff *skb, __u32 network, struct packet *packet)
+{
+	enum ip_family family;
+
+	if (!ip_family_of(skb, &family) || !packet_load(skb, network, family, packet))
+		return 0;
+	if (is_icmp(packet))
+		return 1;
+	if (!has_ports(packet))
+		return 0;
+	return packet->fragment == LATER_FRAGMENT ? packet_recall_ports(packet)
+						  : packet_load_ports(skb, packet);
+}
+
+/* The flow of the packet when it is to be translated here, copied to `flow`. */
+static __always_inline struct flow_value *flow_find(const struct packet *packet, int is_egress,
+						    struct flow_value *flow)
+{
+	struct flow_value *entry = bpf_map_lookup_elem(&flows, &packet->tuple);
+
+	if (!entry)
+		return NULL;
+	/* Judged as copied: the entry may become another flow's meanwhile. */
+	*flow = *entry;
+	return !(flow->flags & FLOW_AT_EGRESS) == !is_egress ? entry : NULL;
+}
+
+static __always_inline void note_fragment(const struct packet *packet)
+{
+	if (packet->fragment == FIRST_FRAGMENT)
+		packet_remember_ports(packet);
+	else if (packet->fragment == LATER_FRAGMENT)
+		count(PACKET_LATER_FRAGMENT);
+}
+
+static __always_inline int on_ingress(struct __sk_buff *skb, __u32 network)
+{
+	struct flow_value flow = {}, *entry;
+	enum packet_outcome outcome;
+	struct packet packet = {};
+	int is_replaced = 0;
+	__u64 now_ns;
+
+	if (!is_ours(skb, 0) || !load(skb, network, &packet))
+		return pass(PACKET_PASSED);
+	if (is_icmp(&packet))
+		return on_icmp(skb, &packet, 0);
+	now_ns = bpf_ktime_get_coarse_ns();
+	entry = flow_find(&packet, 0, &flow);
+	if (entry &&
+	    (flow.flags & FLOW_REQUEST ? !flow_goes_on(&packet, &flow, now_ns)
+				       : flow_is_over(&flow, packet.tuple.protocol, now_ns))) {
+		flow_forget(&packet.tuple, &flow);
+		entry = NULL;
+		is_replaced = 1;
+	}
+	if (entry) {
+		flow_use(&packet, entry, &flow, now_ns);
+	} else {
+		if (packet.fragment == LATER_FRAGMENT)
+			return pass(PACKET_PASSED);
+		outcome = flow_create(skb, &packet, &flow);
+		switch (outcome) {
+		case PACKET_FLOW_CREATED:
+			count(is_replaced ? PACKET_FLOW_REPLACED : PACKET_FLOW_CREATED);
+			break;
+		case PACKET_PASSED:
+			return pass(PACKET_PASSED);
+		case PACKET_REFUSED_NO_ENDPOINTS:
+		case PACKET_REFUSED_CLOSED_PORT:
+		case PACKET_REFUSED_UNKNOWN_FLOW:
+			return refuse_packet(skb, &packet, outcome);
+		default:
+			return drop(outcome);
+		}
+	}
+	note_fragment(&packet);
+	return flow.flags & FLOW_MASQUERADED ? forward(skb, &packet, &flow)
+					     : deliver(skb, &packet, &flow);
+}
+
+static __always_inline int on_egress(struct __sk_buff *skb, __u32 network)
+{
+	struct flow_value flow = {}, *entry;
+	struct packet packet = {};
+	__u64 now_ns;
+
+	if (!is_ours(skb, 1) || !load(skb, network, &packet))
+		return pass(PACKET_PASSED);
+	if (is_icmp(&packet))
+		return on_icmp(skb, &packet, 1);
+	now_ns = bpf_ktime_get_coarse_ns();
+	entry = flow_find(&packet, 1, &flow);
+	if (!entry || flow_is_over(&flow, packet.tuple.protocol, now_ns))
+		return pass(PACKET_PASSED);
+	flow_use(&packet, entry, &flow, now_ns);
+	note_fragment(&packet);
+	return deliver(skb, &packet, &flow);
+}
+
 /* On devices whose packets begin with an Ethernet header. */
 
 SEC("tc")
 int ingress_ethernet(struct __sk_buff *skb)
 {
-	(void)skb;
-	return TC_ACT_UNSPEC;
+	return on_ingress(skb, ETH_HLEN);
 }
 
 SEC("tc")
 int egress_ethernet(struct __sk_buff *skb)
 {
-	(void)skb;
-	return TC_ACT_UNSPEC;
+	return on_egress(skb, ETH_HLEN);
 }
 
 /* On devices whose packets begin with the IP header: tunnels. */
@@ -37,13 +161,11 @@ int egress_ethernet(struct __sk_buff *skb)
 SEC("tc")
 int ingress_ip(struct __sk_buff *skb)
 {
-	(void)skb;
-	return TC_ACT_UNSPEC;
+	return on_ingress(skb, 0);
 }
 
 SEC("tc")
 int egress_ip(struct __sk_buff *skb)
 {
-	(void)skb;
-	return TC_ACT_UNSPEC;
+	return on_egress(skb, 0);
 }

@@ -78,7 +78,7 @@ static __always_inline int udp_backend_for(__u64 socket_cookie, const struct ip_
 			.service_port_id = frontend->service_port_id,
 		};
 
-		if (backend_for_client(frontend, route, client, backend))
+		if (backend_for_client(frontend, route, client, bpf_get_prandom_u32(), backend))
 			return -1;
 		chosen.backend = *backend;
 		bpf_map_update_elem(&udp_backends, &key, &chosen, BPF_ANY);

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the first packet of a connection meets: a backend, and entries in the flow table.
+ * Family-free. */
+#ifndef ADMIT_BPF_H
+#define ADMIT_BPF_H
+
+#include <linux/bpf.h>
+#include <linux/in.h>
+
+#include "abi.h"
+#include "flow.bpf.h"
+#include "ip.bpf.h"
+#include "maps.bpf.h"
+#include "masquerade.bpf.h"
+#include "packet.bpf.h"
+#include "service.bpf.h"
+#include <bpf/bpf_helpers.h>
+
+static __always_inline int is_pod_device(const struct __sk_buff *skb)
+{
+	__u32 ifindex = skb->ifindex;
+	const struct device *device = bpf_map_lookup_elem(&devices, &ifindex);
+
+	return device && (device->flags & DEVICE_OF_POD);
+}
+
+/* Whether `source` has its address from where pods have theirs. */
+static __always_inline int is_cluster_address(const struct ip_address *source)
+{
+	struct ip_prefix key = {.bits = 128, .address = *source};
+
+	return bpf_map_lookup_elem(&cluster_cidrs, &key) != NULL;
+}
+
+/* MurmurHash3's mixing of one word into a hash. */
+static __always_inline __u32 hash_word(__u32 hash, __u32 word)
+{
+	word *= 0xcc9e2d51;
+	word = word << 15 | word >> 17;
+	word *= 0x1b873593;
+	hash ^= word;
+	hash = hash << 13 | hash >> 19;
+	return hash * 5 + 0xe6546b64;
+}
+
+/*
+ * The place of a connection in a Maglev table: the same on every node, so neither the node's
+ * address nor any id of its own is in it. With affinity it is the client's alone
+ * (cilium/cilium#26709).
+ */
+static __always_inline __u32 connection_hash(const struct packet *packet, int has_affinity)
+{
+	const struct ip_port *source = &packet->tuple.source;
+	__u32 hash = 0;
+
+	for (int i = 0; i < 4; i++)
+		hash = hash_word(hash, source->address.words[i]);
+	if (!has_affinity)
+		hash = hash_word(hash, source->port);
+	hash = hash_word(hash, packet->tuple.destination.port << 8 | packet->tuple.protocol);
+	hash ^= hash >> 16;
+	hash *= 0x85ebca6b;
+	hash ^= hash >> 13;
+	hash *= 0xc2b2ae35;
+	return hash ^ hash >> 16;
+}
+
+/*
+ * What becomes of TCP in the middle of a connection of which nothing is known. One that ends here
+ * may be the node's own; what was masqueraded comes back to the table with the client's next
+ * packet, unless the node's stack resets the connection before.
+ */
+__noinline int admit_stray(struct __sk_buff *skb, const struct packet *packet)
+{
+	struct frontend_key key = {.protocol = IPPROTO_TCP, .scope = FRONTEND_AT_ADDRESS};
+	const struct node *node = node_get();
+	struct node_port_address local;
+	__u32 port;
+
+	if (!packet)
+		return PACKET_PASSED;
+	local.address = packet->tuple.destination.address;
+	key.address = packet->tuple.destination.address;
+	key.port = packet->tuple.destination.port;
+	port = bpf_ntohs(packet->tuple.destination.port);
+	if (node && port - node->masquerade_first_port < node->masquerade_port_count) {
+		struct ip_address own =
+			device_address(skb->ifindex, &packet->tuple.destination.address);
+
+		if (ip_equal(&own, &packet->tuple.destination.address) ||
+		    bpf_map_lookup_elem(&node_port_addresses, &local))
+			return ip_has_tcp_socket(skb, packet) ? PACKET_PASSED
+							      : PACKET_DROPPED_UNKNOWN_REPLY;
+	}
+	if ((packet->tcp_flags & TCP_RST) || !bpf_map_lookup_elem(&frontends, &key) ||
+	    bpf_map_lookup_elem(&node_port_addresses, &local))
+		return PACKET_PASSED;
+	return PACKET_REFUSED_UNKNOWN_FLOW;
+}
+
+/* What stands at the packet's destination: an enum finding. */
+__noinline int dialled_find(const struct packet *packet, struct frontend_value *frontend)
+{
+	if (!packet || !frontend)
+		return FOUND_NOTHING;
+	return frontend_find(&packet->tuple.destination, packet->tuple.protocol, 0, frontend);
+}
+
+/* Chooses what the frontend leads the client to. Returns PACKET_FLOW_CREATED, or why it does not.
+ */
+__noinline int admit_client(const struct packet *packet, int is_inside,
+			    const struct frontend_value *frontend, struct ip_port *backend)
+{
+	struct affinity_key client = {};
+	struct route route;
+	__u32 number;
+
+	if (!packet || !frontend || !backend)
+		return PACKET_PASSED;
+	route = is_inside ? route_inside(frontend) : route_outside(frontend);
+	client.source = packet->tuple.source.address;
+	client.service_port_id = frontend->service_port_id;
+	if ((frontend->flags & FRONTEND_RESTRICTED) &&
+	    !source_allowed(frontend->service_port_id, &client.source))
+		return PACKET_DROPPED_SOURCE_NOT_ALLOWED;
+	if (frontend->kind == FRONTEND_OTHER_PORTS)
+		return PACKET_REFUSED_CLOSED_PORT;
+	if (!route.run.count)
+		return route.drops ? PACKET_DROPPED_NO_LOCAL_ENDPOINTS
+				   : PACKET_REFUSED_NO_ENDPOINTS;
+	number = frontend->flags & FRONTEND_MAGLEV
+			 ? connection_hash(packet, frontend->affinity_timeout_seconds != 0)
+			 : bpf_get_prandom_u32();
+	/* Without slots there is nothing that could be said of it. */
+	if (backend_for_client(frontend, &route, &client, number, backend))
+		return PACKET_PASSED;
+	return PACKET_FLOW_CREATED;
+}
+
+/*
+ * Decides about a packet of no flow. Returns PACKET_FLOW_CREATED when there is one now, of which
+ * `flow` is the request's entry; else what is to become of the packet.
+ */
+__noinline int flow_create(struct __sk_buff *skb, const struct packet *packet,
+			   struct flow_value *flow)
+{
+	int is_of_pod, is_masqueraded;
+	const struct member_value *member;
+	struct frontend_value frontend = {};
+	enum packet_outcome outcome;
+
+	if (!packet || !flow)
+		return PACKET_PASSED;
+	if (packet->tuple.protocol == IPPROTO_TCP && !is_opening(packet))
+		return admit_stray(skb, packet);
+	switch (dialled_find(packet, &frontend)) {
+	case FOUND_FRONTEND:
+		break;
+	case FOUND_UNALLOCATED:
+		return PACKET_DROPPED_UNALLOCATED;
+	default:
+		return PACKET_PASSED;
+	}
+	*flow = (struct flow_value){
+		.last_used_ns = bpf_ktime_get_coarse_ns(),
+		.source = packet->tuple.source,
+		.service_port_id = frontend.service_port_id,
+		.flags = FLOW_REQUEST,
+	};
+	flow->checked_ns = flow->last_used_ns;
+	is_of_pod = is_pod_device(skb);
+	outcome =
+		admit_client(packet, is_of_pod || is_cluster_address(&packet->tuple.source.address),
+			     &frontend, &flow->destination);
+	if (outcome != PACKET_FLOW_CREATED)
+		return outcome;
+	if (packet->tuple.protocol == IPPROTO_SCTP &&
+	    flow->destination.port != packet->tuple.destination.port)
+		return PACKET_DROPPED_SCTP_PORT;
+	/* Its reply comes back by this node only when it, or the client, is here. */
+	member = member_of(frontend.service_port_id, &flow->destination);
+	is_masqueraded = ip_equal(&flow->destination.address, &flow->source.address) ||
+			 (!is_of_pod && !(member && (member->flags & MEMBER_ON_NODE)));
+	if (is_masqueraded) {
+		flow->flags |= FLOW_MASQUERADED;
+		outcome =
+			masquerade_address(skb, packet, &flow->destination, &flow->source.address);
+		if (outcome != PACKET_FLOW_CREATED)
+			return outcome;
+	}
+	return flow_publish(packet, flow);
+}
+
+#endif

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The flow table: how long entries live, and how each of the two keeps the other. Family-free. */
+#ifndef FLOW_BPF_H
+#define FLOW_BPF_H
+
+#include <linux/bpf.h>
+#include <linux/in.h>
+
+#include "abi.h"
+#include "count.bpf.h"
+#include "maps.bpf.h"
+#include "packet.bpf.h"
+#include "service.bpf.h"
+#include <bpf/bpf_helpers.h>
+
+/* What both entries of a flow have in common. */
+#define FLOW_SHARED                                                                                \
+	(FLOW_MASQUERADED | FLOW_REPLIED | FLOW_REQUEST_FIN | FLOW_REPLY_FIN | FLOW_RESET)
+
+/* Of TCP: the connection has ended, or is about to. */
+#define FLOW_ENDING (FLOW_REQUEST_FIN | FLOW_REPLY_FIN | FLOW_RESET)
+
+static __always_inline __u32 flow_timeout(__u32 protocol, __u32 flags)
+{
+	__u32 both = FLOW_REQUEST_FIN | FLOW_REPLY_FIN;
+
+	switch (protocol) {
+	case IPPROTO_TCP:
+		if ((flags & FLOW_RESET) || (flags & both) == both)
+			return FLOW_TIMEOUT_TCP_CLOSED;
+		if (flags & both)
+			return FLOW_TIMEOUT_TCP_CLOSING;
+		return flags & FLOW_REPLIED ? FLOW_TIMEOUT_TCP_ESTABLISHED
+					    : FLOW_TIMEOUT_TCP_OPENING;
+	case IPPROTO_UDP:
+		return flags & FLOW_REPLIED ? FLOW_TIMEOUT_UDP_ANSWERED
+					    : FLOW_TIMEOUT_UDP_UNANSWERED;
+	default:
+		return flags & FLOW_REPLIED ? FLOW_TIMEOUT_SCTP_ANSWERED
+					    : FLOW_TIMEOUT_SCTP_UNANSWERED;
+	}
+}
+
+static __always_inline int flow_is_over(const struct flow_value *flow, __u32 protocol, __u64 now_ns)
+{
+	return now_ns - flow->last_used_ns >
+	       (__u64)flow_timeout(protocol, flow->flags) * NS_PER_SECOND;
+}
+
+/* The key of the other entry. */
+static __always_inline struct flow_key flow_other_key(const struct flow_key *key,
+						      const struct flow_value *flow)
+{
+	return (struct flow_key){
+		.source = flow->destination,
+		.destination = flow->source,
+		.protocol = key->protocol,
+	};
+}
+
+/* The other entry, all of it. */
+static __always_inline struct flow_value
+flow_other_value(const struct flow_key *key, const struct flow_value *flow, __u64 now_ns)
+{
+	__u32 flags = flow->flags & FLOW_SHARED;
+
+	if (!(flow->flags & FLOW_REQUEST))
+		flags |= FLOW_REQUEST;
+	else if (!(flags & FLOW_MASQUERADED))
+		flags |= FLOW_AT_EGRESS;
+	return (struct flow_value){
+		.last_used_ns = now_ns,
+		.checked_ns = now_ns,
+		.source = key->destination,
+		.destination = key->source,
+		.service_port_id = flow->service_port_id,
+		.flags = flags,
+	};
+}
+
+/* Whether `other` is what `key` and `flow` have as the other entry. */
+static __always_inline int flow_is_other(const struct flow_value *other, const struct flow_key *key)
+{
+	return ip_port_equal(&other->source, &key->destination) &&
+	       ip_port_equal(&other->destination, &key->source);
+}
+
+/* Takes both entries away; the other one only when it is of this flow. */
+__noinline int flow_forget(const struct flow_key *key, const struct flow_value *flow)
+{
+	const struct flow_value *other;
+	struct flow_key other_key;
+
+	if (!key || !flow)
+		return 0;
+	other_key = flow_other_key(key, flow);
+	other = bpf_map_lookup_elem(&flows, &other_key);
+	if (other && flow_is_other(other, key))
+		bpf_map_delete_elem(&flows, &other_key);
+	bpf_map_delete_elem(&flows, key);
+	return 0;
+}
+
+/* What a packet tells of its flow. */
+static __always_inline __u32 flow_news(const struct packet *packet, const struct flow_value *flow)
+{
+	int is_request = flow->flags & FLOW_REQUEST;
+	__u32 news = is_request ? 0 : FLOW_REPLIED;
+
+	if (packet->tcp_flags & TCP_RST)
+		news |= FLOW_RESET;
+	if (packet->tcp_flags & TCP_FIN)
+		news |= is_request ? FLOW_REQUEST_FIN : FLOW_REPLY_FIN;
+	return news & ~flow->flags;
+}
+
+/*
+ * Notes that the packet uses `entry`, of which `flow` is a copy. The other entry hears of it when
+ * there is something to tell, else every FLOW_CHECK_NS; when it is gone it is made again.
+ */
+__noinline int flow_use(const struct packet *packet, struct flow_value *entry,
+			struct flow_value *flow, __u64 now_ns)
+{
+	__u32 news;
+
+	if (!packet || !entry || !flow)
+		return 0;
+	news = flow_news(packet, flow);
+	/* The clock has steps: most packets find it as the last one did, and write nothing. */
+	if (flow->last_used_ns != now_ns)
+		entry->last_used_ns = now_ns;
+	if (!news && now_ns - flow->checked_ns < FLOW_CHECK_NS)
+		return 0;
+	flow->flags |= news;
+	if (news)
+		__sync_fetch_and_or(&entry->flags, news);
+	entry->checked_ns = now_ns;
+	if (!(flow->flags & FLOW_FORWARDED)) {
+		struct flow_key key = flow_other_key(&packet->tuple, flow);
+		struct flow_value *other = bpf_map_lookup_elem(&flows, &key);
+
+		if (other && !flow_is_other(other, &packet->tuple)) {
+			/* The flow was over, and another one has its place at the backend. */
+			bpf_map_delete_elem(&flows, &packet->tuple);
+		} else if (other) {
+			other->last_used_ns = now_ns;
+			if (news)
+				__sync_fetch_and_or(&other->flags, news);
+		} else {
+			struct flow_value value = flow_other_value(&packet->tuple, flow, now_ns);
+
+			if (!bpf_map_update_elem(&flows, &key, &value, BPF_NOEXIST))
+				count(PACKET_FLOW_RESTORED);
+		}
+	}
+	return 0;
+}
+
+/*
+ * Whether a packet of the client goes on with `flow`. Not when its time is over; nor a new
+ * connection, when the old one is ending or its backend is gone; nor, for UDP, once its backend is
+ * gone (semantics 1.15), which is looked up with the other entry.
+ */
+static __always_inline int flow_goes_on(const struct packet *packet, const struct flow_value *flow,
+					__u64 now_ns)
+{
+	__u32 protocol = packet->tuple.protocol;
+
+	if (flow_is_over(flow, protocol, now_ns))
+		return 0;
+	if (protocol == IPPROTO_TCP) {
+		if (!is_opening(packet))
+			return 1;
+		return !(flow->flags & FLOW_ENDING) &&
+		       backend_serves(flow->service_port_id, &flow->destination);
+	}
+	if (protocol != IPPROTO_UDP || now_ns - flow->checked_ns < FLOW_CHECK_NS ||
+	    backend_serves(flow->service_port_id, &flow->destination))
+		return 1;
+	count(PACKET_FLOW_BACKEND_GONE);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Translated packets on their way: up the stack, or on to another node. Family-free.
+ *
+ * A masqueraded packet cannot go through the stack as such: with an address of this node as its
+ * source it would be dropped as a martian. So it is sent on from here when the route allows; when
+ * it does not (too long, no hop left, tunnels that only the stack can fill), the stack gets it with
+ * its translation half done, as one from the client to the backend, and the other half follows at
+ * egress.
+ */
+#ifndef FORWARD_BPF_H
+#define FORWARD_BPF_H
+
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+
+#include "abi.h"
+#include "count.bpf.h"
+#include "flow.bpf.h"
+#include "ip.bpf.h"
+#include "maps.bpf.h"
+#include "packet.bpf.h"
+#include <bpf/bpf_helpers.h>
+
+static __always_inline int drop(enum packet_outcome why)
+{
+	count(why);
+	return TC_ACT_SHOT;
+}
+
+/* So that others on the same hook see the packet too. */
+static __always_inline int pass(enum packet_outcome what)
+{
+	count(what);
+	return TC_ACT_UNSPEC;
+}
+
+/* The offset, in a TCP header, of the byte whose upper half is the header's length in words. */
+#define TCP_LENGTH_OFFSET 12
+
+/* How many bytes, from its IP header on, the longest packet has that the device will send for
+ * `skb`. */
+static __always_inline __u32 packet_length(struct __sk_buff *skb, const struct packet *packet)
+{
+	__u32 headers = packet->transport - packet->network;
+	__u8 words = 0;
+
+	if (!skb->gso_size)
+		return skb->len - packet->network;
+	if (packet->tuple.protocol != IPPROTO_TCP)
+		return headers + sizeof(struct udphdr) + skb->gso_size;
+	if (bpf_skb_load_bytes(skb, packet->transport + TCP_LENGTH_OFFSET, &words, sizeof(words)))
+		return 0;
+	return headers + (words >> 4) * 4 + skb->gso_size;
+}
+
+/*
+ * Has the packet's translation done in two halves: notes for egress what is left of it, both ways.
+ * `middle` is the client with the port that the backend sees.
+ */
+static __always_inline void forward_note(const struct packet *packet, const struct flow_value *flow,
+					 const struct ip_port *middle, __u64 now_ns)
+{
+	int is_request = flow->flags & FLOW_REQUEST;
+	const struct flow_key *tuple = &packet->tuple;
+	struct flow_key key = {
+		.source = *middle,
+		.destination = is_request ? flow->destination : tuple->source,
+		.protocol = tuple->protocol,
+	};
+	struct flow_value value = {
+		.last_used_ns = now_ns,
+		.checked_ns = now_ns,
+		.source = is_request ? flow->source : tuple->destination,
+		.destination = key.destination,
+		.service_port_id = flow->service_port_id,
+		.flags = (flow->flags & FLOW_SHARED) | FLOW_REQUEST | FLOW_AT_EGRESS |
+			 FLOW_FORWARDED,
+	};
+
+	bpf_map_update_elem(&flows, &key, &value, BPF_ANY);
+	key.source = key.destination;
+	key.destination = *middle;
+	value.source = is_request ? tuple->destination : flow->source;
+	value.destination = is_request ? tuple->source : flow->destination;
+	value.flags &= ~FLOW_REQUEST;
+	bpf_map_update_elem(&flows, &key, &value, BPF_ANY);
+}
+
+/* Sends a masqueraded packet on. Returns what the program is to return. */
+__noinline int forward(struct __sk_buff *skb, const struct packet *packet,
+		       const struct flow_value *flow)
+{
+	struct bpf_fib_lookup fib;
+	struct ip_port middle;
+	int is_request;
+	long way;
+
+	if (!packet || !flow)
+		return TC_ACT_UNSPEC;
+	is_request = flow->flags & FLOW_REQUEST;
+	way = packet->hops > 1 ? ip_route(skb, packet, &flow->destination.address,
+					  packet_length(skb, packet), 0, &fib)
+			       : BPF_FIB_LKUP_RET_NOT_FWDED;
+	if (way == BPF_FIB_LKUP_RET_SUCCESS || way == BPF_FIB_LKUP_RET_NO_NEIGH) {
+		if (ip_decrease_hops(skb, packet) ||
+		    packet_rewrite(skb, packet, &flow->source, &flow->destination))
+			return drop(PACKET_DROPPED_CANNOT_REWRITE);
+		count(is_request ? PACKET_REQUEST_REDIRECTED : PACKET_REPLY_REDIRECTED);
+		return ip_redirect(&fib);
+	}
+	middle = is_request ? packet->tuple.source : flow->destination;
+	middle.port = is_request ? flow->source.port : packet->tuple.destination.port;
+	forward_note(packet, flow, &middle, bpf_ktime_get_coarse_ns());
+	if (packet_rewrite(skb, packet, is_request ? &middle : &packet->tuple.source,
+			   is_request ? &flow->destination : &middle))
+		return drop(PACKET_DROPPED_CANNOT_REWRITE);
+	return pass(is_request ? PACKET_REQUEST_FORWARDED : PACKET_REPLY_FORWARDED);
+}
+
+/* What a packet becomes that is translated here and goes its way through the stack. */
+static __always_inline int deliver(struct __sk_buff *skb, const struct packet *packet,
+				   const struct flow_value *flow)
+{
+	if (packet_rewrite(skb, packet, &flow->source, &flow->destination))
+		return drop(PACKET_DROPPED_CANNOT_REWRITE);
+	if (flow->flags & FLOW_FORWARDED)
+		return pass(PACKET_FORWARDED_OUT);
+	return pass(flow->flags & FLOW_REQUEST ? PACKET_REQUEST_DELIVERED : PACKET_REPLY_DELIVERED);
+}
+
+#endif

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Which source a backend sees, such that no two flows look alike to it: their entries are made
+ * here. Family-free.
+ */
+#ifndef MASQUERADE_BPF_H
+#define MASQUERADE_BPF_H
+
+#include <linux/bpf.h>
+#include <linux/errno.h>
+
+#include "abi.h"
+#include "count.bpf.h"
+#include "flow.bpf.h"
+#include "ip.bpf.h"
+#include "maps.bpf.h"
+#include "packet.bpf.h"
+#include "service.bpf.h"
+#include <bpf/bpf_helpers.h>
+
+/*
+ * How many ports are tried. With nine of ten ports in use, one flow in 850 finds none of so many.
+ */
+#define PORT_TRIES 64
+
+static __always_inline struct ip_address device_address(__u32 ifindex,
+							const struct ip_address *like)
+{
+	const struct device *device = bpf_map_lookup_elem(&devices, &ifindex);
+
+	if (!device)
+		return (struct ip_address){};
+	return ip_is_mapped(like) ? device->ipv4 : device->ipv6;
+}
+
+/*
+ * Finds the address of this node that packets to `backend` come from: what the route says, or on
+ * kernels that do not tell (before 6.7) the device's own, or the node's.
+ *
+ * Returns PACKET_FLOW_CREATED, or why there is none.
+ */
+__noinline int masquerade_address(struct __sk_buff *skb, const struct packet *packet,
+				  const struct ip_port *backend, struct ip_address *address)
+{
+	const struct node *node = node_get();
+	struct bpf_fib_lookup fib;
+	long result;
+
+	if (!packet || !backend || !address)
+		return PACKET_DROPPED_NO_ROUTE;
+	result = ip_route(skb, packet, &backend->address, 0, FIB_LOOKUP_SOURCE, &fib);
+	if (result == BPF_FIB_LKUP_RET_SUCCESS || result == BPF_FIB_LKUP_RET_NO_NEIGH) {
+		*address = ip_route_source(packet, &fib);
+		return PACKET_FLOW_CREATED;
+	}
+	/* Not known as a flag (EINVAL), or there is no address by that rule. */
+	result = ip_route(skb, packet, &backend->address, 0, 0, &fib);
+	if (result < 0 ||
+	    (result >= BPF_FIB_LKUP_RET_BLACKHOLE && result <= BPF_FIB_LKUP_RET_PROHIBIT))
+		return PACKET_DROPPED_NO_ROUTE;
+	*address = device_address(fib.ifindex, &backend->address);
+	if (ip_is_unspecified(address) && node)
+		*address = node_address_for(node, &backend->address);
+	return ip_is_unspecified(address) ? PACKET_DROPPED_NO_MASQUERADE_ADDRESS
+					  : PACKET_FLOW_CREATED;
+}
+
+/* A reply entry on the way into the table, under one source port or another. */
+struct claim {
+	struct flow_key key;
+	struct flow_value value;
+	/* Ports to try: those from `first` on. */
+	__u32 first;
+	__u32 count;
+	/* Where the first try goes: 0 for any of them. */
+	__be16 preferred;
+	__u16 is_made;
+	long error;
+};
+
+/* Whether the entry that stands in the way may be replaced. */
+static __always_inline int claim_may_replace(const struct claim *claim,
+					     const struct flow_value *other)
+{
+	if (flow_is_other(other, &(struct flow_key){.source = claim->value.destination,
+						    .destination = claim->value.source}))
+		return 1;
+	return flow_is_over(other, claim->key.protocol, claim->value.last_used_ns) ||
+	       (other->flags & FLOW_RESET) ||
+	       (other->flags & FLOW_ENDING) == (FLOW_REQUEST_FIN | FLOW_REPLY_FIN);
+}
+
+/* One try, as bpf_loop() calls it. Returns 1 to end. */
+static long claim_try(__u32 index, struct claim *claim)
+{
+	const struct flow_value *other;
+
+	if (index == 0 && claim->preferred)
+		claim->key.destination.port = claim->preferred;
+	else
+		claim->key.destination.port =
+			bpf_htons(claim->first + bpf_get_prandom_u32() % (claim->count ?: 1));
+	claim->error = bpf_map_update_elem(&flows, &claim->key, &claim->value, BPF_NOEXIST);
+	if (claim->error == -EEXIST) {
+		other = bpf_map_lookup_elem(&flows, &claim->key);
+		if (!other || claim_may_replace(claim, other))
+			claim->error =
+				bpf_map_update_elem(&flows, &claim->key, &claim->value, BPF_ANY);
+	}
+	claim->is_made = !claim->error;
+	return claim->error != -EEXIST;
+}
+
+/*
+ * Puts both entries of a new flow into the table: the packet's tuple is the request's key, `flow`
+ * its value but for the source's port. The reply's entry comes first: it is the one that may clash.
+ *
+ * Returns PACKET_FLOW_CREATED, or why not.
+ */
+__noinline int flow_publish(const struct packet *packet, struct flow_value *flow)
+{
+	const struct node *node = node_get();
+	__u32 tries = PORT_TRIES;
+	struct claim claim = {};
+
+	if (!packet || !flow)
+		return PACKET_DROPPED_FLOW_TABLE;
+	claim.key = flow_other_key(&packet->tuple, flow);
+	claim.value = flow_other_value(&packet->tuple, flow, flow->last_used_ns);
+	if (!(flow->flags & FLOW_MASQUERADED) || packet->tuple.protocol == IPPROTO_SCTP)
+		claim.preferred = packet->tuple.source.port;
+	/* Its checksum is over the whole packet. */
+	if (packet->tuple.protocol == IPPROTO_SCTP)
+		tries = 1;
+	if (node) {
+		claim.first = node->masquerade_first_port;
+		claim.count = node->masquerade_port_count;
+	}
+	if (!claim.count)
+		tries = claim.preferred ? 1 : 0;
+	bpf_loop(tries, claim_try, &claim, 0);
+	if (!claim.is_made)
+		return claim.error == -EEXIST || !tries ? PACKET_DROPPED_MASQUERADE_PORTS_EXHAUSTED
+							: PACKET_DROPPED_FLOW_TABLE;
+	flow->source.port = claim.key.destination.port;
+	if (claim.preferred && flow->source.port != claim.preferred)
+		count(PACKET_SOURCE_PORT_CHANGED);
+	if (bpf_map_update_elem(&flows, &packet->tuple, flow, BPF_ANY)) {
+		bpf_map_delete_elem(&flows, &claim.key);
+		return PACKET_DROPPED_FLOW_TABLE;
+	}
+	return PACKET_FLOW_CREATED;
+}
+
+#endif

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Whole packets: what their headers say, and other ends for them with every checksum right.
+ * Family-free.
+ *
+ * Functions without `static` are verified once and by themselves, however often they are called;
+ * such a function must ask whether its pointers are NULL.
+ */
+#ifndef PACKET_BPF_H
+#define PACKET_BPF_H
+
+#include <linux/bpf.h>
+#include <linux/in.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+
+#include "abi.h"
+#include "count.bpf.h"
+#include "ip.bpf.h"
+#include "maps.bpf.h"
+#include <bpf/bpf_helpers.h>
+
+enum tcp_flags {
+	TCP_FIN = 1,
+	TCP_SYN = 2,
+	TCP_RST = 4,
+	TCP_ACK = 16,
+};
+
+/* Where the flags lie in a TCP header (RFC 9293 3.1). */
+#define TCP_FLAGS_OFFSET 13
+
+/* Whether the first four bytes of what a packet carries are its ports. */
+static __always_inline int has_ports(const struct packet *packet)
+{
+	__u32 protocol = packet->tuple.protocol;
+
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP;
+}
+
+static __always_inline int is_icmp(const struct packet *packet)
+{
+	return packet->tuple.protocol == IPPROTO_ICMP || packet->tuple.protocol == IPPROTO_ICMPV6;
+}
+
+/* Of a TCP packet: whether it opens a connection. */
+static __always_inline int is_opening(const struct packet *packet)
+{
+	return (packet->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
+}
+
+/*
+ * Reads the IP header at `network`. Returns whether there is one; `packet` is then known but for
+ * its ports.
+ */
+__noinline int packet_load(struct __sk_buff *skb, __u32 network, __u32 family,
+			   struct packet *packet)
+{
+	return packet && ip_load(skb, network, family, packet);
+}
+
+/* Reads the ports, and TCP's flags. Returns whether they are there. */
+static __always_inline int packet_load_ports(struct __sk_buff *skb, struct packet *packet)
+{
+	__be16 ports[2];
+
+	if (bpf_skb_load_bytes(skb, packet->transport, ports, sizeof(ports)))
+		return 0;
+	packet->tuple.source.port = ports[0];
+	packet->tuple.destination.port = ports[1];
+	if (packet->tuple.protocol != IPPROTO_TCP)
+		return 1;
+	return !bpf_skb_load_bytes(skb, packet->transport + TCP_FLAGS_OFFSET, &packet->tcp_flags,
+				   sizeof(packet->tcp_flags));
+}
+
+static __always_inline struct fragment_key fragment_of(const struct packet *packet)
+{
+	return (struct fragment_key){
+		.source = packet->tuple.source.address,
+		.destination = packet->tuple.destination.address,
+		.id = packet->fragment_id,
+		.protocol = packet->tuple.protocol,
+	};
+}
+
+/* Takes the ports of a later fragment from the first one. Returns whether that one has been seen.
+ */
+static __always_inline int packet_recall_ports(struct packet *packet)
+{
+	struct fragment_key key = fragment_of(packet);
+	const struct fragment_ports *ports = bpf_map_lookup_elem(&fragments, &key);
+
+	if (!ports)
+		return 0;
+	packet->tuple.source.port = ports->source;
+	packet->tuple.destination.port = ports->destination;
+	return 1;
+}
+
+/* Lets later fragments of the packet find its ports, before its ends are changed. */
+static __always_inline void packet_remember_ports(const struct packet *packet)
+{
+	struct fragment_key key = fragment_of(packet);
+	struct fragment_ports ports = {
+		.source = packet->tuple.source.port,
+		.destination = packet->tuple.destination.port,
+	};
+
+	bpf_map_update_elem(&fragments, &key, &ports, BPF_ANY);
+	count(PACKET_FIRST_FRAGMENT);
+}
+
+/* Offset of the transport's checksum; 0 when it has none that covers addresses and ports. */
+static __always_inline __u32 checksum_offset(const struct packet *packet)
+{
+	if (packet->tuple.protocol == IPPROTO_TCP)
+		return packet->transport + offsetof(struct tcphdr, check);
+	if (packet->tuple.protocol == IPPROTO_UDP)
+		return packet->transport + offsetof(struct udphdr, check);
+	return 0;
+}
+
+/* Both ports as they lie in the packet, one word. */
+static __always_inline __be32 port_pair(const struct ip_port *source,
+					const struct ip_port *destination)
+{
+	const __be16 ports[2] = {source->port, destination->port};
+	__be32 pair;
+
+	__builtin_memcpy(&pair, ports, sizeof(pair));
+	return pair;
+}
+
+/*
+ * Gives the packet other ends of the same family. A later fragment has no ports to change. A UDP
+ * checksum of 0 stays 0, and whatever is left to the device stays with it (partial checksums, GSO).
+ * Returns 0 or an error of the kernel.
+ */
+__noinline int packet_rewrite(struct __sk_buff *skb, const struct packet *packet,
+			      const struct ip_port *source, const struct ip_port *destination)
+{
+	__u32 checksum;
+	__be32 before, after;
+	__u64 mangled_0;
+	__wsum difference;
+	int error = 0;
+
+	if (!packet || !source || !destination)
+		return -1;
+	difference = ip_addresses_difference(packet, &source->address, &destination->address);
+	if (packet->fragment != LATER_FRAGMENT) {
+		before = port_pair(&packet->tuple.source, &packet->tuple.destination);
+		after = port_pair(source, destination);
+		checksum = checksum_offset(packet);
+		if (checksum) {
+			mangled_0 =
+				packet->tuple.protocol == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
+			error = bpf_l4_csum_replace(skb, checksum, 0, difference,
+						    BPF_F_PSEUDO_HDR | mangled_0);
+			if (error)
+				return error;
+			ip_mend_complete_checksum(skb, packet, difference);
+			if (before != after)
+				error = bpf_l4_csum_replace(skb, checksum, before, after,
+							    mangled_0 | sizeof(before));
+			if (error)
+				return error;
+		}
+		if (before != after)
+			error = bpf_skb_store_bytes(skb, packet->transport, &after, sizeof(after),
+						    0);
+		if (error)
+			return error;
+	}
+	return ip_store_addresses(skb, packet, &source->address, &destination->address, difference);
+}
+
+#endif
