@@ -194,6 +194,24 @@ export class PacketNode {
     };
   }
 
+  /** Shows the same packet so often. @returns what was counted. */
+  manyTimes(
+    hook: Hook,
+    packet: Packet,
+    times: number,
+    device: Device = 'uplink',
+  ): Map<string, number> {
+    const bytes = build(framed(hook, packet, device));
+    const program = this.#programs.programFd(`${hook}_ethernet`);
+    const ifindex = this.network.ifindex(device);
+    const before = this.#packetTables.readCounts();
+    this.network.inside(() => {
+      for (let i = 0; i < times; i++) testRun(program, bytes, { ifindex, ingressIfindex: ifindex });
+    });
+    const after = this.#packetTables.readCounts();
+    return new Map([...after].map(([name, count]) => [name, count - (before.get(name) ?? 0)]));
+  }
+
   /** Shows a packet, which must be treated as expected, with every checksum right. @returns what came out. */
   meets(
     t: ExecutionContext,
