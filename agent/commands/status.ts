@@ -8,6 +8,7 @@ import { type Attachment, attachments, openTables } from '../sys/datapath.ts';
 import { Pins } from '../sys/pins.ts';
 import type { Status } from '../telemetry/status.ts';
 import { fetchStatus } from '../telemetry/status-socket.ts';
+import { type DeviceState, deviceLines, deviceProblems, deviceStates } from './device-lines.ts';
 import { countFrontends, type FrontendCounts, frontendViews } from './kernel-view.ts';
 import { bpffsOption, outputOption, requireRoot } from './options.ts';
 
@@ -20,6 +21,7 @@ interface Options {
 interface KernelStatus extends FrontendCounts {
   readonly programs: readonly Attachment[];
   readonly slots: number;
+  readonly devices: readonly DeviceState[];
 }
 
 export function command(): Command {
@@ -36,14 +38,16 @@ async function run({ bpffs, output }: Options): Promise<void> {
   const kernel = kernelStatus(bpffs);
   const problems = [
     ...(agent?.problems ?? ['the agent is not running']),
-    ...kernelProblems(kernel, bpffs),
+    ...kernelProblems(kernel, agent, bpffs),
   ];
   const healthy = problems.length === 0;
   if (output === 'json') {
     console.log(JSON.stringify({ healthy, problems, agent, kernel }, undefined, 2));
   } else {
     console.log(
-      [...verdict(healthy, problems), ...kernelLines(kernel), ...agentLines(agent)].join('\n'),
+      [...verdict(healthy, problems), ...kernelLines(kernel, agent), ...agentLines(agent)].join(
+        '\n',
+      ),
     );
   }
   process.exitCode = healthy ? 0 : 1;
@@ -55,20 +59,29 @@ function kernelStatus(bpffs: string): KernelStatus | string {
     const tables = openTables(pins);
     const counts = countFrontends(frontendViews(tables));
     const slots = tables.slots.capacity;
+    const devices = deviceStates(pins, tables);
     tables.close();
     return {
       programs: attachments(pins),
       ...counts,
       slots,
+      devices,
     };
   } catch (error) {
     return messageOf(error);
   }
 }
 
-function kernelProblems(kernel: KernelStatus | string, bpffs: string): string[] {
+function kernelProblems(
+  kernel: KernelStatus | string,
+  agent: Status | undefined,
+  bpffs: string,
+): string[] {
   if (typeof kernel === 'string') return [`no tables in ${bpffs}: ${kernel}`];
-  return kernel.programs.filter(isMissing).map(({ hook }) => `no program is attached to ${hook}`);
+  return [
+    ...kernel.programs.filter(isMissing).map(({ hook }) => `no program is attached to ${hook}`),
+    ...deviceProblems(kernel.devices, agent?.devices),
+  ];
 }
 
 function isMissing({ programId }: Attachment): boolean {
@@ -80,7 +93,7 @@ function verdict(healthy: boolean, problems: readonly string[]): string[] {
   return ['Not healthy:', ...problems.map((problem) => `  - ${problem}`)];
 }
 
-function kernelLines(kernel: KernelStatus | string): string[] {
+function kernelLines(kernel: KernelStatus | string, agent: Status | undefined): string[] {
   if (typeof kernel === 'string') return [];
   const attached = kernel.programs.filter((program) => !isMissing(program)).map(({ hook }) => hook);
   return [
@@ -91,6 +104,7 @@ function kernelLines(kernel: KernelStatus | string): string[] {
     ),
     line('', `${kernel.slots} slots`),
     line('Programs', attached.join(' ') || 'none'),
+    ...list('Devices', deviceLines(kernel.devices, agent?.devices)),
   ];
 }
 
