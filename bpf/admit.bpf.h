@@ -8,6 +8,7 @@
 #include <linux/in.h>
 
 #include "abi.h"
+#include "dialled.bpf.h"
 #include "flow.bpf.h"
 #include "ip.bpf.h"
 #include "maps.bpf.h"
@@ -98,14 +99,6 @@ __noinline int admit_stray(struct __sk_buff *skb, const struct packet *packet)
 	return PACKET_REFUSED_UNKNOWN_FLOW;
 }
 
-/* What stands at the packet's destination: an enum finding. */
-__noinline int dialled_find(const struct packet *packet, struct frontend_value *frontend)
-{
-	if (!packet || !frontend)
-		return FOUND_NOTHING;
-	return frontend_find(&packet->tuple.destination, packet->tuple.protocol, 0, frontend);
-}
-
 /* Chooses what the frontend leads the client to. Returns PACKET_FLOW_CREATED, or why it does not.
  */
 __noinline int admit_client(const struct packet *packet, int is_inside,
@@ -153,7 +146,7 @@ __noinline int flow_create(struct __sk_buff *skb, const struct packet *packet,
 		return PACKET_PASSED;
 	if (packet->tuple.protocol == IPPROTO_TCP && !is_opening(packet))
 		return admit_stray(skb, packet);
-	switch (dialled_find(packet, &frontend)) {
+	switch (dialled_find(&packet->tuple.destination, packet->tuple.protocol, &frontend)) {
 	case FOUND_FRONTEND:
 		break;
 	case FOUND_UNALLOCATED:

@@ -14,6 +14,7 @@
 #include "abi.h"
 #include "answer.bpf.h"
 #include "count.bpf.h"
+#include "dialled.bpf.h"
 #include "flow.bpf.h"
 #include "forward.bpf.h"
 #include "ip.bpf.h"
@@ -147,7 +148,7 @@ __noinline int echo_outcome(const struct ip_address *client, const struct ip_add
 {
 	struct frontend_key key = {.scope = FRONTEND_AT_OTHER_PORTS};
 	struct node_port_address local;
-	struct frontend_value frontend;
+	struct frontend_value frontend = {};
 
 	if (!client || !address)
 		return PACKET_PASSED;
@@ -156,10 +157,10 @@ __noinline int echo_outcome(const struct ip_address *client, const struct ip_add
 	/* The node's own addresses answer by themselves. */
 	if (bpf_map_lookup_elem(&node_port_addresses, &local))
 		return PACKET_PASSED;
-	if (frontend_read(&key, &frontend))
+	if (dialled_read(&key, &frontend))
 		return PACKET_ECHO_ANSWERED;
 	key.scope = FRONTEND_AT_ECHO;
-	if (frontend_read(&key, &frontend))
+	if (dialled_read(&key, &frontend))
 		return (frontend.flags & FRONTEND_RESTRICTED) &&
 				       !source_allowed(frontend.service_port_id, client)
 			       ? PACKET_DROPPED_SOURCE_NOT_ALLOWED
