@@ -19,6 +19,8 @@ const COMMANDS = [
   ['status', () => import('./commands/status.ts')],
   ['services', () => import('./commands/services.ts')],
   ['backends', () => import('./commands/backends.ts')],
+  ['flows', () => import('./commands/flows.ts')],
+  ['affinity', () => import('./commands/affinity.ts')],
   ['explain', () => import('./commands/explain.ts')],
   ['cleanup', () => import('./commands/cleanup.ts')],
 ] as const;

@@ -2,7 +2,6 @@
 // `signalbox explain`: what happens to a connection, and why. Takes its facts from manifests, from the API
 // server or from the running agent; the rules are the ones that the agent goes by.
 
-import { once } from 'node:events';
 import { styleText } from 'node:util';
 import { Command, Option } from 'commander';
 import { UsageError } from '../errors.ts';
@@ -26,6 +25,7 @@ import {
 import { answerLine, answerText } from './explain-text.ts';
 import { addNodeOptions, addressList, listed } from './node-options.ts';
 import { bpffsOption, openTablesOrExplain, outputOption, requireRoot } from './options.ts';
+import { endQuietlyWithoutReader, writeLine } from './standard-output.ts';
 
 interface Options extends FactOptions, ApiServerOptions {
   readonly manifests?: string;
@@ -157,20 +157,8 @@ function printer(output: Options['output'], isBatch: boolean): Print {
   const text = isBatch ? answerLine : answerText;
   return async (answer) => {
     if ('error' in answer) process.exitCode = 2;
-    if (output === 'json') await write(JSON.stringify(answer));
+    if (output === 'json') await writeLine(JSON.stringify(answer));
     else if ('error' in answer) console.error(`signalbox: ${answer.query}: ${answer.error}`);
-    else await write(text(answer, styleText));
+    else await writeLine(text(answer, styleText));
   };
-}
-
-async function write(text: string): Promise<void> {
-  if (!process.stdout.write(`${text}\n`)) await once(process.stdout, 'drain');
-}
-
-/** `explain - | head -1` is no error. */
-function endQuietlyWithoutReader(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exit();
-  });
 }

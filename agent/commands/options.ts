@@ -6,6 +6,7 @@ import { EnvironmentError, UsageError } from '../errors.ts';
 import { parseAddress } from '../model/address.ts';
 import { openTables, type Tables } from '../sys/datapath.ts';
 import { isNotFound } from '../sys/libbpf/kernel-error.ts';
+import { openPacketTables, type PacketTables } from '../sys/packet-tables.ts';
 import { DEFAULT_BPFFS, Pins } from '../sys/pins.ts';
 import type { BindAddress } from '../telemetry/metrics-server.ts';
 
@@ -29,9 +30,18 @@ export function requireRoot(): void {
 
 /** The pinned tables, for looking only. @throws EnvironmentError when there are none. */
 export function openTablesOrExplain(bpffs: string): Tables {
+  return openOrExplain(bpffs, openTables);
+}
+
+/** The same for {@link PacketTables}. */
+export function openPacketTablesOrExplain(bpffs: string): PacketTables {
+  return openOrExplain(bpffs, openPacketTables);
+}
+
+function openOrExplain<T>(bpffs: string, open: (pins: Pins) => T): T {
   requireRoot();
   try {
-    return openTables(new Pins(bpffs));
+    return open(new Pins(bpffs));
   } catch (cause) {
     if (!isNotFound(cause)) throw cause;
     throw new EnvironmentError(`no tables of this version are pinned in ${bpffs}`, {

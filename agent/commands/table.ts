@@ -3,6 +3,9 @@
 
 import Table from 'cli-table3';
 
+/** Between columns. */
+const GAP = 3;
+
 /** @param rows cells in the order of `heads`. */
 export function formatTable(
   heads: readonly string[],
@@ -11,7 +14,7 @@ export function formatTable(
   const none = '';
   const table = new Table({
     head: [...heads],
-    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 3 },
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': GAP },
     chars: {
       top: none,
       'top-mid': none,
@@ -40,4 +43,34 @@ export function formatTable(
 
 export function printTable(heads: readonly string[], rows: readonly (readonly string[])[]): void {
   console.log(formatTable(heads, rows));
+}
+
+/**
+ * The lines of the same table, for rows that are many: no row is kept.
+ *
+ * @param rows goes over them, once for the widths of the columns and once for the lines.
+ */
+export function* tableLines(
+  heads: readonly string[],
+  rows: () => Iterable<readonly string[]>,
+): Generator<string, void> {
+  const widths = heads.map((head) => head.length);
+  for (const row of rows()) {
+    for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length);
+  }
+  const lineOf = (cells: readonly string[]) =>
+    cells
+      .map((cell, i) => cell.padEnd((widths[i] ?? 0) + GAP))
+      .join('')
+      .trimEnd();
+  yield lineOf(heads);
+  for (const row of rows()) yield lineOf(row);
+}
+
+/** `text` as a terminal may have it: what is not printable ASCII, as `\x1b`. */
+export function printable(text: string): string {
+  return text.replace(/[^ -~]/g, (char) => {
+    const hex = char.charCodeAt(0).toString(16).padStart(2, '0');
+    return `\\x${hex}`;
+  });
 }
