@@ -55,7 +55,11 @@ export function clientCommands({ node }: Namespaces): string[] {
     return [
       ...link(device, `client${NUMBERS[way]}`, node),
       ...addresses(device, clientAddress(way)),
-      ...PLACES.flatMap((place) => route(backendAddress(place, way), nodeToClient(way))),
+      ...addresses(device, directAddress(way)),
+      ...onlink(nodeToClient(way), device, clientAddress(way)),
+      ...PLACES.flatMap((place) =>
+        route(backendAddress(place, way), nodeToClient(way), directAddress(way)),
+      ),
     ];
   });
 }
@@ -83,7 +87,7 @@ export function otherCommands({ pods }: Namespaces): string[] {
     ...WAYS.flatMap((way) => [
       `link set node${NUMBERS[way]} up`,
       ...addresses(`node${NUMBERS[way]}`, otherAddress(way)),
-      ...route(clientAddress(way), nodeToOther(way)),
+      ...route(directAddress(way), nodeToOther(way)),
     ]),
   ];
 }
@@ -100,6 +104,14 @@ export function backendCommands(place: Place): string[] {
 
 function clientAddress(way: Way): AddressPair {
   return inSubnet(way, 'client', 1);
+}
+
+/**
+ * What the client has for connections without a Service: one to a backend is not to look like one through the
+ * nodePort, which has the same addresses there, whatever ports the client's kernel gives them.
+ */
+function directAddress(way: Way): AddressPair {
+  return inSubnet(way, 'client', 2);
 }
 
 function nodeToClient(way: Way): AddressPair {
@@ -136,10 +148,20 @@ function addresses(device: string, { ipv4, ipv6 }: AddressPair): string[] {
   return [`addr add ${ipv4}/24 dev ${device}`, `addr add ${ipv6}/64 dev ${device} nodad`];
 }
 
-function route(to: AddressPair, via: AddressPair): string[] {
-  return [`route add ${to.ipv4} via ${via.ipv4}`, `route add ${to.ipv6} via ${via.ipv6}`];
+function route(to: AddressPair, via: AddressPair, source?: AddressPair): string[] {
+  return [
+    `route add ${to.ipv4} via ${via.ipv4}${from(source?.ipv4)}`,
+    `route add ${to.ipv6} via ${via.ipv6}${from(source?.ipv6)}`,
+  ];
 }
 
-function onlink(to: AddressPair, device: string): string[] {
-  return [`route add ${to.ipv4} dev ${device}`, `route add ${to.ipv6} dev ${device}`];
+function onlink(to: AddressPair, device: string, source?: AddressPair): string[] {
+  return [
+    `route add ${to.ipv4} dev ${device}${from(source?.ipv4)}`,
+    `route add ${to.ipv6} dev ${device}${from(source?.ipv6)}`,
+  ];
+}
+
+function from(source: string | undefined): string {
+  return source === undefined ? '' : ` src ${source}`;
 }

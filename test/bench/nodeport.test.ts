@@ -11,8 +11,7 @@ import test from 'ava';
 import { requireProgram, requireRoot } from '../helpers/requirements.ts';
 import { budgets } from './nodeport-budgets.ts';
 import type { Report } from './nodeport-report.ts';
-import type { Ratio } from './nodeport-traffic.ts';
-import { ROUTES } from './nodeport-traffic.ts';
+import { type Ratio, ROUTES } from './nodeport-traffic.ts';
 
 const run = promisify(execFile);
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
