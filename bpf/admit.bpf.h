@@ -131,6 +131,37 @@ __noinline int admit_client(const struct packet *packet, int is_inside,
 }
 
 /*
+ * What becomes of a packet to nothing of ours; PACKET_FLOW_CREATED when `flow` is to be published.
+ * When it looks to its destination like those of a flow to a backend of this node, the answers
+ * would look alike, too, and be translated. A flow that has ended makes room; beside one that goes
+ * on the packet gets a flow of its own, from another port to where it goes anyway.
+ */
+__noinline int admit_direct(const struct packet *packet, struct flow_value *flow)
+{
+	const struct flow_value *other;
+	struct flow_value found;
+	struct flow_key key = {};
+
+	if (!packet || !flow)
+		return PACKET_PASSED;
+	key.source = packet->tuple.destination;
+	key.destination = packet->tuple.source;
+	key.protocol = packet->tuple.protocol;
+	other = bpf_map_lookup_elem(&flows, &key);
+	if (!other)
+		return PACKET_PASSED;
+	found = *other;
+	if (!(found.flags & FLOW_AT_EGRESS) || (found.flags & FLOW_FORWARDED))
+		return PACKET_PASSED;
+	if ((found.flags & FLOW_ENDING) || flow_is_over(&found, key.protocol, flow->last_used_ns)) {
+		flow_forget(&key, &found);
+		return PACKET_PASSED;
+	}
+	flow->destination = packet->tuple.destination;
+	return PACKET_FLOW_CREATED;
+}
+
+/*
  * Decides about a packet of no flow. Returns PACKET_FLOW_CREATED when there is one now, of which
  * `flow` is the request's entry; else what is to become of the packet.
  */
@@ -144,23 +175,28 @@ __noinline int flow_create(struct __sk_buff *skb, const struct packet *packet,
 
 	if (!packet || !flow)
 		return PACKET_PASSED;
+	/* No packet comes from such a place, nor is any sent there. */
+	if (!ip_is_unicast(&packet->tuple.source.address))
+		return PACKET_PASSED;
 	if (packet->tuple.protocol == IPPROTO_TCP && !is_opening(packet))
 		return admit_stray(skb, packet);
+	*flow = (struct flow_value){
+		.last_used_ns = bpf_ktime_get_coarse_ns(),
+		.source = packet->tuple.source,
+		.service_port_id = NO_SERVICE_PORT,
+		.flags = FLOW_REQUEST,
+	};
+	flow->checked_ns = flow->last_used_ns;
 	switch (dialled_find(&packet->tuple.destination, packet->tuple.protocol, &frontend)) {
 	case FOUND_FRONTEND:
 		break;
 	case FOUND_UNALLOCATED:
 		return PACKET_DROPPED_UNALLOCATED;
 	default:
-		return PACKET_PASSED;
+		outcome = admit_direct(packet, flow);
+		return outcome == PACKET_FLOW_CREATED ? flow_publish(packet, flow) : outcome;
 	}
-	*flow = (struct flow_value){
-		.last_used_ns = bpf_ktime_get_coarse_ns(),
-		.source = packet->tuple.source,
-		.service_port_id = frontend.service_port_id,
-		.flags = FLOW_REQUEST,
-	};
-	flow->checked_ns = flow->last_used_ns;
+	flow->service_port_id = frontend.service_port_id;
 	is_of_pod = is_pod_device(skb);
 	outcome =
 		admit_client(packet, is_of_pod || is_cluster_address(&packet->tuple.source.address),

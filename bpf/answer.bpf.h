@@ -92,6 +92,9 @@ __noinline int answer_reset(struct __sk_buff *skb, const struct packet *packet)
 	transport = packet->transport;
 	if (bpf_skb_load_bytes(skb, transport, &tcp, sizeof(tcp)))
 		return TC_ACT_SHOT;
+	/* A fragment header would make the answer a fragment. */
+	if (packet->fragment != WHOLE_PACKET && transport - network != ip_header_size(packet))
+		return TC_ACT_SHOT;
 	is_partial = is_checksum_partial(skb, transport + offsetof(struct tcphdr, check));
 	reset.source = tcp.dest;
 	reset.dest = tcp.source;

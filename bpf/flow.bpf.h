@@ -156,6 +156,13 @@ __noinline int flow_use(const struct packet *packet, struct flow_value *entry,
 	return 0;
 }
 
+/* Whether there still is what the flow leads to. One that leads to no service has nobody to ask. */
+static __always_inline int flow_backend_serves(const struct flow_value *flow)
+{
+	return flow->service_port_id == NO_SERVICE_PORT ||
+	       backend_serves(flow->service_port_id, &flow->destination);
+}
+
 /*
  * Whether a packet of the client goes on with `flow`. Not when its time is over; nor a new
  * connection, when the old one is ending or its backend is gone; nor, for UDP, once its backend is
@@ -171,11 +178,10 @@ static __always_inline int flow_goes_on(const struct packet *packet, const struc
 	if (protocol == IPPROTO_TCP) {
 		if (!is_opening(packet))
 			return 1;
-		return !(flow->flags & FLOW_ENDING) &&
-		       backend_serves(flow->service_port_id, &flow->destination);
+		return !(flow->flags & FLOW_ENDING) && flow_backend_serves(flow);
 	}
 	if (protocol != IPPROTO_UDP || now_ns - flow->checked_ns < FLOW_CHECK_NS ||
-	    backend_serves(flow->service_port_id, &flow->destination))
+	    flow_backend_serves(flow))
 		return 1;
 	count(PACKET_FLOW_BACKEND_GONE);
 	return 0;

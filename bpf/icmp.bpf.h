@@ -179,7 +179,8 @@ static __always_inline int on_icmp(struct __sk_buff *skb, const struct packet *p
 		return pass(PACKET_PASSED);
 	if (icmp_is_error(packet, type))
 		return translate_icmp_error(skb, packet, is_egress);
-	if (is_egress || type != icmp_words_of(packet).echo_request)
+	if (is_egress || type != icmp_words_of(packet).echo_request ||
+	    !ip_is_unicast(&packet->tuple.source.address))
 		return pass(PACKET_PASSED);
 	outcome = echo_outcome(&packet->tuple.source.address, &packet->tuple.destination.address);
 	if (outcome == PACKET_ECHO_ANSWERED)

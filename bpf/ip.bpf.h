@@ -112,6 +112,18 @@ static __always_inline int ip_is_loopback(const struct ip_address *address)
 	       address->words[3] == bpf_htonl(1);
 }
 
+/* Whether a packet may come from `address` and be answered there: from one host, not this one
+ * itself. */
+static __always_inline int ip_is_unicast(const struct ip_address *address)
+{
+	if (ip_is_unspecified(address) || ip_is_loopback(address))
+		return 0;
+	/* 224.0.0.0/4, what is reserved above it, and broadcast. */
+	if (ip_is_mapped(address))
+		return (address->words[3] & bpf_htonl(0xe0000000)) != bpf_htonl(0xe0000000);
+	return (address->words[0] & bpf_htonl(0xff000000)) != bpf_htonl(0xff000000);
+}
+
 /* The address of the family of `address` that stands for any address. */
 static __always_inline void ip_unspecified_like(const struct ip_address *address,
 						struct ip_address *unspecified)
@@ -519,6 +531,9 @@ static __always_inline __u32 ip_payload_length(struct __sk_buff *skb, const stru
 	return bpf_ntohs(length) > headers ? bpf_ntohs(length) - headers : 0;
 }
 
+/* Of an IPv4 header's flags. */
+#define IP_DONT_FRAGMENT 0x4000
+
 /* What answers start with (RFC 1700). */
 #define ANSWER_HOPS 64
 
@@ -540,6 +555,7 @@ static __always_inline int ip_turn_round(struct __sk_buff *skb, const struct pac
 		after = before;
 		after.tot_len = bpf_htons(headers + length);
 		after.ttl = ANSWER_HOPS;
+		after.frag_off = before.frag_off & bpf_htons(IP_DONT_FRAGMENT);
 		if (protocol)
 			after.protocol = protocol;
 		after.saddr = before.daddr;

@@ -139,6 +139,8 @@ __noinline int flow_publish(const struct packet *packet, struct flow_value *flow
 	if (!claim.count)
 		tries = claim.preferred ? 1 : 0;
 	bpf_loop(tries, claim_try, &claim, 0);
+	if (!claim.is_made && packet->tuple.protocol == IPPROTO_SCTP && claim.error == -EEXIST)
+		return PACKET_DROPPED_SCTP_PORT;
 	if (!claim.is_made)
 		return claim.error == -EEXIST || !tries ? PACKET_DROPPED_MASQUERADE_PORTS_EXHAUSTED
 							: PACKET_DROPPED_FLOW_TABLE;

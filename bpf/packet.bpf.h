@@ -59,7 +59,7 @@ __noinline int packet_load(struct __sk_buff *skb, __u32 network, __u32 family,
 	return packet && ip_load(skb, network, family, packet);
 }
 
-/* Reads the ports, and TCP's flags. Returns whether they are there. */
+/* Reads the ports. Returns whether they are there. */
 static __always_inline int packet_load_ports(struct __sk_buff *skb, struct packet *packet)
 {
 	__be16 ports[2];
@@ -68,6 +68,14 @@ static __always_inline int packet_load_ports(struct __sk_buff *skb, struct packe
 		return 0;
 	packet->tuple.source.port = ports[0];
 	packet->tuple.destination.port = ports[1];
+	return 1;
+}
+
+/* Reads the ports, and TCP's flags. Returns whether they are there. */
+static __always_inline int packet_load_transport(struct __sk_buff *skb, struct packet *packet)
+{
+	if (!packet_load_ports(skb, packet))
+		return 0;
 	if (packet->tuple.protocol != IPPROTO_TCP)
 		return 1;
 	return !bpf_skb_load_bytes(skb, packet->transport + TCP_FLAGS_OFFSET, &packet->tcp_flags,

@@ -53,7 +53,7 @@ static __always_inline int load(struct __sk_buff *skb, __u32 network, struct pac
 	if (!has_ports(packet))
 		return 0;
 	return packet->fragment == LATER_FRAGMENT ? packet_recall_ports(packet)
-						  : packet_load_ports(skb, packet);
+						  : packet_load_transport(skb, packet);
 }
 
 /* The flow of the packet when it is to be translated here, copied to `flow`. */
