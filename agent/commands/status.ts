@@ -5,12 +5,14 @@
 import { Command } from 'commander';
 import { messageOf } from '../errors.ts';
 import { type Attachment, attachments, openTables } from '../sys/datapath.ts';
+import { openPacketTables } from '../sys/packet-tables.ts';
 import { Pins } from '../sys/pins.ts';
 import type { Status } from '../telemetry/status.ts';
 import { fetchStatus } from '../telemetry/status-socket.ts';
 import { type DeviceState, deviceLines, deviceProblems, deviceStates } from './device-lines.ts';
 import { countFrontends, type FrontendCounts, frontendViews } from './kernel-view.ts';
 import { bpffsOption, outputOption, requireRoot } from './options.ts';
+import { type PacketStatus, packetStatusLines, readPacketStatus } from './packet-status.ts';
 
 interface Options {
   readonly bpffs: string;
@@ -22,6 +24,8 @@ interface KernelStatus extends FrontendCounts {
   readonly programs: readonly Attachment[];
   readonly slots: number;
   readonly devices: readonly DeviceState[];
+  /** Connections from outside, and what became of packets. */
+  readonly packetPath: PacketStatus;
 }
 
 export function command(): Command {
@@ -60,12 +64,17 @@ function kernelStatus(bpffs: string): KernelStatus | string {
     const counts = countFrontends(frontendViews(tables));
     const slots = tables.slots.capacity;
     const devices = deviceStates(pins, tables);
+    const packetTables = openPacketTables(pins);
+    const masqueradePorts = tables.nodes.get(0)?.masqueradePortCount ?? 0;
+    const packetPath = readPacketStatus(packetTables, masqueradePorts);
+    packetTables.close();
     tables.close();
     return {
       programs: attachments(pins),
       ...counts,
       slots,
       devices,
+      packetPath,
     };
   } catch (error) {
     return messageOf(error);
@@ -105,6 +114,7 @@ function kernelLines(kernel: KernelStatus | string, agent: Status | undefined): 
     line('', `${kernel.slots} slots`),
     line('Programs', attached.join(' ') || 'none'),
     ...list('Devices', deviceLines(kernel.devices, agent?.devices)),
+    ...packetStatusLines(kernel.packetPath).map(([label, text]) => line(label, text)),
   ];
 }
 
