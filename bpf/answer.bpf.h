@@ -47,8 +47,11 @@ static __always_inline int refusal_allowed(void)
 	return 1;
 }
 
-/* Swaps the link-layer addresses, on devices that have them, and sends the packet back. */
-static __always_inline int send_back(struct __sk_buff *skb, __u32 network)
+/*
+ * Swaps the link-layer addresses, on devices that have them, and sends the packet back. One that is
+ * on its way out comes in by the same device.
+ */
+static __always_inline int send_back(struct __sk_buff *skb, __u32 network, int is_egress)
 {
 	__u8 before[2 * ETH_ALEN], after[2 * ETH_ALEN];
 
@@ -60,7 +63,7 @@ static __always_inline int send_back(struct __sk_buff *skb, __u32 network)
 		if (bpf_skb_store_bytes(skb, 0, after, sizeof(after), 0))
 			return TC_ACT_SHOT;
 	}
-	return bpf_redirect(skb->ifindex, 0);
+	return bpf_redirect(skb->ifindex, is_egress ? BPF_F_INGRESS : 0);
 }
 
 /*
@@ -115,7 +118,7 @@ __noinline int answer_reset(struct __sk_buff *skb, const struct packet *packet)
 	    bpf_skb_store_bytes(skb, transport, &reset, sizeof(reset), 0) ||
 	    ip_turn_round(skb, packet, 0, sizeof(reset)))
 		return TC_ACT_SHOT;
-	return send_back(skb, network);
+	return send_back(skb, network, 0);
 }
 
 /* How much of the transport header an ICMP error quotes: the ports, and what RFC 792 asks for. */
@@ -173,7 +176,7 @@ __noinline int answer_unreachable(struct __sk_buff *skb, const struct packet *pa
 		return TC_ACT_SHOT;
 	if (ip_turn_round(skb, packet, icmp.protocol, size))
 		return TC_ACT_SHOT;
-	return send_back(skb, network);
+	return send_back(skb, network, 0);
 }
 
 /* Refuses the packet for the reason `why`. */
@@ -188,7 +191,7 @@ static __always_inline int refuse_packet(struct __sk_buff *skb, const struct pac
 }
 
 /* Answers an echo request, whose ICMP header has `type` and begins at the packet's transport. */
-__noinline int answer_echo(struct __sk_buff *skb, const struct packet *packet)
+__noinline int answer_echo(struct __sk_buff *skb, const struct packet *packet, int is_egress)
 {
 	struct icmp_words icmp;
 	__u8 type;
@@ -205,7 +208,7 @@ __noinline int answer_echo(struct __sk_buff *skb, const struct packet *packet)
 	    ip_turn_round(skb, packet, 0, ip_payload_length(skb, packet)))
 		return drop(PACKET_DROPPED_CANNOT_REWRITE);
 	count(PACKET_ECHO_ANSWERED);
-	return send_back(skb, packet->network);
+	return send_back(skb, packet->network, is_egress);
 }
 
 #endif

@@ -143,8 +143,12 @@ __noinline int translate_icmp_error(struct __sk_buff *skb, const struct packet *
 	return icmp_send_on(skb, packet, &flow.destination.address);
 }
 
-/* Whether `address` is a service address where echo requests of `client` are answered. */
-__noinline int echo_outcome(const struct ip_address *client, const struct ip_address *address)
+/*
+ * Whether an echo request to `address` is answered. On the way out, where the node and its pods
+ * ask, only clusterIPs answer: other addresses may be real ones of somebody beyond.
+ */
+__noinline int echo_outcome(const struct ip_address *client, const struct ip_address *address,
+			    int is_egress)
 {
 	struct frontend_key key = {.scope = FRONTEND_AT_OTHER_PORTS};
 	struct node_port_address local;
@@ -159,6 +163,8 @@ __noinline int echo_outcome(const struct ip_address *client, const struct ip_add
 		return PACKET_PASSED;
 	if (dialled_read(&key, &frontend))
 		return PACKET_ECHO_ANSWERED;
+	if (is_egress)
+		return PACKET_PASSED;
 	key.scope = FRONTEND_AT_ECHO;
 	if (dialled_read(&key, &frontend))
 		return (frontend.flags & FRONTEND_RESTRICTED) &&
@@ -179,12 +185,13 @@ static __always_inline int on_icmp(struct __sk_buff *skb, const struct packet *p
 		return pass(PACKET_PASSED);
 	if (icmp_is_error(packet, type))
 		return translate_icmp_error(skb, packet, is_egress);
-	if (is_egress || type != icmp_words_of(packet).echo_request ||
+	if (type != icmp_words_of(packet).echo_request ||
 	    !ip_is_unicast(&packet->tuple.source.address))
 		return pass(PACKET_PASSED);
-	outcome = echo_outcome(&packet->tuple.source.address, &packet->tuple.destination.address);
+	outcome = echo_outcome(&packet->tuple.source.address, &packet->tuple.destination.address,
+			       is_egress);
 	if (outcome == PACKET_ECHO_ANSWERED)
-		return answer_echo(skb, packet);
+		return answer_echo(skb, packet, is_egress);
 	return outcome == PACKET_PASSED ? pass(outcome) : drop(outcome);
 }
 

@@ -15,6 +15,7 @@
 #include "service.bpf.h"
 #include "source.bpf.h"
 #include "udp.bpf.h"
+#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -62,6 +63,21 @@ static __always_inline struct affinity_key client_of(struct bpf_sock_addr *ctx,
 	return client;
 }
 
+/*
+ * Before it sends echo requests, ping of iputils connects a UDP socket to this port, to hear from
+ * the kernel where it will send from. A refusal would end it, and the packet path answers the
+ * requests.
+ */
+#define PING_PROBE_PORT 1025
+
+static __always_inline int is_route_probe(const struct bpf_sock_addr *ctx,
+					  const struct frontend_value *frontend,
+					  const struct ip_port *service)
+{
+	return frontend->kind == FRONTEND_OTHER_PORTS && ctx->protocol == IPPROTO_UDP &&
+	       service->port == bpf_htons(PING_PROBE_PORT);
+}
+
 static __always_inline int on_connect(struct bpf_sock_addr *ctx, const enum ip_family family)
 {
 	struct socket_service connection = {}, *kept;
@@ -94,8 +110,11 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, const enum ip_f
 	    !client_allowed(ctx, family, 0, &connection.service.address, frontend.service_port_id))
 		return unreachable();
 	route = route_inside(&frontend);
-	if (!route.run.count)
+	if (!route.run.count) {
+		if (is_route_probe(ctx, &frontend, &connection.service))
+			return PROCEED;
 		return route.drops ? unreachable() : refuse();
+	}
 	client = client_of(ctx, &connection.service.address, &frontend);
 	if (backend_for_client(&frontend, &route, &client, bpf_get_prandom_u32(),
 			       &connection.backend))
