@@ -148,7 +148,15 @@ for (const [what, { args, code, says }] of Object.entries(REFUSALS)) {
   });
 }
 
-for (const subcommand of ['agent', 'status', 'services', 'backends', 'cleanup']) {
+for (const subcommand of [
+  'agent',
+  'status',
+  'services',
+  'backends',
+  'flows',
+  'affinity',
+  'cleanup',
+]) {
   test.serial(`refused: ${subcommand} by anybody but root`, async (t) => {
     if (!canMakeNodes(t) || !requireProgram(t, 'setpriv')) return;
     const args = subcommand === 'agent' ? agent(where(node())) : [subcommand];
