@@ -8,6 +8,7 @@ import {
   backendKey,
   type Frontend,
   type FrontendKind,
+  isDialled,
   type ServicePort,
 } from '../model/service-port.ts';
 import { frontendKindOf, frontendOf, servicePortOf } from '../reconcile/entries.ts';
@@ -70,7 +71,7 @@ export function frontendViews(tables: KernelTables): FrontendView[] {
 }
 
 export interface FrontendCounts {
-  /** Without those that stand for what clusterIPs do not serve. */
+  /** Without those that nobody dials. */
   readonly frontends: number;
   /** Of the frontends, those that have nothing for clients inside the cluster. */
   readonly rejecting: number;
@@ -80,7 +81,7 @@ export interface FrontendCounts {
 }
 
 export function countFrontends(views: readonly FrontendView[]): FrontendCounts {
-  const routes = views.filter(({ kind }) => kind !== 'otherPorts').map(({ inside }) => inside);
+  const routes = views.filter(({ kind }) => isDialled(kind)).map(({ inside }) => inside);
   const empty = routes.filter(({ backends }) => !backends.length);
   return {
     frontends: routes.length,
@@ -102,6 +103,7 @@ export function selectService(views: readonly FrontendView[], name?: string): Fr
 /** As clients dial it: `10.96.0.10:53`; `*:30053` on every address of the node. */
 export function formatFrontend({ scope, address, port }: Frontend): string {
   if (scope === 'otherPorts') return formatEndpoint(address, '*');
+  if (scope === 'echo') return address;
   return scope === 'node' ? `*:${port} (${familyOf(address)})` : formatEndpoint(address, port);
 }
 

@@ -12,7 +12,7 @@ export function command(): Command {
     heads: ['NAMESPACE', 'NAME', 'PORT', 'PROTOCOL', 'KIND', 'FRONTEND', 'INSIDE', 'OUTSIDE'],
     rows: (view) => {
       // One more for each address, and always the same: `-o json` has them.
-      if (view.kind === 'otherPorts') return [];
+      if (view.kind === 'otherPorts' || view.kind === 'echo') return [];
       const { frontend, kind, inside, outside } = view;
       const cells = [frontend.protocol, kind ?? '?', formatFrontend(frontend)];
       return [[...nameCells(view), ...cells, countCell(inside), countCell(outside)]];

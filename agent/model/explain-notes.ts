@@ -16,6 +16,7 @@ import {
 } from './explanation.ts';
 import { hasDetector, type NodeFacts } from './node-facts.ts';
 import type { ServicePortSpec, TrafficPolicy } from './objects.ts';
+import { isDialled } from './service-port.ts';
 
 /** What led to a decision about a frontend. */
 export interface FrontendDecision {
@@ -192,7 +193,7 @@ function frontendsAt(index: ServiceIndex, address: IpAddress): OtherFrontend[] {
 
 function frontendOf({ service, port, resolved }: Hit): OtherFrontend | undefined {
   const { kind, frontend } = resolved;
-  if (kind === 'otherPorts') return undefined;
+  if (!isDialled(kind)) return undefined;
   const { address } = frontend;
   return {
     kind,

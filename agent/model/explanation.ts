@@ -7,7 +7,7 @@ import type { SkippedObject } from './cluster-state.ts';
 import type { Candidate, EndpointList, Excluded, TopologyMode } from './endpoint-selection.ts';
 import type { Origin } from './node-facts.ts';
 import type { EndpointPortSpec, ObjectKey, Protocol, TrafficPolicy } from './objects.ts';
-import type { FrontendKind, ServicePort } from './service-port.ts';
+import type { DialledKind, ServicePort } from './service-port.ts';
 
 export interface Query {
   /** `host`: this node itself, by its node IP. `external`: a client of which nothing is known. */
@@ -95,7 +95,7 @@ export type Masquerade =
 
 /** What was dialled, when a Service serves it. */
 export interface DialledFrontend extends Destination {
-  readonly kind: Exclude<FrontendKind, 'otherPorts'>;
+  readonly kind: DialledKind;
 }
 
 /** What a person should know besides: near misses, and what may surprise. */

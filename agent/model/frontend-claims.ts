@@ -20,6 +20,9 @@ export interface FrontendConflict {
   readonly others: readonly ObjectKey[];
 }
 
+/** Keys of the ports that an address does not serve, and of its answer to a ping. */
+const UNDIALLED = /:\*$|^echo /;
+
 export class FrontendClaims {
   readonly #frontends = new Map<ObjectKey, readonly FrontendKey[]>();
   readonly #rank = new Map<ObjectKey, string>();
@@ -68,11 +71,11 @@ export class FrontendClaims {
     return this.#claimants.get(frontend)?.[0];
   }
 
-  /** Without those over the ports that an address does not serve: there nobody loses anything. */
+  /** Without those over what nobody dials: there nobody loses anything. */
   get conflicts(): FrontendConflict[] {
     return [...this.#contested].flatMap((frontend) => {
       const [owner, ...others] = this.#claimants.get(frontend) ?? [];
-      return owner !== undefined && !frontend.endsWith(':*') ? [{ frontend, owner, others }] : [];
+      return owner !== undefined && !UNDIALLED.test(frontend) ? [{ frontend, owner, others }] : [];
     });
   }
 

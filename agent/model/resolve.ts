@@ -94,7 +94,7 @@ export function resolve(
       const routes = { cluster: routeBy('cluster', selection), local: routeBy('local', selection) };
       const sourceRanges = sourceRangesOf(service, family, node);
       const frontends = frontendsOf(service, port, clusterIP, routes, sourceRanges.length > 0);
-      if (index === 0) frontends.push(otherPortsOf(clusterIP));
+      if (index === 0) frontends.push(otherPortsOf(clusterIP), ...echoesOf(service, frontends));
       return { found, selection, sourceRanges, frontends };
     });
     return {
@@ -176,16 +176,37 @@ function firstOfEach(frontends: readonly ResolvedFrontend[]): ResolvedFrontend[]
   });
 }
 
+const NOTHING: Route = { list: 'cluster', backends: [], onEmpty: 'reject' };
+
 /** nftables' answer to what a clusterIP does not serve (semantics 1.18). */
 function otherPortsOf(clusterIP: IpAddress): ResolvedFrontend {
-  const nothing: Route = { list: 'cluster', backends: [], onEmpty: 'reject' };
   return {
     frontend: { scope: 'otherPorts', address: clusterIP, port: 0, protocol: 'any' },
     kind: 'otherPorts',
-    inside: nothing,
-    outside: nothing,
+    inside: NOTHING,
+    outside: NOTHING,
     isRestricted: false,
   };
+}
+
+/**
+ * An address that nobody has on a device answers to a ping all the same: to whom the Service lets in. A clusterIP
+ * does so by its other ports.
+ */
+function echoesOf(
+  { clusterIPs }: ServiceSpec,
+  frontends: readonly ResolvedFrontend[],
+): ResolvedFrontend[] {
+  return frontends.flatMap(({ frontend: { scope, address }, isRestricted }) => {
+    if (scope !== 'address' || clusterIPs.includes(address)) return [];
+    return {
+      frontend: { scope: 'echo', address, port: 0, protocol: 'any' },
+      kind: 'echo',
+      inside: NOTHING,
+      outside: NOTHING,
+      isRestricted,
+    };
+  });
 }
 
 type Routes = Readonly<Record<EndpointList, Route>>;

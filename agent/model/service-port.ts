@@ -31,8 +31,15 @@ export function backendKey({ address, port }: Backend): string {
   return `${address} ${port}`;
 }
 
-/** What of a Service leads clients to a frontend. `otherPorts` stands for all that its clusterIP does not serve. */
-export type FrontendKind = 'clusterIP' | 'externalIP' | 'loadBalancer' | 'nodePort' | 'otherPorts';
+/** What of a Service leads clients to a frontend that they dial. */
+export type DialledKind = 'clusterIP' | 'externalIP' | 'loadBalancer' | 'nodePort';
+
+/** `otherPorts` stands for all that a clusterIP does not serve, `echo` for what answers to a ping. */
+export type FrontendKind = DialledKind | 'otherPorts' | 'echo';
+
+export function isDialled(kind: FrontendKind | undefined): kind is DialledKind {
+  return kind !== undefined && kind !== 'otherPorts' && kind !== 'echo';
+}
 
 /** Which packets a frontend is for, besides port and protocol. */
 export type FrontendScope =
@@ -41,7 +48,9 @@ export type FrontendScope =
   /** Those to any address of the node; its own address is that of no host, and tells the family. */
   | 'node'
   /** Those to its address for which there is no other frontend; port is 0, protocol `any`. */
-  | 'otherPorts';
+  | 'otherPorts'
+  /** ICMP echo requests to its address; port is 0, protocol `any`. */
+  | 'echo';
 
 /** What clients dial: the identity of an entry in the tables. */
 export interface Frontend {
@@ -51,11 +60,12 @@ export interface Frontend {
   readonly protocol: Protocol | AnyProtocol;
 }
 
-/** Identity of a frontend in text: `10.96.0.10:53/UDP`, `nodePort 0.0.0.0:30053/UDP`, `10.96.0.10:*`. */
+/** Identity of a frontend in text: `10.96.0.10:53/UDP`, `nodePort 0.0.0.0:30053/UDP`, `10.96.0.10:*`, `echo 192.0.2.7`. */
 export type FrontendKey = string & { readonly frontendKey?: never };
 
 export function frontendKey({ scope, address, port, protocol }: Frontend): FrontendKey {
   if (scope === 'otherPorts' && port === 0) return formatEndpoint(address, '*');
+  if (scope === 'echo' && port === 0 && protocol === 'any') return `echo ${address}`;
   const text = `${formatEndpoint(address, port)}/${protocol}`;
   if (scope === 'address') return text;
   return scope === 'node' ? `nodePort ${text}` : `${scope} ${text}`;

@@ -295,6 +295,7 @@ export const KINDS: Readonly<Record<KindName, FrontendKind>> = {
   loadBalancer: FrontendKind.LOAD_BALANCER,
   nodePort: FrontendKind.NODE_PORT,
   otherPorts: FrontendKind.OTHER_PORTS,
+  echo: FrontendKind.ECHO,
 };
 
 function frontendFlags({ inside, outside, isRestricted }: ResolvedFrontend): FrontendFlags {

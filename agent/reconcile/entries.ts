@@ -34,6 +34,7 @@ const SCOPES: Readonly<Record<ScopeName, FrontendScope>> = {
   address: FrontendScope.AT_ADDRESS,
   node: FrontendScope.AT_NODE,
   otherPorts: FrontendScope.AT_OTHER_PORTS,
+  echo: FrontendScope.AT_ECHO,
 };
 const SCOPE_NAMES = new Map(
   Object.entries(SCOPES).map(([name, scope]) => [scope, name as ScopeName]),

@@ -25,7 +25,7 @@ const frontendKeys = fc.record({
   address: fc.constantFrom('10.96.0.1', '10.96.0.2', 'fd00::1', '192.0.2.1').map(address),
   port: fc.constantFrom(80, 53),
   protocol: fc.constantFrom(6, 17, 132),
-  scope: fc.constantFrom<FrontendScope[]>(0, 0, 1, 2),
+  scope: fc.constantFrom<FrontendScope[]>(0, 0, 1, 2, 3),
 });
 const backends = fc.record({
   address: fc.constantFrom('10.244.0.1', '10.244.0.2', 'fd01::1', '192.0.2.9').map(address),
@@ -36,7 +36,7 @@ const runs = fc
   .map(([first, count]) => ({ first, count: Math.min(count, SLOTS - first) }));
 const frontendValues = fc.record({
   servicePortId: ids,
-  kind: fc.constantFrom(1, 2, 3, 4, 5, 99).map((kind) => kind as FrontendKind),
+  kind: fc.constantFrom(1, 2, 3, 4, 5, 6, 99).map((kind) => kind as FrontendKind),
   flags: fc.nat(63),
   affinityTimeoutSeconds: fc.constantFrom(0, 0, 10),
   inside: runs,

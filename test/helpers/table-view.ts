@@ -2,7 +2,7 @@
 // What the tables say to the programs, as text: the rows that tests compare, and what must hold between
 // the tables at any time and at rest. Reads any KernelTables, the double and the real ones alike.
 
-import { familyOf, formatEndpoint } from '../../agent/model/address.ts';
+import { familyOf, formatEndpoint, unspecifiedAddress } from '../../agent/model/address.ts';
 import { protocolName } from '../../agent/model/protocol.ts';
 import { frontendKindOf, frontendOf, sourceRangeOf } from '../../agent/reconcile/entries.ts';
 import type { KernelTables } from '../../agent/reconcile/kernel-tables.ts';
@@ -26,6 +26,8 @@ export interface View {
   readonly servicePorts: Pick<KernelTables['servicePorts'], 'entries'>;
   readonly slots: Pick<KernelTables['slots'], 'read'>;
 }
+
+const UNDIALLED: readonly number[] = [FrontendScope.AT_OTHER_PORTS, FrontendScope.AT_ECHO];
 
 /** `TCP 10.96.0.1:80` */
 export type DialledText = string;
@@ -51,7 +53,7 @@ export function lookAt(tables: KernelTables): View {
  * `default/quote:http TCP 10.96.0.1:80 -> 10.244.1.2:8080 10.244.2.3:8080`. What is not so for a plain
  * clusterIP stands beside it:
  * `default/quote:http TCP 192.0.2.7:80 loadBalancer -> 10.244.1.2:8080, outside dropped (local); affinity 10800; only 10.0.0.0/8`.
- * What a clusterIP does not serve is left out: {@link leftOvers} sees to that.
+ * What a clusterIP does not serve, and answers to a ping, are left out: {@link leftOvers} sees to that.
  */
 export function frontendRows(tables: View): Map<DialledText, string> {
   const names = new Map(tables.servicePorts.entries());
@@ -64,7 +66,7 @@ export function frontendRows(tables: View): Map<DialledText, string> {
   };
   const rows = tables.frontends
     .entries()
-    .filter(([{ scope }]) => scope !== FrontendScope.AT_OTHER_PORTS)
+    .filter(([{ scope }]) => !UNDIALLED.includes(scope))
     .map(([key, value]) => {
       const { flags } = value;
       const inside = target(
@@ -168,12 +170,12 @@ export function leftOvers(tables: View): string[] {
       .filter(([, { flags }]) => flags & FrontendFlags.RESTRICTED)
       .map(([, { servicePortId }]) => servicePortId),
   );
-  const named = new Map<string, number>();
+  const ids = new Map<string, number>();
   const problems: string[] = [];
   for (const [id, name] of tables.servicePorts.entries()) {
     const text = `${nameText(name)}/${name.protocol}`;
-    const other = named.get(text);
-    named.set(text, id);
+    const other = ids.get(text);
+    ids.set(text, id);
     if (!used.has(id)) problems.push(`no frontend uses id ${id}, ${text}`);
     if (other !== undefined) problems.push(`ids ${other} and ${id} are both ${text}`);
   }
@@ -193,6 +195,16 @@ export function leftOvers(tables: View): string[] {
     ),
   );
   for (const address of served.difference(closed)) problems.push(`${address} leaves ports open`);
+  const named = (kinds: readonly number[]) =>
+    new Set(frontends.flatMap(([key, { kind }]) => (kinds.includes(kind) ? key.address : [])));
+  const pinged = named([FrontendKind.ECHO]);
+  const external = named([FrontendKind.EXTERNAL_IP, FrontendKind.LOAD_BALANCER]);
+  for (const address of external.difference(pinged).difference(closed)) {
+    problems.push(`${address} answers no ping`);
+  }
+  for (const address of pinged.difference(external).difference(served)) {
+    problems.push(`${address} answers pings for nothing`);
+  }
   return problems;
 }
 
@@ -222,8 +234,12 @@ function dialledText(key: FrontendKey): DialledText {
   const { address, port, protocol } = key;
   const name = protocolName(protocol) ?? protocol;
   const scope = frontendOf(key)?.scope;
-  if (scope === 'node') return `${name} *:${port} ${familyOf(address)}`;
+  if (scope === 'node' && address === unspecifiedAddress(familyOf(address))) {
+    return `${name} *:${port} ${familyOf(address)}`;
+  }
+  if (scope === 'node') return `${name} node ${formatEndpoint(address, port)}`;
   if (scope === 'otherPorts') return formatEndpoint(address, '*');
+  if (scope === 'echo') return `echo ${address}`;
   return `${name} ${formatEndpoint(address, port)}`;
 }
 

@@ -60,11 +60,28 @@ export function memberRows(tables: Pick<View, 'members' | 'servicePorts' | 'fron
     .sort();
 }
 
+/** `192.0.2.7 of default/quote`: what answers to a ping, for which Service; `only some` when that restricts it. */
+export function echoRows({
+  frontends,
+  servicePorts,
+}: Pick<View, 'frontends' | 'servicePorts'>): string[] {
+  const names = new Map(servicePorts.entries());
+  return frontends
+    .entries()
+    .filter(([{ scope }]) => scope === FrontendScope.AT_ECHO)
+    .map(([{ address }, { servicePortId, flags }]) => {
+      const { namespaceName, serviceName } = names.get(servicePortId) ?? {};
+      const restriction = flags & FrontendFlags.RESTRICTED ? '; only some' : '';
+      return `${address} of ${namespaceName}/${serviceName}${restriction}`;
+    })
+    .sort();
+}
+
 /** By the id of a service port, the lists that its frontends lead to. */
 function listsInUse({ frontends }: Pick<View, 'frontends'>): Map<number, number> {
   const uses = new Map<number, number>();
   for (const [{ scope }, { servicePortId, flags }] of frontends.entries()) {
-    if (scope === FrontendScope.AT_OTHER_PORTS) continue;
+    if (scope === FrontendScope.AT_OTHER_PORTS || scope === FrontendScope.AT_ECHO) continue;
     const lists = [FrontendFlags.LOCAL_INSIDE, FrontendFlags.LOCAL_OUTSIDE].map((isLocal) =>
       flags & isLocal ? MemberFlags.IN_LOCAL : MemberFlags.IN_CLUSTER,
     );

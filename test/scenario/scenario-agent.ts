@@ -22,7 +22,7 @@ import {
   rowsOf,
 } from '../helpers/table-view.ts';
 import { factsOf, type NodeOptions, nodeViewOf } from './node-options.ts';
-import { memberRows, nodeRows } from './node-rows.ts';
+import { echoRows, memberRows, nodeRows } from './node-rows.ts';
 import { questionsAbout } from './questions.ts';
 import type { Checkpoint, Event } from './scenario.ts';
 import { endpointText, queryText, verdictLine } from './verdicts.ts';
@@ -68,7 +68,8 @@ export class ScenarioAgent {
     t.deepEqual(rowsOf(view), [...checkpoint.tables].sort());
     t.deepEqual(brokenLookups(view), []);
     t.deepEqual(leftOvers(view), []);
-    const { members, node, skipped, conflicts } = checkpoint;
+    const { echo, members, node, skipped, conflicts } = checkpoint;
+    if (echo) t.deepEqual(echoRows(view), [...echo].sort());
     if (members) t.deepEqual(memberRows(view), [...members].sort());
     if (node) t.deepEqual(nodeRows(this.#tables), [...node].sort());
     if (skipped) {

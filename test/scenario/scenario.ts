@@ -4,6 +4,7 @@
 // says what the kernel is to hold then, a frontend a line: a checkpoint. Beside it may stand
 //
 //   verdicts:   what `explain` is to say (verdicts.ts)
+//   echo:       which addresses answer to a ping (node-rows.ts)
 //   members:    of which backends choices may be remembered (node-rows.ts)
 //   node:       what the programs are to know of the node (node-rows.ts)
 //   skipped:    what `status` is to name, conflicts: and who gets what several ask for
@@ -38,6 +39,7 @@ export interface Checkpoint {
   readonly tables: readonly string[];
   /** Of this and what follows: undefined is not looked at. */
   readonly verdicts: readonly ExpectedVerdict[] | undefined;
+  readonly echo: readonly string[] | undefined;
   readonly members: readonly string[] | undefined;
   readonly node: readonly string[] | undefined;
   readonly skipped: readonly string[] | undefined;
@@ -51,7 +53,7 @@ export interface Scenario {
 
 type Document = Readonly<Record<string, unknown>>;
 
-const EXPECTATIONS = ['tables', 'verdicts', 'members', 'node', 'skipped', 'conflicts'];
+const EXPECTATIONS = ['tables', 'verdicts', 'echo', 'members', 'node', 'skipped', 'conflicts'];
 
 /** @throws Error when the file is not a scenario. */
 export function readScenario(file: string): Scenario {
@@ -99,6 +101,7 @@ function readExpectations(content: Document): Omit<Checkpoint, 'events' | 'objec
   return {
     tables: readRows(content.tables) ?? [],
     verdicts: readRows(content.verdicts)?.map(readVerdict),
+    echo: readRows(content.echo),
     members: readRows(content.members),
     node: readRows(content.node),
     skipped: content.skipped as string[] | undefined,

@@ -54,6 +54,7 @@ test('every frontend, by Service, port and address', async (t) => {
     'shop web http loadBalancer 192.0.2.1:80 1 drop restricted 60',
     'shop web http clusterIP [fd00::1]:80 reject reject 60',
     'shop web http otherPorts 10.96.0.1:* reject reject 60',
+    'shop web http echo 192.0.2.1 reject reject restricted 60',
     'shop web http otherPorts [fd00::1]:* reject reject 60',
   ]);
 });

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { type Claim, FrontendClaims } from '../../../agent/model/frontend-claims.ts';
 import type { ObjectKey } from '../../../agent/model/objects.ts';
 import { type FrontendKind, frontendKey } from '../../../agent/model/service-port.ts';
-import { frontend } from '../../helpers/objects.ts';
+import { address, frontend } from '../../helpers/objects.ts';
 
 const OLD = '2026-01-01T00:00:00Z';
 const NEW = '2026-02-01T00:00:00Z';
@@ -81,6 +81,18 @@ test('of those that only name an address, the oldest, whatever they call it', (t
   claims.update('a/new', NEW, [claim(F, 'externalIP')]);
   claims.update('a/old', OLD, [claim(F, 'loadBalancer')]);
   t.is(claims.owner(F), 'a/old');
+});
+
+test('what nobody dials is shared without a conflict: the next one takes it', (t) => {
+  const claims = new FrontendClaims();
+  const at = { address: address('192.0.2.7'), port: 0, protocol: 'any' } as const;
+  const echo: Claim = { frontend: { ...at, scope: 'echo' }, kind: 'echo' };
+  claims.update('a/old', OLD, [echo]);
+  t.deepEqual(claims.update('a/new', NEW, [echo]), new Set());
+  t.is(claims.owner('echo 192.0.2.7'), 'a/old');
+  t.deepEqual(claims.conflicts, []);
+  t.deepEqual(claims.update('a/old', OLD, []), new Set<ObjectKey>(['a/new']));
+  t.is(claims.owner('echo 192.0.2.7'), 'a/new');
 });
 
 test('the frontends of one port at the node, of all ports and of one address are three', (t) => {

@@ -13,7 +13,7 @@ import {
   resolve,
   sourceRangesOf,
 } from '../../../agent/model/resolve.ts';
-import { type Backend, frontendKey } from '../../../agent/model/service-port.ts';
+import { type Backend, frontendKey, isDialled } from '../../../agent/model/service-port.ts';
 import { address, prefixes, type ServicePortText, service, slice } from '../../helpers/objects.ts';
 
 const NODE: NodeTraits = {
@@ -159,11 +159,15 @@ test(
     'http 198.51.100.1:80/TCP externalIP: cluster 10.244.1.2:8080',
     'http nodePort 0.0.0.0:30080/TCP nodePort: cluster 10.244.1.2:8080',
     'http 10.96.0.1:* otherPorts: cluster reject',
+    'http echo 192.0.2.1 echo: cluster reject',
+    'http echo 198.51.100.1 echo: cluster reject',
     'http [fd00::1]:80/TCP clusterIP: cluster [fd01::2]:8080',
     'http [2001:db8::1]:80/TCP loadBalancer: cluster [fd01::2]:8080',
     'http [2001:db8::2]:80/TCP externalIP: cluster [fd01::2]:8080',
     'http nodePort [::]:30080/TCP nodePort: cluster [fd01::2]:8080',
     'http [fd00::1]:* otherPorts: cluster reject',
+    'http echo 2001:db8::1 echo: cluster reject',
+    'http echo 2001:db8::2 echo: cluster reject',
     'dns 10.96.0.1:53/UDP clusterIP: cluster reject',
     'dns 192.0.2.1:53/UDP loadBalancer: cluster reject',
     'dns 198.51.100.1:53/UDP externalIP: cluster reject',
@@ -201,13 +205,15 @@ test(
     'http 192.0.2.1:80/TCP loadBalancer: cluster reject',
     'http 192.0.2.2:80/TCP externalIP: cluster reject',
     'http 10.96.0.1:* otherPorts: cluster reject',
+    'http echo 192.0.2.1 echo: cluster reject',
+    'http echo 192.0.2.2 echo: cluster reject',
   ],
 );
 
 /**
  * What traffic policies make of the endpoints (semantics 1.6).
  *
- * @param expected of the clusterIP, then of every other kind, but for `otherPorts`, which no policy changes.
+ * @param expected of the clusterIP, then of every other kind, but for `otherPorts` and `echo`, which no policy changes.
  */
 const routes = test.macro({
   exec(
@@ -228,6 +234,8 @@ const routes = test.macro({
       `http 198.51.100.1:80/TCP externalIP: ${others}`,
       `http nodePort 0.0.0.0:30080/TCP nodePort: ${others}`,
       'http 10.96.0.1:* otherPorts: cluster reject',
+      'http echo 192.0.2.1 echo: cluster reject',
+      'http echo 198.51.100.1 echo: cluster reject',
     ]);
   },
   title: (_, [internal, external]: readonly [string, string], endpoints: readonly string[]) =>
@@ -381,7 +389,7 @@ test('each service port has its name, and the affinity of its Service', (t) => {
 
 /** @param expected what is let in, of both families; then the frontends that are restricted. */
 const restricts = test.macro(
-  (t, ranges: readonly string[], expected: readonly string[], restricted: readonly string[]) => {
+  (t, ranges: readonly string[], expected: readonly string[], restricted: readonly string[][]) => {
     const spec = quote(['10.96.0.1', 'fd00::1'], ['http/TCP:80 30080'], {
       loadBalancerIPs: ips('192.0.2.1', '2001:db8::1'),
       externalIPs: ips('198.51.100.1'),
@@ -391,11 +399,12 @@ const restricts = test.macro(
     t.deepEqual(port?.sourceRanges, prefixes(...expected));
     t.deepEqual(
       port?.frontends.filter((one) => one.isRestricted).map((one) => frontendKey(one.frontend)),
-      restricted as string[],
+      restricted.flat(),
     );
   },
 );
-const [RESTRICTED_4, RESTRICTED_6] = ['192.0.2.1:80/TCP', '[2001:db8::1]:80/TCP'];
+const RESTRICTED_4 = ['192.0.2.1:80/TCP', 'echo 192.0.2.1'];
+const RESTRICTED_6 = ['[2001:db8::1]:80/TCP', 'echo 2001:db8::1'];
 
 test('no source ranges: everybody', restricts, [], [], []);
 test(
@@ -510,7 +519,7 @@ test('what a client may be sent to is a member of the list that sent it', (t) =>
           .filter((one) => (list === 'local' ? one.isInLocal : one.isInCluster))
           .map(({ backend }) => backendText(backend));
       for (const { inside, outside, kind } of port?.frontends ?? []) {
-        if (kind === 'otherPorts') continue;
+        if (!isDialled(kind)) continue;
         for (const { list, backends } of [inside, outside]) {
           t.deepEqual(backends.map(backendText), inList(list));
         }
