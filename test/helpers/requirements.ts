@@ -25,6 +25,7 @@ const CAPABILITIES = {
 /** The first kernel that has it. What all supported kernels have is not here. */
 const KERNEL_FEATURES = {
   bpf_sock_destroy: '6.5',
+  TCX: '6.6',
 } as const;
 
 export type KernelFeature = keyof typeof KERNEL_FEATURES;
