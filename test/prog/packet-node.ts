@@ -13,6 +13,7 @@ import type { PortRange } from '../../agent/model/port-ranges.ts';
 import { protocolName } from '../../agent/model/protocol.ts';
 import { nodeStateOf } from '../../agent/reconcile/node-tables.ts';
 import { type NodeView, Reconciler } from '../../agent/reconcile/reconciler.ts';
+import { possibleCpus } from '../../agent/sys/cpus.ts';
 import { tableSetup } from '../../agent/sys/datapath.ts';
 import { KernelMap } from '../../agent/sys/kernel-map.ts';
 import {
@@ -23,11 +24,13 @@ import {
   type FragmentKey,
   type FragmentPorts,
   MAPS,
+  type RefusalBudget,
 } from '../../agent/sys/layout.gen.ts';
 import { RawMap } from '../../agent/sys/libbpf/map.ts';
 import { LoadedObject } from '../../agent/sys/libbpf/object.ts';
 import { type TestContext, testRun } from '../../agent/sys/libbpf/test-run.ts';
 import { openPacketTables, type PacketTables } from '../../agent/sys/packet-tables.ts';
+import { perCpu } from '../../agent/sys/per-cpu.ts';
 import { prefixes } from '../helpers/objects.ts';
 import { openRealTables, type RealTables } from '../helpers/real-tables.ts';
 import { SILENT } from '../helpers/silent-observer.ts';
@@ -80,41 +83,55 @@ export class PacketNode {
   readonly #programs: LoadedObject;
   readonly #packetTables: PacketTables;
   readonly #fragments: KernelMap<FragmentKey, FragmentPorts>;
+  readonly #budgets: KernelMap<number, readonly RefusalBudget[]>;
   readonly #cluster = new ClusterState();
   readonly #reconciler: Reconciler;
   #view: NodeView = viewOf(ONE_PORT);
   #served: readonly Served[] = [];
 
-  private constructor(network: PacketNetwork, tables: RealTables) {
+  private constructor(network: PacketNetwork, tables: RealTables, object: string) {
     this.network = network;
     this.tables = tables;
-    this.#programs = LoadedObject.load(TC_OBJECT, tableSetup(tables.pins));
+    this.#programs = LoadedObject.load(object, tableSetup(tables.pins));
     this.#packetTables = openPacketTables(tables.pins);
     const fragments = RawMap.openPin(tables.pins.map(MAPS.fragments));
     this.#fragments = new KernelMap(fragments, MAPS.fragments);
+    const { key, value } = MAPS.refusalBudgets;
+    const budgets = RawMap.openPin(tables.pins.map(MAPS.refusalBudgets));
+    this.#budgets = new KernelMap(budgets, { key, value: perCpu(value, possibleCpus()) });
     this.#reconciler = new Reconciler(this.#cluster, tables, SILENT, () => this.#view);
   }
 
-  /** Takes a quarter of a second: for all tests of a file. Ends with `t`. */
-  static async create(t: Pick<ExecutionContext, 'teardown'>): Promise<PacketNode> {
+  /**
+   * Takes a quarter of a second: for all tests of a file. Ends with `t`.
+   *
+   * @param object with other programs of the same names and tables.
+   */
+  static async create(
+    t: Pick<ExecutionContext, 'teardown'>,
+    object: string = TC_OBJECT,
+  ): Promise<PacketNode> {
     const network = await PacketNetwork.create();
     t.teardown(() => network.close());
-    const node = new PacketNode(network, openRealTables(t));
+    const node = new PacketNode(network, openRealTables(t), object);
     t.teardown(() => {
       node.#programs.close();
       node.#packetTables.close();
       node.#fragments.close();
+      node.#budgets.close();
     });
     for (const device of DEVICES) node.#describe(device);
     return node;
   }
 
-  /** As at first: no Services, flows, fragments or affinities, one masquerade port. */
+  /** As at first: no Services, flows, fragments or affinities, one masquerade port, nothing refused yet. */
   async reset(): Promise<void> {
     const { flows, affinities } = this.#packetTables;
     flows.delete(flows.entries().map(([key]) => key));
     affinities.delete(affinities.entries().map(([key]) => key));
     this.#fragments.delete(this.#fragments.entries().map(([key]) => key));
+    const untouched = { filledNs: 0n, left: 0 };
+    this.#budgets.put([[0, Array.from({ length: possibleCpus() }, () => untouched)]]);
     this.#view = viewOf(ONE_PORT);
     await this.serve();
   }
