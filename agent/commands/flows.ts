@@ -36,9 +36,10 @@ interface Options {
 const PIECE = 1000;
 
 const MORE = `
-A flow is a connection of a client outside of this node to a nodePort, a load-balancer or an external address, that
-packets are translated for. Connections from pods and from the node itself are made at connect() and are not here.
+A flow is a connection to a Service of which each packet is translated: from outside of this node, or past the sockets
+of its pods. Connections that pods and the node itself make are translated once, at connect(), and are not here.
 
+SERVICE PORT - is no Service's: a connection straight to a pod, whose packets would else look like those of a flow.
 SEEN AS is the source that the backend sees: an address of this node, or the client with another port; - is the
 client itself. IDLE is the time since the last packet, in either direction.
 

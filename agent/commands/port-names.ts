@@ -2,6 +2,7 @@
 // Names of the service ports that entries of the tables belong to, for `flows` and `affinity`.
 
 import type { ServicePort } from '../model/service-port.ts';
+import { NO_SERVICE_PORT } from '../plan/flow-life.ts';
 import { servicePortOf } from '../reconcile/entries.ts';
 import type { ServicePortName } from '../sys/layout.gen.ts';
 import { printable } from './table.ts';
@@ -20,8 +21,9 @@ export function servicePortLookup(servicePorts: {
   };
 }
 
-/** `default/quote:http`; without the port where it has no name. */
+/** `default/quote:http`; without the port where it has no name. `-` is no Service's. */
 export function servicePortText(servicePort: ServicePort | undefined, id: number): string {
+  if (id === NO_SERVICE_PORT) return '-';
   if (!servicePort) return `id ${id}`;
   const { service, portName } = servicePort;
   return printable(portName ? `${service}:${portName}` : service);

@@ -16,6 +16,12 @@ export const FLOW_STATES = [
 ] as const;
 export type FlowState = (typeof FLOW_STATES)[number];
 
+/**
+ * In place of a service port id: a connection to no Service, which is translated only because its packets would look
+ * like those of one (admit_direct in bpf/admit.bpf.h).
+ */
+export const NO_SERVICE_PORT = 0;
+
 const [TCP, UDP] = [protocolNumber('TCP'), protocolNumber('UDP')];
 const BOTH_FINS = FlowFlags.REQUEST_FIN | FlowFlags.REPLY_FIN;
 

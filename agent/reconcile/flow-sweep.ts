@@ -8,7 +8,7 @@
 
 import { protocolNumber } from '../model/protocol.ts';
 import { FlowCensus, type FlowTotals } from '../plan/flow-census.ts';
-import { flowTimeoutSeconds, idleSeconds } from '../plan/flow-life.ts';
+import { flowTimeoutSeconds, idleSeconds, NO_SERVICE_PORT } from '../plan/flow-life.ts';
 import type { RefusedEntry } from '../sys/kernel-map.ts';
 import {
   FlowFlags,
@@ -95,7 +95,8 @@ function isTimeOver({ protocol }: FlowKey, { lastUsedNs, flags }: FlowValue, now
 /** Whether the backend no longer serves; what the stack forwards in between does not tell which it is. */
 function isLeft(key: FlowKey, value: FlowValue, serves: (key: MemberKey) => boolean): boolean {
   const { servicePortId, flags } = value;
-  if (key.protocol !== UDP || flags & FlowFlags.FORWARDED) return false;
+  if (key.protocol !== UDP || servicePortId === NO_SERVICE_PORT) return false;
+  if (flags & FlowFlags.FORWARDED) return false;
   const backend = flags & FlowFlags.REQUEST ? value.destination : key.source;
   return !serves({ servicePortId, backend });
 }

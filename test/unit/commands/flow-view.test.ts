@@ -113,7 +113,8 @@ test('halves that the stack forwards in between are no flows, but entries', (t) 
   t.is(made.entries, 4);
 });
 
-test('an entry whose id has no name is shown all the same', (t) => {
+test('a connection to no Service, and one whose id has no name', (t) => {
+  t.regex(rows(all({ ...WEB, servicePortId: 0 }))[0] ?? '', /^- TCP /);
   t.regex(rows(all({ ...WEB, servicePortId: 77 }))[0] ?? '', /^id 77 TCP /);
 });
 

@@ -3,6 +3,7 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
+import { NO_SERVICE_PORT } from '../../../agent/plan/flow-life.ts';
 import { countFlows, type SweptTables, sweepFlows } from '../../../agent/reconcile/flow-sweep.ts';
 import { inSlices } from '../../../agent/reconcile/slices.ts';
 import { FlowFlags, type FlowKey, MemberFlags } from '../../../agent/sys/layout.gen.ts';
@@ -111,10 +112,12 @@ test('UDP goes with its backend, whatever else stays', async (t) => {
     flow(15, 0, { protocol: 'SCTP', backend: LEAVING }),
     // What it is to the backend cannot be told from one half.
     flow(16, 0, { ...udp, backend: LEAVING, flags: FORWARDED, seenAs: '192.168.0.1 61001' }),
+    // Straight to a pod: there is no Service to leave it.
+    flow(17, 0, { ...udp, servicePortId: NO_SERVICE_PORT }),
   ];
   t.deepEqual(tables.flows.put(written.flatMap(flowEntries)), []);
   const { timeOver, backendGone, problem } = await inSlices(sweepFlows(tables, () => NOW));
-  t.deepEqual(ports(tables.flows.entries()), both(10, 14, 15, 16));
+  t.deepEqual(ports(tables.flows.entries()), both(10, 14, 15, 16, 17));
   t.deepEqual([timeOver, backendGone, problem], [0, 6, undefined]);
 });
 
@@ -184,21 +187,21 @@ test('between two pieces of it, a sweep has read and deleted at most a thousand'
 test('members are asked once for each backend of a piece', (t) => {
   const asked: number[] = [];
   const udp = Array.from({ length: 100 }, (_, i) =>
-    flowEntries(flow(i, 0, { protocol: 'UDP', servicePortId: i % 3 })),
+    flowEntries(flow(i, 0, { protocol: 'UDP', servicePortId: 1 + (i % 3) })),
   ).flat();
   const tables: SweptTables = {
     flows: { batches: () => [udp.map(([key, value]) => [key, value])], delete: () => [] },
     members: {
       get: ({ servicePortId }) => {
         asked.push(servicePortId);
-        return servicePortId ? { flags: 0 } : undefined;
+        return servicePortId > 1 ? { flags: 0 } : undefined;
       },
     },
   };
   const sweep = sweepFlows(tables, () => NOW);
   sweep.next();
   const { value } = sweep.next();
-  t.deepEqual(asked.sort(), [0, 1, 2]);
+  t.deepEqual(asked.sort(), [1, 2, 3]);
   t.like(value, { backendGone: 68, entries: 132 });
 });
 
