@@ -64,6 +64,7 @@ export class NodePortCluster {
   readonly #agentCgroup: string;
   readonly #trafficCgroup: string;
   readonly #forgetSignals: () => void;
+  readonly #agentLog: string[] = [];
   #clientProgram = '';
   #closing: Promise<void> | undefined;
 
@@ -105,6 +106,11 @@ export class NodePortCluster {
     const place = { namespace: this.#namespaces.client, cgroup: this.#trafficCgroup };
     const options = { stdio: ['ignore', 'pipe', 'pipe'] as ['ignore', 'pipe', 'pipe'] };
     return finished(spawnInside(place, [this.#clientProgram, ...args], options));
+  }
+
+  /** Lines of the agent's log that are warnings or worse: why traffic fails may be in them. */
+  get complaints(): string[] {
+    return this.#agentLog.filter((line) => /"level":"(warn|error|fatal)"/.test(line));
   }
 
   /** Ends every process and removes every trace. Safe at any time and more than once. */
@@ -176,7 +182,7 @@ export class NodePortCluster {
       [process.execPath, MAIN, 'agent', ...Object.entries(flags).flat()],
       { stdio: ['ignore', 'pipe', 'pipe'] },
     );
-    await untilReady(agent, 'the agent', () => {});
+    await untilReady(agent, 'the agent', (line) => this.#agentLog.push(line));
   }
 
   async #close(): Promise<void> {

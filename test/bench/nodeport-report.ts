@@ -49,6 +49,7 @@ export function printReport(report: Report): void {
       '',
       `Linux ${machine.kernel}, ${machine.cpus} x ${machine.cpu}, Node ${machine.node}, ${date}`,
       `Direct is the same way through the node, to the same server; load before: ${machine.load.toFixed(1)}`,
+      'Client and servers share a CPU, but for streams, whose reader has one of its own.',
       '',
     ].join('\n'),
   );

@@ -56,6 +56,7 @@ async function run(options: Options): Promise<void> {
     console.log(`\nAll figures: ${path.relative(process.cwd(), options.json)}`);
   } catch (error) {
     // What went wrong first is told, whatever comes of the rest.
+    for (const line of cluster.complaints) console.error(line);
     await close().catch((problem: unknown) => console.error(problem));
     throw error;
   }
