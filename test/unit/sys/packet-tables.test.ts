@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What all CPUs counted is summed, by name; tables are read in pieces between which others may write.
 
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import test from 'ava';
 import { possibleCpus } from '../../../agent/sys/cpus.ts';
 import { KernelMap } from '../../../agent/sys/kernel-map.ts';
@@ -15,6 +17,19 @@ test('every outcome has its name at its number', (t) => {
   t.is(OUTCOMES.length, PacketOutcome.OUTCOMES);
   t.is(OUTCOMES[PacketOutcome.PASSED], 'passed');
   t.is(OUTCOMES[PacketOutcome.DROPPED_NO_ROUTE], 'dropped_no_route');
+});
+
+test('every outcome is in the documentation', (t) => {
+  const text = readFileSync(
+    path.join(import.meta.dirname, '../../../docs/packet-counters.md'),
+    'utf8',
+  );
+  const rows = text.split('\n').filter((line) => line.startsWith('| `'));
+  const documented = rows.flatMap((row) => row.split(' | ')[0]?.match(/[a-z]\w+/g) ?? []);
+  t.deepEqual(
+    OUTCOMES.filter((outcome) => !documented.includes(outcome)),
+    [],
+  );
 });
 
 test('what each CPU counted is summed', (t) => {
