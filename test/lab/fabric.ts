@@ -6,14 +6,13 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import type net from 'node:net';
 import { fileURLToPath } from 'node:url';
-import type { ClientMethods } from './apps/client.ts';
 import type { FabricMethods } from './fabric-process.ts';
 import type { LabNode } from './lab-node.ts';
 import { addNamespaces, configureNamespace } from './netns.ts';
+import type { Outsider } from './outsider.ts';
 import { Remote } from './rpc.ts';
 import { type Place, spawnInside } from './spawn-inside.ts';
-import { startClient } from './start-client.ts';
-import { FORWARDING, fabricCommands } from './topology.ts';
+import { FORWARDING, fabricCommands, outsiderUplinkCommands, routeCommand } from './topology.ts';
 
 const PROGRAM = fileURLToPath(new URL('fabric-process.ts', import.meta.url));
 
@@ -21,7 +20,6 @@ export class Fabric {
   readonly #place: Place;
   readonly #child: ChildProcess;
   readonly #remote: Remote<FabricMethods>;
-  #client: Remote<ClientMethods> | undefined;
 
   private constructor(place: Place) {
     this.#place = place;
@@ -31,17 +29,25 @@ export class Fabric {
     this.#remote = new Remote(this.#child);
   }
 
-  /** Makes the namespaces of the fabric and of the nodes and connects them. @param cgroup for its process. */
+  /** Makes the namespaces of the fabric, the nodes and outsiders and connects them. @param cgroup for its process. */
   static async connect(
     namespace: string,
     cgroup: string,
     nodes: readonly LabNode[],
+    outsiders: readonly Outsider[],
   ): Promise<Fabric> {
-    await addNamespaces([namespace, ...nodes.map((node) => node.namespace)]);
+    await addNamespaces([namespace, ...[...nodes, ...outsiders].map((each) => each.namespace)]);
     const fabric = new Fabric({ namespace, cgroup });
-    await configureNamespace(namespace, { sysctls: FORWARDING, commands: fabricCommands(nodes) });
+    const commands = [
+      ...fabricCommands(nodes),
+      ...outsiders.flatMap((each) => outsiderUplinkCommands(each.index, each.namespace)),
+    ];
+    await configureNamespace(namespace, { sysctls: FORWARDING, commands });
     const indexes = nodes.map((node) => node.index);
-    await Promise.all(nodes.map((node) => node.configure(indexes)));
+    await Promise.all([
+      ...nodes.map((node) => node.configure(indexes)),
+      ...outsiders.map((outsider) => outsider.configure()),
+    ]);
     return fabric;
   }
 
@@ -56,10 +62,10 @@ export class Fabric {
     return status >= 200 && status < 400;
   }
 
-  /** A client in the fabric's namespace, which no agent serves; see apps/client.ts. */
-  get client(): Remote<ClientMethods> {
-    this.#client ??= startClient(this.#place);
-    return this.#client;
+  /** Takes packets to `address` to a node from now on, whichever had them before. */
+  async route(address: string, { index }: LabNode): Promise<void> {
+    const { namespace } = this.#place;
+    await configureNamespace(namespace, { commands: [routeCommand(address, index)] });
   }
 
   async close(): Promise<void> {

@@ -12,7 +12,7 @@ import { type Place, spawnInside } from './spawn-inside.ts';
 import { startClient } from './start-client.ts';
 import {
   type AddressPair,
-  FORWARDING,
+  NODE_SYSCTLS,
   nodeAddresses,
   nodeCommands,
   POD_INDEXES,
@@ -55,7 +55,7 @@ export class LabNode implements Place {
   async configure(nodes: readonly number[]): Promise<void> {
     createCgroup(this.cgroup);
     await configureNamespace(this.namespace, {
-      sysctls: FORWARDING,
+      sysctls: NODE_SYSCTLS,
       commands: nodeCommands(this.index, nodes),
     });
   }

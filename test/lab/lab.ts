@@ -10,7 +10,6 @@ import { EnvironmentError } from '../../agent/errors.ts';
 import { findCgroupRoot } from '../../agent/sys/cgroup.ts';
 import { AgentProcess } from './agent-process.ts';
 import { ApiServer } from './api-server.ts';
-import type { ClientMethods } from './apps/client.ts';
 import { ensureBpffs } from './bpf-filesystem.ts';
 import { createCgroup } from './cgroup-tree.ts';
 import { EndpointSliceController } from './endpoint-slice-controller.ts';
@@ -26,9 +25,9 @@ import { type LabPaths, labPaths, removeLeftovers, removeTraces } from './lab-tr
 import { parseManifests } from './manifests.ts';
 import { defaultZone, inZone, nodeObject } from './node-object.ts';
 import { ObjectStore } from './object-store.ts';
+import { Outsider } from './outsider.ts';
 import { markedForDeletion } from './pod-deletion.ts';
 import { isReady } from './pod-object.ts';
-import type { Remote } from './rpc.ts';
 import { schedulePods } from './scheduler.ts';
 import { defaultServiceCidr } from './service-cidr.ts';
 import { exitOnSignals } from './signals.ts';
@@ -46,6 +45,8 @@ export interface LabOptions {
   readonly nodes?: number;
   /** The topology zone of each node; undefined for a node without one. Default: `zone-a`, `zone-b`, one each. */
   readonly zones?: readonly (string | undefined)[];
+  /** How many clients there are outside of the cluster. Default 0. */
+  readonly outsiders?: number;
   /** Whether each node gets its agent. Default true. */
   readonly agents?: boolean;
   /** Applied before the agents start. */
@@ -61,6 +62,7 @@ export class Lab {
   /** For programs on the nodes. */
   readonly nodeKubeconfig: string;
   readonly nodes: readonly LabNode[];
+  readonly outsiders: readonly Outsider[];
   /** In the order of {@link nodes}; empty without agents. */
   readonly agents: readonly AgentProcess[];
   readonly #options: LabOptions;
@@ -79,8 +81,13 @@ export class Lab {
     const { directory } = this.#paths;
     this.kubeconfig = path.join(directory, 'kubeconfig');
     this.nodeKubeconfig = path.join(directory, 'node.kubeconfig');
-    const { nodes = 2, agents = true } = options;
+    const { nodes = 2, outsiders = 0, agents = true } = options;
+    const { cgroup } = this.#paths;
     this.nodes = Array.from({ length: nodes }, (_, i) => new LabNode(this.id, i + 1, this.#paths));
+    this.outsiders = Array.from(
+      { length: outsiders },
+      (_, i) => new Outsider(this.id, i + 1, cgroup),
+    );
     mkdirSync(directory);
     this.agents = (agents ? this.nodes : []).map(
       (node) =>
@@ -144,10 +151,23 @@ export class Lab {
     this.store.update(inZone(node, zone));
   }
 
-  /** Somebody outside of the cluster, who reaches every node and pod but has no agent; see apps/client.ts. */
-  get outsider(): Remote<ClientMethods> {
+  /** @param index from 1. @throws RangeError when there is no such outsider. */
+  outsider(index: number): Outsider {
+    const outsider = this.outsiders[index - 1];
+    if (!outsider)
+      throw new RangeError(`there is no outsider ${index} among ${this.outsiders.length}`);
+    return outsider;
+  }
+
+  /**
+   * Takes packets from outside to `address`, which no host has, to a node: what a load balancer announces to routers,
+   * or their owner configures.
+   *
+   * @param index of the node, from 1.
+   */
+  async route(address: string, index: number): Promise<void> {
     if (!this.#fabric) throw new Error(`lab ${this.id} does not run`);
-    return this.#fabric.client;
+    await this.#fabric.route(address, this.node(index));
   }
 
   /** A running pod. @throws Error when there is none. */
@@ -217,7 +237,7 @@ export class Lab {
     await removeLeftovers(this.#cgroupRoot);
     await ensureBpffs();
     createCgroup(cgroup);
-    const fabric = await Fabric.connect(`${this.id}-fabric`, cgroup, this.nodes);
+    const fabric = await Fabric.connect(`${this.id}-fabric`, cgroup, this.nodes, this.outsiders);
     this.#fabric = fabric;
     this.#stops.push(() => fabric.close());
     await this.#serveApi(fabric);

@@ -83,11 +83,11 @@ test.serial(
   'a client on the host has the host’s network, one outside has none of it',
   async (t) => {
     const manifests = [webPod('on-host', { node: 2, isOnHost: true }), webPod('web-1')];
-    await withLab(t, { manifests }, async (lab) => {
+    await withLab(t, { outsiders: 1, manifests }, async (lab) => {
       const places = {
         host1: lab.node(1).client,
         host2: lab.node(2).client,
-        outside: lab.outsider,
+        outside: lab.outsider(1).client,
       };
       const outcomes = async (host: string) => {
         const answers: Record<string, string | undefined> = {};
@@ -107,6 +107,7 @@ test.serial(
         t.deepEqual(new Set(Object.values(await outcomes(ipv6))), new Set([`[${ipv6}]:${PORT}`]));
       }
       t.throws(() => lab.node(3), { message: /no node 3/ });
+      t.throws(() => lab.outsider(2), { message: /no outsider 2/ });
     });
   },
 );

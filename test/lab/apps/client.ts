@@ -6,7 +6,9 @@ import net from 'node:net';
 import { promisify } from 'node:util';
 import { formatHostPort } from '../host-port.ts';
 import { answerCalls } from '../rpc.ts';
+import { type DatagramQuery, exchangeDatagrams } from './datagram.ts';
 import { type DnsQuery, queryDns } from './dns-query.ts';
+import { Download } from './download.ts';
 import { request, type Target } from './request.ts';
 import { RequestReport } from './request-report.ts';
 
@@ -29,6 +31,8 @@ interface Stream {
 
 const streams = new Map<number, Stream>();
 let lastStream = 0;
+const downloads = new Map<number, Download>();
+let lastDownload = 0;
 
 const methods = {
   /** `count` requests, each on a connection of its own, a few at a time; fewer when too many fail. */
@@ -69,11 +73,30 @@ const methods = {
     return report.result();
   },
 
+  /** Starts to fetch something large from a pod, so fast and no faster. @returns its number. */
+  startDownload(options: Target & { readonly bytesPerSecond: number }): number {
+    downloads.set(++lastDownload, new Download(options));
+    return lastDownload;
+  },
+
+  /** How many bytes have come. */
+  downloaded: ({ download }: { readonly download: number }) => downloadOf(download).bytes,
+
+  /** Fetches the rest of it, as fast as it comes. */
+  async finishDownload({ download }: { readonly download: number }) {
+    const result = await downloadOf(download).finish();
+    downloads.delete(download);
+    return result;
+  },
+
+  /** A datagram from a connected UDP socket, and what comes back. */
+  datagram: (query: DatagramQuery) => exchangeDatagrams(query),
+
   /** Connects and hangs up. */
-  connect: ({ host, port }: { readonly host: string; readonly port: number }) =>
+  connect: ({ host, port, timeoutMs = CONNECT_TIMEOUT_MS }: ConnectOptions) =>
     new Promise<Connection>((resolve) => {
       const begun = performance.now();
-      const socket = net.connect({ host, port, timeout: CONNECT_TIMEOUT_MS });
+      const socket = net.connect({ host, port, timeout: timeoutMs });
       const settle = (outcome: Omit<Connection, 'ms'>) => {
         socket.destroy();
         resolve({ ...outcome, ms: performance.now() - begun });
@@ -103,6 +126,13 @@ const methods = {
     ) as Record<string, string>,
 };
 
+export interface ConnectOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Default 5 s. */
+  readonly timeoutMs?: number;
+}
+
 export interface Connection {
   /** What getpeername(2) says, as `address:port`. */
   readonly peer?: string;
@@ -118,5 +148,11 @@ answerCalls(methods);
 function streamOf(stream: number): Stream {
   const found = streams.get(stream);
   if (!found) throw new Error(`there is no stream ${stream}`);
+  return found;
+}
+
+function downloadOf(download: number): Download {
+  const found = downloads.get(download);
+  if (!found) throw new Error(`there is no download ${download}`);
   return found;
 }

@@ -20,6 +20,8 @@ export interface Outcome {
   readonly servedBy: string;
   /** Whom the client believes to talk to: what getpeername(2) says. */
   readonly peer: string;
+  /** Whom the pod believes to talk to, as `address:port`. */
+  readonly seenAs: string;
 }
 
 const TIMEOUT_MS = 5_000;
@@ -37,7 +39,11 @@ export function request({ host, port = 80, path = '/', family }: Target): Promis
         if (statusCode !== 200) reject(failure(`HTTP ${statusCode}`));
         else {
           const peer = formatHostPort(remoteAddress, remotePort);
-          resolve({ servedBy: String(headers['served-by']), peer });
+          resolve({
+            servedBy: String(headers['served-by']),
+            peer,
+            seenAs: String(headers['seen-as']),
+          });
         }
       });
     });

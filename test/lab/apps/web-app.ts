@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the Kiada suite's servers have in common: one listener for both families, readiness that can be
-// switched, an orderly end.
+// switched, something large to fetch, an orderly end.
 
 import http from 'node:http';
+import { parseAddress } from '../../../agent/model/address.ts';
+import { formatHostPort } from '../host-port.ts';
+import { DOWNLOAD_PATH, sendDownload } from './download.ts';
 
 type Answer = (request: http.IncomingMessage) => unknown;
 
@@ -12,7 +15,8 @@ const POD_NAME = process.env.HOSTNAME ?? '';
 const DRAIN_MS = Number(process.env.DRAIN_SECONDS ?? 0) * 1000;
 
 /**
- * Serves `routes` (path: answer, sent as JSON) with the pod's name in the header `served-by`.
+ * Serves `routes` (path: answer, sent as JSON) with the pod's name in the header `served-by`, and in `seen-as` the
+ * address and port that the client came from. {@link DOWNLOAD_PATH} is large.
  * `/healthz/ready` is for the readiness probe; DELETE makes it fail and PUT makes it succeed again.
  * SIGTERM: after DRAIN_SECONDS (default 0) no new connections; the process ends when the open ones are done.
  */
@@ -27,12 +31,17 @@ export function serveApp(routes: Readonly<Record<string, Answer>>): void {
     const { pathname } = new URL(request.url ?? '/', 'http://pod');
     const isHealth = pathname === '/healthz/ready';
     const answer = isHealth ? health : routes[pathname];
+    response.setHeader('served-by', POD_NAME);
+    response.setHeader('seen-as', clientOf(request));
+    if (pathname === DOWNLOAD_PATH) {
+      sendDownload(response);
+      return;
+    }
     try {
       const body = await answer?.(request);
       const unready = isHealth && request.method === 'GET' && !ready;
       response.statusCode = body === undefined ? 404 : unready ? 503 : 200;
       response.setHeader('content-type', 'application/json');
-      response.setHeader('served-by', POD_NAME);
       response.end(`${JSON.stringify({ ...(body ?? {}), servedBy: POD_NAME })}\n`);
     } catch (error) {
       response.statusCode = 502;
@@ -49,4 +58,11 @@ export function serveApp(routes: Readonly<Record<string, Answer>>): void {
 /** One of `choices`, at random. */
 export function pick<T>(choices: readonly T[]): T {
   return choices[Math.floor(Math.random() * choices.length)] as T;
+}
+
+/** IPv4 as such, although the listener is one for both families. */
+function clientOf({
+  socket: { remoteAddress = '', remotePort = 0 },
+}: http.IncomingMessage): string {
+  return formatHostPort(parseAddress(remoteAddress) ?? remoteAddress, remotePort);
 }
