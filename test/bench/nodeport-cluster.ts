@@ -31,6 +31,7 @@ import {
   targetPort,
 } from './nodeport-services.ts';
 import {
+  type BackendPlace,
   backendCommands,
   CLUSTER_CIDRS,
   clientCommands,
@@ -39,7 +40,6 @@ import {
   nodeCommands,
   otherCommands,
   PLACES,
-  type Place,
   SERVED_DEVICES,
 } from './nodeport-topology.ts';
 
@@ -145,7 +145,7 @@ export class NodePortCluster {
   }
 
   /** @returns once it listens. */
-  async #startServer(program: string, place: Place, server: Server): Promise<void> {
+  async #startServer(program: string, place: BackendPlace, server: Server): Promise<void> {
     const child = spawnInside(
       { namespace: this.#namespaces.pods[place], cgroup: this.#trafficCgroup },
       [program, `${SERVER_CPUS[server]}`, server, `${targetPort(server)}`],

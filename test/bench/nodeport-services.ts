@@ -4,19 +4,19 @@
 
 import type { KubeObject } from '../lab/kube-object.ts';
 import { kubeService, type PortSketch } from '../netns/kube-service.ts';
-import { backendAddress, type Place } from './nodeport-topology.ts';
+import { type BackendPlace, backendAddress } from './nodeport-topology.ts';
 
 /** What traffic-server.c is in a pod. */
 export const SERVERS = ['echo', 'sink', 'datagrams'] as const;
 export type Server = (typeof SERVERS)[number];
 
 export const NODE_NAME = 'node-1';
-const NODE_NAMES: Readonly<Record<Place, string>> = { local: NODE_NAME, remote: 'node-2' };
+const NODE_NAMES: Readonly<Record<BackendPlace, string>> = { local: NODE_NAME, remote: 'node-2' };
 
 const PROTOCOLS = { echo: 'TCP', sink: 'TCP', datagrams: 'UDP' } as const;
 const TARGET_PORTS: Readonly<Record<Server, number>> = { echo: 8080, sink: 8081, datagrams: 8082 };
-const FIRST_NODE_PORTS: Readonly<Record<Place, number>> = { local: 30080, remote: 30090 };
-const CLUSTER_IPS: Readonly<Record<Place, readonly string[]>> = {
+const FIRST_NODE_PORTS: Readonly<Record<BackendPlace, number>> = { local: 30080, remote: 30090 };
+const CLUSTER_IPS: Readonly<Record<BackendPlace, readonly string[]>> = {
   local: ['10.96.0.1', 'fd00:10:96::1'],
   remote: ['10.96.0.2', 'fd00:10:96::2'],
 };
@@ -25,12 +25,12 @@ export function targetPort(server: Server): number {
   return TARGET_PORTS[server];
 }
 
-export function nodePort(place: Place, server: Server): number {
+export function nodePort(place: BackendPlace, server: Server): number {
   return FIRST_NODE_PORTS[place] + SERVERS.indexOf(server);
 }
 
 /** A Service and its EndpointSlices. */
-export function nodePortService(place: Place): KubeObject[] {
+export function nodePortService(place: BackendPlace): KubeObject[] {
   const { ipv4, ipv6 } = backendAddress(place, 'served');
   const backends = [ipv4, ipv6].map((address) => ({ address, nodeName: NODE_NAMES[place] }));
   const ports = SERVERS.map(

@@ -17,7 +17,7 @@ export type Way = (typeof WAYS)[number];
 
 /** Where the backend is, as the node under test sees it. */
 export const PLACES = ['local', 'remote'] as const;
-export type Place = (typeof PLACES)[number];
+export type BackendPlace = (typeof PLACES)[number];
 
 export const FAMILIES = ['ipv4', 'ipv6'] as const;
 export type Family = (typeof FAMILIES)[number];
@@ -27,14 +27,14 @@ export const SERVED_DEVICES = ['client0', 'other0'];
 
 /** Their names end in the way's number. */
 const NUMBERS: Readonly<Record<Way, number>> = { served: 0, plain: 1 };
-const NODES: Readonly<Record<Place, number>> = { local: 1, remote: 2 };
+const NODES: Readonly<Record<BackendPlace, number>> = { local: 1, remote: 2 };
 const POD = 2;
 
 export interface Namespaces {
   readonly client: string;
   readonly node: string;
   readonly other: string;
-  readonly pods: Readonly<Record<Place, string>>;
+  readonly pods: Readonly<Record<BackendPlace, string>>;
 }
 
 /** What the agent is told of pods. */
@@ -44,7 +44,7 @@ export const CLUSTER_CIDRS: AddressPair = { ipv4: '10.244.0.0/16', ipv6: 'fd00:1
 export const NODE_ADDRESSES: AddressPair = nodeToClient('served');
 
 /** Where a backend is dialled without any Service; the served one is its pod's own. */
-export function backendAddress(place: Place, way: Way): AddressPair {
+export function backendAddress(place: BackendPlace, way: Way): AddressPair {
   const own = podAddresses(NODES[place], POD);
   return way === 'served' ? own : { ipv4: twin(own.ipv4), ipv6: twin(own.ipv6) };
 }
@@ -93,7 +93,7 @@ export function otherCommands({ pods }: Namespaces): string[] {
 }
 
 /** To be run last. */
-export function backendCommands(place: Place): string[] {
+export function backendCommands(place: BackendPlace): string[] {
   const { ipv4, ipv6 } = backendAddress(place, 'plain');
   return [
     ...podCommands(NODES[place], POD),

@@ -6,12 +6,12 @@ import { isDeepStrictEqual } from 'node:util';
 import { CLIENT_CPU, type NodePortCluster } from './nodeport-cluster.ts';
 import { nodePort, type Server, targetPort } from './nodeport-services.ts';
 import {
+  type BackendPlace,
   backendAddress,
   FAMILIES,
   type Family,
   NODE_ADDRESSES,
   PLACES,
-  type Place,
 } from './nodeport-topology.ts';
 import { type Distribution, distribution, median } from './statistics.ts';
 
@@ -35,7 +35,7 @@ const SERVERS: Readonly<Record<LatencyKind | BulkKind, Server>> = {
 
 export interface Target {
   readonly family: Family;
-  readonly place: Place;
+  readonly place: BackendPlace;
 }
 
 /** What is measured, each by every route. */
@@ -59,7 +59,7 @@ export interface Latencies extends Target {
 }
 
 export interface Bulk extends Target {
-  /** Of the rounds' nanoseconds for a datagram or a megabyte: what CPUs worked, and what passed. */
+  /** Nanoseconds for a datagram or a megabyte: what CPUs worked, and what passed. */
   readonly routes: Readonly<
     Record<Route, { readonly cpuNs: Distribution; readonly ns: Distribution }>
   >;
@@ -68,8 +68,10 @@ export interface Bulk extends Target {
   readonly timeRatios: Ratios;
 }
 
-/** Of each way in each turn. */
+/** Connections or round trips of each way in each turn. */
 const BLOCK = 100;
+/** Turns of each way in a round of datagrams or megabytes, each with one measurement. */
+const BULK_BLOCKS = 4;
 
 export async function measureLatencies(
   cluster: NodePortCluster,
@@ -92,7 +94,7 @@ export async function measureLatencies(
   });
 }
 
-/** @param options `units` are in each of the rounds' measurements. */
+/** @param options `units` are those of each way in each round. */
 export async function measureBulk(
   cluster: NodePortCluster,
   kind: BulkKind,
@@ -100,8 +102,9 @@ export async function measureBulk(
   note: (text: string) => void,
 ): Promise<Bulk[]> {
   const byArm = await inRounds(rounds, note, async (arms) => {
-    const lines = await runClient(cluster, { kind, count: units, block: units, arms });
-    return lines.map((samples) => samples.map((sample) => perUnit(sample, units)));
+    const block = Math.ceil(units / BULK_BLOCKS);
+    const lines = await runClient(cluster, { kind, count: block * BULK_BLOCKS, block, arms });
+    return lines.map((samples) => samples.map((sample) => perUnit(sample, block)));
   });
   return TARGETS.map((target) => {
     const rounds = roundsOf(byArm, target);
