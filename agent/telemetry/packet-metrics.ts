@@ -85,7 +85,7 @@ export function registerPacketMetrics(registry: Registry, gauges: PacketGauges):
   );
   add(
     'signalbox_flow_table_capacity',
-    'Entries of the flow table. When it is full, the connection that was not used for longest makes room.',
+    'Entries of the flow table. Shortly before it is full, connections that were not used for longest make room.',
     ({ capacity }) => capacity,
   );
   add(
