@@ -162,11 +162,10 @@ __noinline int admit_direct(const struct packet *packet, struct flow_value *flow
 }
 
 /*
- * Decides about a packet of no flow. Returns PACKET_FLOW_CREATED when there is one now, of which
- * `flow` is the request's entry; else what is to become of the packet.
+ * Decides about a packet of no flow. Returns PACKET_FLOW_CREATED when it is to have one, whose
+ * request's entry `flow` then is but for the source's port; else what is to become of the packet.
  */
-__noinline int flow_create(struct __sk_buff *skb, const struct packet *packet,
-			   struct flow_value *flow)
+__noinline int admit(struct __sk_buff *skb, const struct packet *packet, struct flow_value *flow)
 {
 	int is_of_pod, is_masqueraded;
 	const struct member_value *member;
@@ -193,8 +192,7 @@ __noinline int flow_create(struct __sk_buff *skb, const struct packet *packet,
 	case FOUND_UNALLOCATED:
 		return PACKET_DROPPED_UNALLOCATED;
 	default:
-		outcome = admit_direct(packet, flow);
-		return outcome == PACKET_FLOW_CREATED ? flow_publish(packet, flow) : outcome;
+		return admit_direct(packet, flow);
 	}
 	flow->service_port_id = frontend.service_port_id;
 	is_of_pod = is_pod_device(skb);
@@ -210,14 +208,10 @@ __noinline int flow_create(struct __sk_buff *skb, const struct packet *packet,
 	member = member_of(frontend.service_port_id, &flow->destination);
 	is_masqueraded = ip_equal(&flow->destination.address, &flow->source.address) ||
 			 (!is_of_pod && !(member && (member->flags & MEMBER_ON_NODE)));
-	if (is_masqueraded) {
-		flow->flags |= FLOW_MASQUERADED;
-		outcome =
-			masquerade_address(skb, packet, &flow->destination, &flow->source.address);
-		if (outcome != PACKET_FLOW_CREATED)
-			return outcome;
-	}
-	return flow_publish(packet, flow);
+	if (!is_masqueraded)
+		return PACKET_FLOW_CREATED;
+	flow->flags |= FLOW_MASQUERADED;
+	return masquerade_address(skb, packet, &flow->destination, &flow->source.address);
 }
 
 #endif

@@ -180,7 +180,7 @@ static __always_inline int on_icmp(struct __sk_buff *skb, const struct packet *p
 	enum packet_outcome outcome;
 	__u8 type;
 
-	if (packet->fragment != WHOLE_PACKET ||
+	if (packet->fragment != WHOLE_PACKET || packet->transport + ICMP_HEADER_SIZE > skb->len ||
 	    bpf_skb_load_bytes(skb, packet->transport, &type, sizeof(type)))
 		return pass(PACKET_PASSED);
 	if (icmp_is_error(packet, type))

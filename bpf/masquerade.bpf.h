@@ -74,7 +74,8 @@ struct claim {
 	__u32 count;
 	/* Where the first try goes: 0 for any of them. */
 	__be16 preferred;
-	__u16 is_made;
+	/* The last try found an entry that has had its time. */
+	__u16 replaces;
 	long error;
 };
 
@@ -103,12 +104,10 @@ static long claim_try(__u32 index, struct claim *claim)
 	claim->error = bpf_map_update_elem(&flows, &claim->key, &claim->value, BPF_NOEXIST);
 	if (claim->error == -EEXIST) {
 		other = bpf_map_lookup_elem(&flows, &claim->key);
-		if (!other || claim_may_replace(claim, other))
-			claim->error =
-				bpf_map_update_elem(&flows, &claim->key, &claim->value, BPF_ANY);
+		claim->replaces = other && claim_may_replace(claim, other);
+		return claim->replaces;
 	}
-	claim->is_made = !claim->error;
-	return claim->error != -EEXIST;
+	return 1;
 }
 
 /*
@@ -120,6 +119,7 @@ static long claim_try(__u32 index, struct claim *claim)
 __noinline int flow_publish(const struct packet *packet, struct flow_value *flow)
 {
 	const struct node *node = node_get();
+	const struct flow_value *other;
 	__u32 tries = PORT_TRIES;
 	struct claim claim = {};
 
@@ -139,9 +139,17 @@ __noinline int flow_publish(const struct packet *packet, struct flow_value *flow
 	if (!claim.count)
 		tries = claim.preferred ? 1 : 0;
 	bpf_loop(tries, claim_try, &claim, 0);
-	if (!claim.is_made && packet->tuple.protocol == IPPROTO_SCTP && claim.error == -EEXIST)
+	if (claim.replaces) {
+		/* With its other half, or packets of the old flow would still be taken for the new
+		 * one's. */
+		other = bpf_map_lookup_elem(&flows, &claim.key);
+		if (other)
+			flow_forget(&claim.key, other);
+		claim.error = bpf_map_update_elem(&flows, &claim.key, &claim.value, BPF_ANY);
+	}
+	if (claim.error == -EEXIST && packet->tuple.protocol == IPPROTO_SCTP)
 		return PACKET_DROPPED_SCTP_PORT;
-	if (!claim.is_made)
+	if (claim.error || !tries)
 		return claim.error == -EEXIST || !tries ? PACKET_DROPPED_MASQUERADE_PORTS_EXHAUSTED
 							: PACKET_DROPPED_FLOW_TABLE;
 	flow->source.port = claim.key.destination.port;

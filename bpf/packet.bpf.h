@@ -27,6 +27,9 @@ enum tcp_flags {
 	TCP_ACK = 16,
 };
 
+/* RFC 9260 3; linux/sctp.h has nothing of it. */
+#define SCTP_HEADER_SIZE 12
+
 /* Where the flags lie in a TCP header (RFC 9293 3.1). */
 #define TCP_FLAGS_OFFSET 13
 
@@ -71,10 +74,19 @@ static __always_inline int packet_load_ports(struct __sk_buff *skb, struct packe
 	return 1;
 }
 
-/* Reads the ports, and TCP's flags. Returns whether they are there. */
+/* The shortest header of a protocol that has ports. */
+static __always_inline __u32 transport_size(const struct packet *packet)
+{
+	if (packet->tuple.protocol == IPPROTO_TCP)
+		return sizeof(struct tcphdr);
+	return packet->tuple.protocol == IPPROTO_UDP ? sizeof(struct udphdr) : SCTP_HEADER_SIZE;
+}
+
+/* Reads the ports, and TCP's flags. Returns whether all of the header is there. */
 static __always_inline int packet_load_transport(struct __sk_buff *skb, struct packet *packet)
 {
-	if (!packet_load_ports(skb, packet))
+	if (packet->transport + transport_size(packet) > skb->len ||
+	    !packet_load_ports(skb, packet))
 		return 0;
 	if (packet->tuple.protocol != IPPROTO_TCP)
 		return 1;

@@ -103,7 +103,9 @@ static __always_inline int on_ingress(struct __sk_buff *skb, __u32 network)
 	} else {
 		if (packet.fragment == LATER_FRAGMENT)
 			return pass(PACKET_PASSED);
-		outcome = flow_create(skb, &packet, &flow);
+		outcome = admit(skb, &packet, &flow);
+		if (outcome == PACKET_FLOW_CREATED)
+			outcome = flow_publish(&packet, &flow);
 		switch (outcome) {
 		case PACKET_FLOW_CREATED:
 			count(is_replaced ? PACKET_FLOW_REPLACED : PACKET_FLOW_CREATED);

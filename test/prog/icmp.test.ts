@@ -252,11 +252,23 @@ row(
         counts: ['passed'],
       },
     );
-    node.meets(t, 'egress', p.echo('client > clusterIP'), {
-      verdict: 'pass',
-      packet: 'same',
-      counts: ['passed'],
-    });
+  },
+);
+
+row(
+  'echo of the node and its pods: a clusterIP answers, other addresses may be real',
+  async (t, node, p) => {
+    await node.serve(...web(p, ['localPod']));
+    const { verdict, packet, counts } = node.egress(p.echo('localPod > clusterIP'));
+    t.deepEqual([verdict, counts], ['redirect', ['echo_answered']]);
+    t.deepEqual(packet.body, p.echo('clusterIP > localPod', 'echo reply').body);
+    for (const place of ['external', 'loadBalancer', 'unallocated', 'stranger'] as const) {
+      node.meets(t, 'egress', p.echo(`localPod > ${place}`), {
+        verdict: 'pass',
+        packet: 'same',
+        counts: ['passed'],
+      });
+    }
   },
 );
 
