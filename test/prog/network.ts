@@ -17,8 +17,8 @@ import { FORWARDING } from '../lab/topology.ts';
 import type { Ethernet } from './packet/packet.ts';
 import { addressOf, FAMILIES, type Place } from './places.ts';
 
-/** `uplink` leads to the router, `pod` to pods of this node, `narrow` has a small MTU; `bare` is no way to anywhere. */
-export const DEVICES = ['uplink', 'pod', 'narrow', 'bare'] as const;
+/** `uplink` leads to the router, `pod` to pods of this node; `narrow` has a small MTU; `tunnel` is as one without Ethernet. */
+export const DEVICES = ['uplink', 'pod', 'narrow', 'tunnel'] as const;
 export type Device = (typeof DEVICES)[number];
 
 /** Of `narrow`; the others have 1500. At least 1280, as IPv6 asks for. */
@@ -30,11 +30,12 @@ export class PacketNetwork {
   #namespace: number | undefined;
   readonly #forgetSignals = exitOnSignals(() => this.close());
 
-  static async create(): Promise<PacketNetwork> {
+  /** @param isAddressed the node has addresses; without them, there is a way to one remote pod all the same. */
+  static async create({ isAddressed = true } = {}): Promise<PacketNetwork> {
     const network = new PacketNetwork();
     try {
       await addNamespaces([network.#id]);
-      await network.configure(...commands());
+      await network.configure(...linkCommands(), ...(isAddressed ? routes() : bareRoutes()));
       network.#namespace = openSync(namespacePath(network.#id), 'r');
       network.#readIfindexes();
     } catch (error) {
@@ -90,13 +91,16 @@ function mac(device: Device, end: number): string {
   return `02:00:00:00:0${DEVICES.indexOf(device) + 1}:0${end}`;
 }
 
-function commands(): string[] {
-  const links = DEVICES.flatMap((name) => [
+function linkCommands(): string[] {
+  return DEVICES.flatMap((name) => [
     `link add ${name} address ${mac(name, 1)} mtu ${mtuOf(name)} type veth peer name ${name}-peer address ${mac(name, 2)} mtu ${mtuOf(name)}`,
     `link set ${name} up`,
     `link set ${name}-peer up`,
   ]);
-  const routes = FAMILIES.flatMap((family) => {
+}
+
+function routes(): string[] {
+  return FAMILIES.flatMap((family) => {
     const at = (place: Place) => addressOf(place, family);
     const length = family === 'IPv4' ? 24 : 64;
     return [
@@ -105,6 +109,7 @@ function commands(): string[] {
       `route add default via ${at('router')}`,
       `neigh add ${at('router')} lladdr ${mac('uplink', 2)} dev uplink nud permanent`,
       `neigh add ${at('otherNode')} lladdr ${mac('uplink', 2)} dev uplink nud permanent`,
+      `route add ${at('tunnelRemotePod')} dev tunnel src ${at('node')}`,
       `route add ${at('localPod')} dev pod`,
       `route add ${at('secondLocalPod')} dev pod`,
       ...(['remotePod', 'secondRemotePod', 'thirdRemotePod'] as const).map(
@@ -115,7 +120,10 @@ function commands(): string[] {
       `route add unreachable ${at('unreachablePod')}`,
     ];
   });
-  return [...links, ...routes];
+}
+
+function bareRoutes(): string[] {
+  return FAMILIES.map((family) => `route add ${addressOf('remotePod', family)} dev uplink`);
 }
 
 function mtuOf(device: Device): number {

@@ -35,6 +35,7 @@ import { prefixes } from '../helpers/objects.ts';
 import { openRealTables, type RealTables } from '../helpers/real-tables.ts';
 import { SILENT } from '../helpers/silent-observer.ts';
 import { DEVICES, type Device, ethernetFrom, ethernetTo, PacketNetwork } from './network.ts';
+import { macText } from './packet/bytes.ts';
 import { build, checksumProblems, type Packet, parse } from './packet/packet.ts';
 import { addressOf, CLUSTER_CIDRS, endText, FAMILIES, SERVICE_CIDRS } from './places.ts';
 
@@ -77,6 +78,13 @@ export interface Expected {
 
 type Served = ServiceSpec | EndpointSliceSpec;
 
+interface NodeOptions {
+  /** With other programs of the same names and tables. */
+  readonly object?: string;
+  /** See {@link PacketNetwork.create}. */
+  readonly isAddressed?: boolean;
+}
+
 export class PacketNode {
   readonly network: PacketNetwork;
   readonly tables: RealTables;
@@ -86,11 +94,18 @@ export class PacketNode {
   readonly #budgets: KernelMap<number, readonly RefusalBudget[]>;
   readonly #cluster = new ClusterState();
   readonly #reconciler: Reconciler;
-  #view: NodeView = viewOf(ONE_PORT);
+  readonly #viewOf: (ports: PortRange) => NodeView;
+  #view: NodeView;
   #served: readonly Served[] = [];
 
-  private constructor(network: PacketNetwork, tables: RealTables, object: string) {
+  private constructor(
+    network: PacketNetwork,
+    tables: RealTables,
+    { object, isAddressed }: Required<NodeOptions>,
+  ) {
     this.network = network;
+    this.#viewOf = (ports) => viewOf(ports, isAddressed);
+    this.#view = this.#viewOf(ONE_PORT);
     this.tables = tables;
     this.#programs = LoadedObject.load(object, tableSetup(tables.pins));
     this.#packetTables = openPacketTables(tables.pins);
@@ -102,25 +117,22 @@ export class PacketNode {
     this.#reconciler = new Reconciler(this.#cluster, tables, SILENT, () => this.#view);
   }
 
-  /**
-   * Takes a quarter of a second: for all tests of a file. Ends with `t`.
-   *
-   * @param object with other programs of the same names and tables.
-   */
+  /** Takes a quarter of a second: for all tests of a file. Ends with `t`. */
   static async create(
     t: Pick<ExecutionContext, 'teardown'>,
-    object: string = TC_OBJECT,
+    { object = TC_OBJECT, isAddressed = true }: NodeOptions = {},
   ): Promise<PacketNode> {
-    const network = await PacketNetwork.create();
+    const network = await PacketNetwork.create({ isAddressed });
     t.teardown(() => network.close());
-    const node = new PacketNode(network, openRealTables(t), object);
+    const node = new PacketNode(network, openRealTables(t), { object, isAddressed });
     t.teardown(() => {
       node.#programs.close();
       node.#packetTables.close();
       node.#fragments.close();
       node.#budgets.close();
     });
-    for (const device of DEVICES) node.#describe(device);
+    if (isAddressed) for (const device of DEVICES) node.#describe(device);
+    await node.reset();
     return node;
   }
 
@@ -132,7 +144,7 @@ export class PacketNode {
     this.#fragments.delete(this.#fragments.entries().map(([key]) => key));
     const untouched = { filledNs: 0n, left: 0 };
     this.#budgets.put([[0, Array.from({ length: possibleCpus() }, () => untouched)]]);
-    this.#view = viewOf(ONE_PORT);
+    this.#view = this.#viewOf(ONE_PORT);
     await this.serve();
   }
 
@@ -156,7 +168,7 @@ export class PacketNode {
 
   /** Source ports of masqueraded flows from now on. */
   async usePorts(range: PortRange): Promise<void> {
-    this.#view = viewOf(range);
+    this.#view = this.#viewOf(range);
     await this.serve(...this.#served);
   }
 
@@ -180,9 +192,17 @@ export class PacketNode {
     return this.#run(program, bytes, 'ethernet', device, context);
   }
 
-  /** The same for the programs of devices whose packets begin with the IP header. */
-  runIp(hook: Hook, packet: Packet, device: Device): Outcome {
-    return this.#run(this.#programs.programFd(`${hook}_ip`), build(packet), 'ip', device, {});
+  /**
+   * The same for the programs of devices whose packets begin with the IP header. The device gets the address
+   * that a test run takes the first bytes for, or the packet would be one for another host.
+   */
+  async runIp(hook: Hook, packet: Packet): Promise<Outcome> {
+    const bytes = build(packet);
+    if (hook === 'ingress') {
+      const address = macText(bytes.subarray(0, 6));
+      await this.network.configure(`link set tunnel address ${address}`);
+    }
+    return this.#run(this.#programs.programFd(`${hook}_ip`), bytes, 'ip', 'tunnel', {});
   }
 
   #run(
@@ -340,9 +360,10 @@ function framed(hook: Hook, packet: Packet, device: Device): Packet {
   return { ethernet, ...packet };
 }
 
-function viewOf(masqueradePorts: PortRange): NodeView {
-  const own = FAMILIES.map((family) => addressOf('node', family));
-  const narrow = FAMILIES.map((family) => addressOf('narrowNode', family));
+function viewOf(masqueradePorts: PortRange, isAddressed: boolean): NodeView {
+  const families = isAddressed ? FAMILIES : [];
+  const own = families.map((family) => addressOf('node', family));
+  const narrow = families.map((family) => addressOf('narrowNode', family));
   const facts = nodeFacts(
     {
       nodeName: NODE_NAME,

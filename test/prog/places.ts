@@ -46,6 +46,10 @@ const IPV4 = {
   narrowPod: '10.244.3.2',
   /** There is a route, that says so. */
   unreachablePod: '10.244.9.2',
+  /** What comes in by a tunnel: see {@link twinOfTunnel}. */
+  tunnelClient: '8.0.0.7',
+  tunnelLocalPod: '8.0.1.2',
+  tunnelRemotePod: '8.0.2.2',
   /** Of no Service, beyond the router. */
   stranger: '203.0.113.99',
 } as const;
@@ -61,7 +65,18 @@ export const CLUSTER_CIDRS = ['10.244.0.0/16', 'fd00:10:244::/48'] as const;
 export const FAMILIES: readonly IpFamily[] = ['IPv4', 'IPv6'];
 
 export function addressOf(place: Place, family: IpFamily): IpAddress {
-  return address(family === 'IPv4' ? IPV4[place] : twinOf(IPV4[place]));
+  const ipv4 = IPV4[place];
+  if (family === 'IPv4') return address(ipv4);
+  return address(place.startsWith('tunnel') ? twinOfTunnel(ipv4) : twinOf(ipv4));
+}
+
+/**
+ * A test run reads an Ethernet header off the first 14 bytes, whatever the device: of a packet that begins with
+ * its IP header, the source address lies where the kernel looks for the Ethernet type.
+ */
+function twinOfTunnel(ipv4: string): string {
+  const [, , c, d] = ipv4.split('.');
+  return `fd00:8:86dd:${c}::${d}`;
 }
 
 const NAMES = new Map<string, string>(

@@ -32,7 +32,8 @@ export function rowsOf(test: TestFn): (title: string, row: Row) => void {
   };
 }
 
-function canRun(t: ExecutionContext): boolean {
+/** @returns whether the test may go on. */
+export function canRun(t: ExecutionContext): boolean {
   return requireRoot(t) && requireProgram(t, 'ip');
 }
 

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// The programs of devices whose packets begin with the IP header: the same bodies as those of Ethernet, so
+// what differs is looked at, where the header is and that there is no other to turn round.
+
+import test from 'ava';
+import { checksumProblems, type Packet } from './packet/packet.ts';
+import type { Packets } from './places.ts';
+import { rowsOf, web } from './rows.ts';
+
+const row = rowsOf(test);
+
+/** In IPv4, what makes the first byte one that an Ethernet address of one host can begin with. */
+function ip({ family }: Packets, ttl = 64) {
+  return family === 'IPv4' ? { options: '\x01\x01\x01\x01', ttl } : { ttl };
+}
+
+row('TCP served here, and its answer', async (t, node, p) => {
+  await node.serve(...web(p, ['tunnelLocalPod']));
+  const request = p.tcp('tunnelClient:40000 > node:30080', 'SYN', {}, ip(p));
+  const { verdict, packet, counts, bytes } = await node.runIp('ingress', request);
+  t.deepEqual([verdict, counts], ['pass', ['flow_created', 'request_delivered']]);
+  t.deepEqual(packet, usual(p.tcp('tunnelClient:40000 > tunnelLocalPod:8080', 'SYN', {}, ip(p))));
+  t.deepEqual(checksumProblems(bytes, 'ip'), []);
+  const reply = p.tcp('tunnelLocalPod:8080 > tunnelClient:40000', 'SYN ACK', {}, ip(p));
+  const out = await node.runIp('egress', reply);
+  t.deepEqual([out.verdict, out.counts], ['pass', ['reply_delivered']]);
+  t.deepEqual(out.packet, usual(p.tcp('node:30080 > tunnelClient:40000', 'SYN ACK', {}, ip(p))));
+  t.deepEqual(checksumProblems(out.bytes, 'ip'), []);
+});
+
+row('UDP served beyond another tunnel, and its answer', async (t, node, p) => {
+  await node.serve(...web(p, ['tunnelRemotePod']));
+  const request = await node.runIp(
+    'ingress',
+    p.udp('tunnelClient:40000 > clusterIP:80', {}, ip(p)),
+  );
+  t.deepEqual(
+    [request.verdict, request.counts],
+    ['redirect', ['flow_created', 'request_redirected']],
+  );
+  t.deepEqual(request.packet, p.udp('node:61000 > tunnelRemotePod:8080', {}, ip(p, 63)));
+  const reply = await node.runIp('ingress', p.udp('tunnelRemotePod:8080 > node:61000', {}, ip(p)));
+  t.deepEqual([reply.verdict, reply.counts], ['redirect', ['reply_redirected']]);
+  t.deepEqual(reply.packet, p.udp('clusterIP:80 > tunnelClient:40000', {}, ip(p, 63)));
+  for (const { bytes } of [request, reply]) t.deepEqual(checksumProblems(bytes, 'ip'), []);
+});
+
+row('refusals and echo: sent back without a word of Ethernet', async (t, node, p) => {
+  await node.serve(...web(p, []));
+  const reset = await node.runIp(
+    'ingress',
+    p.tcp('tunnelClient:40000 > clusterIP:80', 'SYN', { seq: 1 }, ip(p)),
+  );
+  t.deepEqual([reset.verdict, reset.counts], ['redirect', ['refused_no_endpoints']]);
+  t.deepEqual(
+    reset.packet.body,
+    p.tcp('clusterIP:80 > tunnelClient:40000', 'RST ACK', { ack: 2 }).body,
+  );
+  t.like(reset.packet.ip, { source: p.at('clusterIP'), destination: p.at('tunnelClient') });
+  const echo = await node.runIp(
+    'ingress',
+    p.echo('tunnelClient > clusterIP', 'echo request', {}, ip(p)),
+  );
+  t.deepEqual([echo.verdict, echo.counts], ['redirect', ['echo_answered']]);
+  t.deepEqual(echo.packet.body, p.echo('clusterIP > tunnelClient', 'echo reply').body);
+  for (const { bytes } of [reset, echo]) t.deepEqual(checksumProblems(bytes, 'ip'), []);
+});
+
+row('ICMP errors', async (t, node, p) => {
+  await node.serve(...web(p, ['tunnelRemotePod']));
+  await node.runIp('ingress', p.udp('tunnelClient:40000 > clusterIP:80', {}, ip(p)));
+  const met = p.udp('node:61000 > tunnelRemotePod:8080', {}, { ttl: 9 });
+  const error = p.error('tunnelRemotePod > node', 'port unreachable', met, {}, ip(p));
+  const { verdict, counts, packet, bytes } = await node.runIp('ingress', error);
+  t.deepEqual([verdict, counts], ['redirect', ['icmp_error_translated']]);
+  const sent = p.udp('tunnelClient:40000 > clusterIP:80', {}, { ttl: 9 });
+  t.deepEqual(packet, p.error('clusterIP > tunnelClient', 'port unreachable', sent, {}, ip(p, 63)));
+  t.deepEqual(checksumProblems(bytes, 'ip'), []);
+});
+
+row('what is for no Service', async (t, node, p) => {
+  await node.serve(...web(p, ['tunnelLocalPod']));
+  const packet = p.udp('tunnelClient:40000 > stranger:80', {}, ip(p));
+  for (const hook of ['ingress', 'egress'] as const) {
+    const outcome = await node.runIp(hook, packet);
+    t.deepEqual([outcome.verdict, outcome.counts], ['pass', ['passed']]);
+    t.deepEqual(outcome.packet, usual(packet));
+  }
+});
+
+/** Without what is said although it is so anyway. */
+function usual(packet: Packet): Packet {
+  const { ttl, ...rest } = packet.ip as NonNullable<Packet['ip']>;
+  return { ...packet, ip: ttl === 64 ? rest : { ...rest, ...(ttl === undefined ? {} : { ttl }) } };
+}
