@@ -43,8 +43,10 @@ static __always_inline __u32 flow_timeout(__u32 protocol, __u32 flags)
 
 static __always_inline int flow_is_over(const struct flow_value *flow, __u32 protocol, __u64 now_ns)
 {
-	return now_ns - flow->last_used_ns >
-	       (__u64)flow_timeout(protocol, flow->flags) * NS_PER_SECOND;
+	__s64 timeout_ns = (__s64)flow_timeout(protocol, flow->flags) * NS_PER_SECOND;
+
+	/* Another CPU may have used it since this one read the clock. */
+	return (__s64)(now_ns - flow->last_used_ns) > timeout_ns;
 }
 
 /* The key of the other entry. */

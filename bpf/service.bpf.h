@@ -233,7 +233,8 @@ static __always_inline int backend_for_client(const struct frontend_value *front
 			/* Judged as copied: the entry may become another client's meanwhile. */
 			struct affinity_value known = *kept;
 
-			if (chosen.last_used_ns - known.last_used_ns < timeout_ns &&
+			/* Another CPU may have used it since this one read the clock. */
+			if ((__s64)(chosen.last_used_ns - known.last_used_ns) < (__s64)timeout_ns &&
 			    backend_eligible(frontend->service_port_id, route->list,
 					     &known.backend)) {
 				kept->last_used_ns = chosen.last_used_ns;

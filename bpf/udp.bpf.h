@@ -21,8 +21,9 @@
 static __always_inline int udp_backend_usable(const struct udp_backend *kept, __u64 now_ns,
 					      __u32 service_port_id, enum member_flags list)
 {
+	/* Another CPU may have used it since this one read the clock. */
 	return kept->service_port_id == service_port_id &&
-	       now_ns - kept->last_used_ns < UDP_IDLE_NS &&
+	       (__s64)(now_ns - kept->last_used_ns) < (__s64)UDP_IDLE_NS &&
 	       backend_eligible(service_port_id, list, &kept->backend);
 }
 
