@@ -124,6 +124,13 @@ static __always_inline int ip_is_unicast(const struct ip_address *address)
 	return (address->words[0] & bpf_htonl(0xff000000)) != bpf_htonl(0xff000000);
 }
 
+/* Whether packets from `address` can be answered from beyond the next link: not from fe80::/10. */
+static __always_inline int ip_is_routable(const struct ip_address *address)
+{
+	return ip_is_unicast(address) &&
+	       (address->words[0] & bpf_htonl(0xffc00000)) != bpf_htonl(0xfe800000);
+}
+
 /* The address of the family of `address` that stands for any address. */
 static __always_inline void ip_unspecified_like(const struct ip_address *address,
 						struct ip_address *unspecified)

@@ -51,9 +51,10 @@ __noinline int masquerade_address(struct __sk_buff *skb, const struct packet *pa
 	result = ip_route(skb, packet, &backend->address, 0, FIB_LOOKUP_SOURCE, &fib);
 	if (result == BPF_FIB_LKUP_RET_SUCCESS || result == BPF_FIB_LKUP_RET_NO_NEIGH) {
 		*address = ip_route_source(packet, &fib);
-		return PACKET_FLOW_CREATED;
+		if (ip_is_routable(address))
+			return PACKET_FLOW_CREATED;
 	}
-	/* Not known as a flag (EINVAL), or there is no address by that rule. */
+	/* The flag is not known (EINVAL), or there is no address by that rule. */
 	result = ip_route(skb, packet, &backend->address, 0, 0, &fib);
 	if (result < 0 ||
 	    (result >= BPF_FIB_LKUP_RET_BLACKHOLE && result <= BPF_FIB_LKUP_RET_PROHIBIT))
@@ -61,8 +62,7 @@ __noinline int masquerade_address(struct __sk_buff *skb, const struct packet *pa
 	*address = device_address(fib.ifindex, &backend->address);
 	if (ip_is_unspecified(address) && node)
 		*address = node_address_for(node, &backend->address);
-	return ip_is_unspecified(address) ? PACKET_DROPPED_NO_MASQUERADE_ADDRESS
-					  : PACKET_FLOW_CREATED;
+	return ip_is_routable(address) ? PACKET_FLOW_CREATED : PACKET_DROPPED_NO_MASQUERADE_ADDRESS;
 }
 
 /* A reply entry on the way into the table, under one source port or another. */
