@@ -126,7 +126,7 @@ export async function runAgent(config: AgentConfig, log: Logger): Promise<void> 
       onComplete: async () => {
         programs.attach(config.cgroup);
         if (mayMasquerade(config)) reservePorts(config.node.masqueradePorts, config.proc, log);
-        devices.start(pins, tables, stop.signal);
+        await devices.start(pins, tables, stop.signal);
         for (const pin of pins.removeOtherMaps(PINNED_MAPS))
           log.info({ pin }, 'removed an older table');
         // For what left while no agent was there.
@@ -140,10 +140,10 @@ export async function runAgent(config: AgentConfig, log: Logger): Promise<void> 
         releaseMemory();
       },
     });
+    await devices.close();
     tables.close();
     packetTables.close();
     programs.close();
-    devices.close();
   } finally {
     // A source or a server that goes on would keep a process alive that has given up.
     stop.abort();

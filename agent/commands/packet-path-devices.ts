@@ -6,10 +6,11 @@
 import { messageOf } from '../errors.ts';
 import type { NodeFacts } from '../model/node-facts.ts';
 import { type PacketPathReport, reconcilePacketPath } from '../reconcile/packet-path.ts';
+import { inSlices } from '../reconcile/slices.ts';
 import type { Tables } from '../sys/datapath.ts';
-import { followNetlink } from '../sys/doorbell.ts';
+import { type Doorbell, followNetlink } from '../sys/doorbell.ts';
 import { DEVICE_GROUPS, readNetworkDevices } from '../sys/network-devices.ts';
-import { PacketPrograms, type TcAttachMode } from '../sys/packet-programs.ts';
+import { PacketPrograms, removePacketPrograms, type TcAttachMode } from '../sys/packet-programs.ts';
 import type { Pins } from '../sys/pins.ts';
 import type { Logger } from '../telemetry/log.ts';
 
@@ -27,7 +28,7 @@ export class PacketPathDevices {
   readonly #facts: () => NodeFacts;
   readonly #log: Logger;
   #programs: PacketPrograms | undefined;
-  #ring: (() => void) | undefined;
+  #doorbell: Doorbell | undefined;
   /** What the last look was made with. */
   #lookedWith: NodeFacts | undefined;
   #report = NOTHING;
@@ -46,11 +47,20 @@ export class PacketPathDevices {
     return this.#report;
   }
 
-  /** Attaches the programs and follows the devices until `signal` aborts. Only once the tables are complete. */
-  start(pins: Pins, tables: Pick<Tables, 'devices'>, signal: AbortSignal): void {
+  /**
+   * Attaches the programs, and follows the devices until `signal` aborts. Only once the tables are complete.
+   *
+   * @returns when the programs are on the devices that are there.
+   */
+  async start(pins: Pins, tables: Pick<Tables, 'devices'>, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
     let programs: PacketPrograms;
     try {
+      if (this.#isOff) {
+        removePacketPrograms(pins);
+        tables.devices.delete(tables.devices.entries().map(([ifindex]) => ifindex));
+        return;
+      }
       programs = PacketPrograms.load(pins, this.#config.attachMode);
     } catch (error) {
       this.#log.error({ error: messageOf(error) }, 'the packet path is not served');
@@ -58,32 +68,42 @@ export class PacketPathDevices {
       return;
     }
     this.#programs = programs;
-    this.#ring = followNetlink({
+    this.#doorbell = followNetlink({
       groups: DEVICE_GROUPS,
       subject: 'devices',
       look: () => this.#look(tables, programs),
       log: this.#log,
       signal,
     });
+    await this.#doorbell.idle();
+  }
+
+  /** Even programs that this kernel does not take must not be in the way of doing without them. */
+  get #isOff(): boolean {
+    const { devices, podDevices } = this.#config;
+    return devices?.length === 0 && podDevices.length === 0;
   }
 
   /** To be called when what is known of the node may have changed. */
   nodeChanged(): void {
-    if (this.#ring && this.#facts() !== this.#lookedWith) this.#ring();
+    if (this.#doorbell && this.#facts() !== this.#lookedWith) this.#doorbell.ring();
   }
 
-  /** Gives the descriptors back; what is attached stays. */
-  close(): void {
+  /** Gives the descriptors back, after the signal that ends it; what is attached stays. */
+  async close(): Promise<void> {
+    await this.#doorbell?.idle();
     this.#programs?.close();
   }
 
-  #look(tables: Pick<Tables, 'devices'>, programs: PacketPrograms): void {
+  async #look(tables: Pick<Tables, 'devices'>, programs: PacketPrograms): Promise<void> {
     const facts = this.#facts();
     this.#lookedWith = facts;
     const { devices, podDevices } = this.#config;
     const { nodeIPs, clusterCIDRs } = facts;
     const rules = { devices, podDevices, nodeIPs, clusterCIDRs };
-    this.#report = reconcilePacketPath(readNetworkDevices(), rules, tables.devices, programs);
+    this.#report = await inSlices(
+      reconcilePacketPath(readNetworkDevices(), rules, tables.devices, programs),
+    );
     this.#tell();
   }
 

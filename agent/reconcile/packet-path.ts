@@ -46,13 +46,17 @@ export interface PacketPathReport {
   readonly problems: readonly string[];
 }
 
-/** Makes the kernel have what the rules say of `devices`. Never throws for one device. */
-export function reconcilePacketPath(
+/**
+ * Makes the kernel have what the rules say of `devices`. Never throws for one device. May be interrupted where it
+ * yields: to tie a program to a device by TCX takes the kernel a grace period, 13 ms here, and a node may have
+ * hundreds of pods' devices.
+ */
+export function* reconcilePacketPath(
   devices: readonly DeviceFacts[],
   rules: DeviceRules,
   table: Table<number, Device>,
   programs: DevicePrograms,
-): PacketPathReport {
+): Generator<void, PacketPathReport> {
   const planned = devices.map((device) => {
     const choice = chooseDevice(device, devices, rules);
     const addresses = device.isLoopback ? [] : masqueradeAddresses(device, choice, devices, rules);
@@ -67,20 +71,25 @@ export function reconcilePacketPath(
   const problems = put(wanted, held, table);
 
   const kept = new Map<number, TcMechanism | 'either'>();
-  const reports = planned.map(({ device, choice, addresses }): DeviceReport => {
+  const reports: DeviceReport[] = [];
+  for (const { device, choice, addresses } of planned) {
     const { ifindex, name } = device;
     const report = { ifindex, name, choice, masqueradeAddresses: addresses };
-    if (!('role' in choice)) return report;
+    if (!('role' in choice)) {
+      reports.push(report);
+      continue;
+    }
+    yield;
     try {
       const attached = programs.attach(device, choice.framing);
       kept.set(ifindex, attached);
-      return { ...report, attached };
+      reports.push({ ...report, attached });
     } catch (error) {
       // What an earlier run left there is better than nothing.
       kept.set(ifindex, 'either');
-      return { ...report, problem: messageOf(error) };
+      reports.push({ ...report, problem: messageOf(error) });
     }
-  });
+  }
   try {
     programs.detachOthers(kept);
   } catch (error) {

@@ -15,63 +15,85 @@ interface DoorbellOptions {
   readonly groups: number;
   /** What is followed, in the log: `addresses`. */
   readonly subject: string;
-  /** Called at once, and each time that something may have changed. What it throws is logged. */
-  readonly look: () => void;
+  /** Called each time that something may have changed, never while it goes on. What it throws is logged. */
+  readonly look: () => void | Promise<void>;
   readonly log: Logger;
   /** Ends it, which then holds nothing any more. */
   readonly signal: AbortSignal;
 }
 
-/** @returns rings: something else may have changed what is looked for. */
-export function followNetlink({ groups, subject, look, log, signal }: DoorbellOptions): () => void {
-  let doorbell: NetlinkSocket | undefined;
+export interface Doorbell {
+  /** Something else may have changed what is looked for. */
+  ring(): void;
+  /** Resolves when no look goes on; the first one has begun when the doorbell is there. */
+  idle(): Promise<void>;
+}
+
+/** Looks at once, and then whenever the kernel tells of something. */
+export function followNetlink({ groups, subject, look, log, signal }: DoorbellOptions): Doorbell {
+  let socket: NetlinkSocket | undefined;
   let timer: NodeJS.Timeout | undefined;
   let isRung = false;
+  let looking: Promise<void> | undefined;
 
   function lookNow(): void {
     isRung = false;
-    timer = setTimeout(lookNow, LOOK_ANEW_MS);
     try {
       // Before looking, so that no change falls between.
-      doorbell ??= openDoorbell();
-      look();
+      socket ??= listen();
+      looking = look()?.catch(tell);
     } catch (error) {
-      log.warn({ err: error }, `${subject} of the node cannot be followed`);
+      tell(error);
     }
+    if (looking) looking.then(endLook);
+    else endLook();
+  }
+
+  function endLook(): void {
+    looking = undefined;
+    if (signal.aborted) return;
+    timer = setTimeout(lookNow, isRung ? SETTLE_MS : LOOK_ANEW_MS);
   }
 
   function ring(): void {
     if (isRung || signal.aborted) return;
     isRung = true;
+    // Otherwise it is looked again when this look is over.
+    if (looking) return;
     clearTimeout(timer);
     timer = setTimeout(lookNow, SETTLE_MS);
   }
 
-  function openDoorbell(): NetlinkSocket {
-    const socket = NetlinkSocket.open(NETLINK_ROUTE, groups);
-    socket.onReadable(() => {
+  function listen(): NetlinkSocket {
+    const opened = NetlinkSocket.open(NETLINK_ROUTE, groups);
+    opened.onReadable(() => {
       try {
-        while (socket.receive()) ring();
+        while (opened.receive()) ring();
       } catch (error) {
         // ENOBUFS: more came than it holds. A new one is opened with the next look.
         log.debug({ err: error }, `messages about ${subject} were lost`);
-        closeDoorbell();
+        stopListening();
         ring();
       }
     });
-    return socket;
+    return opened;
   }
 
-  function closeDoorbell(): void {
-    doorbell?.close();
-    doorbell = undefined;
+  function stopListening(): void {
+    socket?.close();
+    socket = undefined;
   }
 
-  if (signal.aborted) return ring;
-  signal.addEventListener('abort', () => {
-    clearTimeout(timer);
-    closeDoorbell();
-  });
-  lookNow();
-  return ring;
+  function tell(error: unknown): void {
+    log.warn({ err: error }, `${subject} of the node cannot be followed`);
+  }
+
+  if (!signal.aborted) {
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer);
+      stopListening();
+    });
+    lookNow();
+  }
+  return { ring, idle: async () => await looking };
 }

@@ -33,6 +33,7 @@ export type TableName =
   | 'servicePorts'
   | 'slots'
   | 'nodes'
+  | 'devices'
   | 'nodePortAddresses'
   | 'serviceCidrs'
   | 'clusterCidrs';

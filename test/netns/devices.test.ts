@@ -227,6 +227,8 @@ for (const mechanism of ['tcx', 'clsact'] as const) {
     node.agent.flags = [...node.agent.flags, '--devices', ''];
     await node.agent.start();
     await isNotServed(node, 'up0');
+    t.deepEqual(await knownDevices(node), {});
+    t.is((await node.signalbox('status')).code, 0);
     await node.agent.end('SIGTERM');
   });
 
