@@ -17,10 +17,10 @@ export function inIpv4Words(text: string): string {
   if (text.startsWith('[::1]:')) return `127.0.0.1:${text.slice(6)}`;
   const mapped = /^\[::ffff:([\d.]+)\](:\d+)$/.exec(text);
   if (mapped) return `${mapped[1]}${mapped[2]}`;
-  const twin = /^\[fd00:(\d+):(\d+):(?:(\d+):)?:(\d+)\](:\d+)$/.exec(text);
+  const twin = /^\[fd00:(\d+):(\d+):(?:(\d+):)?:(\d*)\](:\d+)$/.exec(text);
   if (!twin) return text;
   const [, a, b, c = '0', d, port] = twin;
-  return `${a}.${b}.${c}.${d}${port}`;
+  return `${a}.${b}.${c}.${d || 0}${port}`;
 }
 
 /** Addresses of IPv4, and then their twins. */

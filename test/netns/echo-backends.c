@@ -5,6 +5,7 @@
 // --who adds " from " and the client's address and port, and datagrams that are longer than this
 // come back with it written over their beginning.
 #define _GNU_SOURCE
+#include "one-cpu.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -146,6 +147,7 @@ int main(int argc, char **argv)
 {
 	int epoll = epoll_create1(0);
 
+	stay_on_one_cpu();
 	says_who = argc > 1 && !strcmp(argv[1], "--who");
 	for (int i = 1 + says_who; i < argc; i++) {
 		watch(epoll, open_port(SOCK_STREAM, atoi(argv[i])), atoi(argv[i]), LISTENER);

@@ -5,7 +5,7 @@
 //	KIND SOURCE SOURCE_PORT ADDRESS PORT SIZE
 //
 // tcp		connects, is greeted; then SIZE bytes go out and come back.
-// bulk		the same, and says how many segments were sent twice, if any.
+// bulk		the same, and says how many segments were lost, if any.
 // udp		a connected socket sends a datagram of SIZE bytes and hears the answer.
 // udp-again	the same, again and again while nothing comes back: a datagram that is too large for
 //		the path is lost, and both ends have to learn that.
@@ -15,6 +15,7 @@
 // Answers are what an echo-backends says, or an errno's name, or `silence` when the patience ends.
 // Every socket stays open until all attempts have ended, so that they meet each other.
 #define _GNU_SOURCE
+#include "one-cpu.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/tcp.h>
@@ -140,21 +141,30 @@ static bool send_and_compare(int fd, struct attempt *attempt)
 	return true;
 }
 
-static void tell_retransmissions(int fd, struct attempt *attempt)
+// What was sent again for nothing is no loss: the kernel probes when an answer takes long, and the
+// receiver says so (DSACK, RFC 2883). Losses on the way back show as a gap.
+static void tell_losses(int fd, struct attempt *attempt)
 {
 	struct tcp_info info;
 	socklen_t length = sizeof(info);
 
 	getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length);
-	if (info.tcpi_total_retrans)
-		sprintf(&attempt->text[strlen(attempt->text)], ", %u segments sent twice",
-			info.tcpi_total_retrans);
+	if (info.tcpi_total_retrans > info.tcpi_dsack_dups)
+		sprintf(&attempt->text[strlen(attempt->text)], ", %u segments lost",
+			info.tcpi_total_retrans - info.tcpi_dsack_dups);
+	if (info.tcpi_rcv_ooopack)
+		sprintf(&attempt->text[strlen(attempt->text)], ", %u segments out of order",
+			info.tcpi_rcv_ooopack);
 }
 
 static int attempt_tcp(struct attempt *attempt)
 {
-	int fd = open_bound(attempt, SOCK_STREAM, 0);
+	bool is_bulk = !strcmp(attempt->kind, "bulk");
 	ssize_t length;
+
+	if (is_bulk)
+		stay_on_one_cpu();
+	int fd = open_bound(attempt, SOCK_STREAM, 0);
 
 	if (fd < 0)
 		return fd;
@@ -164,8 +174,8 @@ static int attempt_tcp(struct attempt *attempt)
 		return fd;
 	}
 	attempt->text[length] = '\0';
-	if (length && send_and_compare(fd, attempt) && !strcmp(attempt->kind, "bulk"))
-		tell_retransmissions(fd, attempt);
+	if (length && send_and_compare(fd, attempt) && is_bulk)
+		tell_losses(fd, attempt);
 	return fd;
 }
 

@@ -24,6 +24,7 @@
 #define MAX_WORDS 64
 #define MAX_DATA 128
 #define MAX_BATCH 16
+#define MAX_BYTES 65536
 
 union address {
 	struct sockaddr any;
@@ -110,12 +111,35 @@ static void answer_address(int result, const union address *address)
 		printf("{\"errno\":\"\",\"address\":\"%s\"}\n", format_address(address, text));
 }
 
+// DATA is itself, or *1000 for as many bytes.
+static struct iovec parse_data(char *word)
+{
+	static char bytes[MAX_BYTES];
+
+	if (*word != '*')
+		return (struct iovec){.iov_base = word, .iov_len = strlen(word)};
+	memset(bytes, '*', sizeof(bytes));
+	return (struct iovec){.iov_base = bytes, .iov_len = atoi(&word[1]) % MAX_BYTES};
+}
+
+// discover SOCKET: its datagrams are never cut, neither here nor on the way
+static void do_discover(int fd)
+{
+	int how = IP_PMTUDISC_DO, family;
+	socklen_t length = sizeof(family);
+
+	getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &length);
+	answer(family == AF_INET
+		       ? setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &how, sizeof(how))
+		       : setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &how, sizeof(how)));
+}
+
 // sendto SOCKET DATA ADDRESS PORT [ADDRESS PORT]...: one datagram for each, in one system call
 static void do_sendto(int fd, char **words, int count)
 {
 	struct mmsghdr messages[MAX_BATCH] = {0};
 	union address addresses[MAX_BATCH];
-	struct iovec data = {.iov_base = words[2], .iov_len = strlen(words[2])};
+	struct iovec data = parse_data(words[2]);
 	int sent, batch = 0;
 
 	for (int i = 3; i + 1 < count && batch < MAX_BATCH; i += 2, batch++) {
@@ -314,7 +338,11 @@ static void do_command(char **words, int count)
 	} else if (!strcmp(command, "device")) {
 		answer(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, words[2], strlen(words[2])));
 	} else if (!strcmp(command, "send")) {
-		answer(send(fd, words[2], strlen(words[2]), MSG_NOSIGNAL));
+		struct iovec data = parse_data(words[2]);
+
+		answer(send(fd, data.iov_base, data.iov_len, MSG_NOSIGNAL));
+	} else if (!strcmp(command, "discover")) {
+		do_discover(fd);
 	} else if (!strcmp(command, "sendto")) {
 		do_sendto(fd, words, count);
 	} else if (!strcmp(command, "sendfrom")) {

@@ -181,6 +181,21 @@ export class ProbeSocket {
     return this.#errno(`send ${this.#fd} ${data}`);
   }
 
+  /** As {@link send}, so many bytes. */
+  sendBytes(count: number): Promise<Errno> {
+    return this.#errno(`send ${this.#fd} *${count}`);
+  }
+
+  /** As {@link sendTo}, so many bytes. */
+  sendBytesTo(count: number, address: string, port: number): Promise<Errno> {
+    return this.#errno(`sendto ${this.#fd} *${count} ${address} ${port}`);
+  }
+
+  /** IP_PMTUDISC_DO: from now on its datagrams are not cut, and what is too large for the path fails. */
+  discoverMtu(): Promise<Errno> {
+    return this.#errno(`discover ${this.#fd}`);
+  }
+
   /** One datagram to each destination; several go in one sendmmsg(). */
   sendTo(...destinations: readonly (readonly [address: string, port: number])[]): Promise<Errno> {
     return this.#errno(`sendto ${this.#fd} ? ${destinations.flat().join(' ')}`);
