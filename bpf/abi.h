@@ -205,7 +205,10 @@ enum flow_flags {
 	/* One half of a masqueraded flow's translation, of packets that the stack forwards in
 	   between. */
 	FLOW_FORWARDED = 8,
-	/* The backend has answered. */
+	/*
+	 * The backend has answered. TCP: and the client has acknowledged that, which whoever only
+	 * pretends to have the client's address cannot; the connection is established.
+	 */
 	FLOW_REPLIED = 16,
 	/* TCP: the client, the backend has ended its direction. */
 	FLOW_REQUEST_FIN = 32,
@@ -361,7 +364,7 @@ struct socket_service {
  * them at each packet, user space when it sweeps.
  */
 enum flow_timeout_seconds {
-	/* The backend has not answered. */
+	/* The client has not acknowledged the backend's answer. */
 	FLOW_TIMEOUT_TCP_OPENING = 60,
 	/* It has, and neither end has closed. */
 	FLOW_TIMEOUT_TCP_ESTABLISHED = 24 * 3600,

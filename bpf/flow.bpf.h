@@ -107,8 +107,12 @@ __noinline int flow_forget(const struct flow_key *key, const struct flow_value *
 static __always_inline __u32 flow_news(const struct packet *packet, const struct flow_value *flow)
 {
 	int is_request = flow->flags & FLOW_REQUEST;
-	__u32 news = is_request ? 0 : FLOW_REPLIED;
+	__u32 news = 0;
 
+	if (packet->tuple.protocol == IPPROTO_TCP
+		    ? is_request && (packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_ACK
+		    : !is_request)
+		news = FLOW_REPLIED;
 	if (packet->tcp_flags & TCP_RST)
 		news |= FLOW_RESET;
 	if (packet->tcp_flags & TCP_FIN)
