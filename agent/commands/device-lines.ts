@@ -2,6 +2,7 @@
 // How `status` tells of the packet path's devices: what the kernel has on them, and what the agent makes of
 // them, when there is one. Pure, but for reading the kernel's side in deviceStates().
 
+import { unspecifiedAddress } from '../model/address.ts';
 import type { UnservedReason } from '../model/device-choice.ts';
 import type { Tables } from '../sys/datapath.ts';
 import { type Device, DeviceFlags } from '../sys/layout.gen.ts';
@@ -118,7 +119,7 @@ function knownOf(entry: Device | undefined): Pick<DeviceState, 'isOfPod' | 'ipv4
   if (!entry) return { isOfPod: false };
   return {
     isOfPod: (entry.flags & DeviceFlags.OF_POD) !== 0,
-    ...(entry.ipv4 !== '0.0.0.0' && { ipv4: entry.ipv4 }),
-    ...(entry.ipv6 !== '::' && { ipv6: entry.ipv6 }),
+    ...(entry.ipv4 !== unspecifiedAddress('IPv4') && { ipv4: entry.ipv4 }),
+    ...(entry.ipv6 !== unspecifiedAddress('IPv6') && { ipv6: entry.ipv6 }),
   };
 }
