@@ -215,6 +215,8 @@ enum flow_flags {
 	FLOW_REPLY_FIN = 64,
 	/* TCP: either end has reset the connection. */
 	FLOW_RESET = 128,
+	/* TCP: the backend ended its direction first, and so keeps the connection in TIME_WAIT. */
+	FLOW_REPLY_FIN_FIRST = 256,
 };
 
 /* What its packets become. */
@@ -372,6 +374,8 @@ enum flow_timeout_seconds {
 	FLOW_TIMEOUT_TCP_CLOSING = 3600,
 	/* Both have, or either has reset the connection. */
 	FLOW_TIMEOUT_TCP_CLOSED = 10,
+	/* Both have, and the backend's TIME_WAIT lasts so long (TCP_TIMEWAIT_LEN of Linux). */
+	FLOW_TIMEOUT_TCP_TIME_WAIT = 60,
 	FLOW_TIMEOUT_UDP_UNANSWERED = 30,
 	FLOW_TIMEOUT_UDP_ANSWERED = 120,
 	FLOW_TIMEOUT_SCTP_UNANSWERED = 60,

@@ -15,7 +15,8 @@
 
 /* What both entries of a flow have in common. */
 #define FLOW_SHARED                                                                                \
-	(FLOW_MASQUERADED | FLOW_REPLIED | FLOW_REQUEST_FIN | FLOW_REPLY_FIN | FLOW_RESET)
+	(FLOW_MASQUERADED | FLOW_REPLIED | FLOW_REQUEST_FIN | FLOW_REPLY_FIN | FLOW_RESET |        \
+	 FLOW_REPLY_FIN_FIRST)
 
 /* Of TCP: the connection has ended, or is about to. */
 #define FLOW_ENDING (FLOW_REQUEST_FIN | FLOW_REPLY_FIN | FLOW_RESET)
@@ -26,8 +27,11 @@ static __always_inline __u32 flow_timeout(__u32 protocol, __u32 flags)
 
 	switch (protocol) {
 	case IPPROTO_TCP:
-		if ((flags & FLOW_RESET) || (flags & both) == both)
+		if (flags & FLOW_RESET)
 			return FLOW_TIMEOUT_TCP_CLOSED;
+		if ((flags & both) == both)
+			return flags & FLOW_REPLY_FIN_FIRST ? FLOW_TIMEOUT_TCP_TIME_WAIT
+							    : FLOW_TIMEOUT_TCP_CLOSED;
 		if (flags & both)
 			return FLOW_TIMEOUT_TCP_CLOSING;
 		return flags & FLOW_REPLIED ? FLOW_TIMEOUT_TCP_ESTABLISHED
@@ -115,8 +119,12 @@ static __always_inline __u32 flow_news(const struct packet *packet, const struct
 		news = FLOW_REPLIED;
 	if (packet->tcp_flags & TCP_RST)
 		news |= FLOW_RESET;
-	if (packet->tcp_flags & TCP_FIN)
-		news |= is_request ? FLOW_REQUEST_FIN : FLOW_REPLY_FIN;
+	if ((packet->tcp_flags & TCP_FIN) && is_request)
+		news |= FLOW_REQUEST_FIN;
+	else if (packet->tcp_flags & TCP_FIN)
+		news |= FLOW_REPLY_FIN |
+			(flow->flags & (FLOW_REQUEST_FIN | FLOW_REPLY_FIN) ? 0
+									   : FLOW_REPLY_FIN_FIRST);
 	return news & ~flow->flags;
 }
 

@@ -76,6 +76,8 @@ struct claim {
 	__be16 preferred;
 	/* The last try found an entry that has had its time. */
 	__u16 replaces;
+	/* Nothing better was found: also what the backend still has in TIME_WAIT. */
+	__u32 takes_time_wait;
 	long error;
 };
 
@@ -86,9 +88,15 @@ static __always_inline int claim_may_replace(const struct claim *claim,
 	if (flow_is_other(other, &(struct flow_key){.source = claim->value.destination,
 						    .destination = claim->value.source}))
 		return 1;
-	return flow_is_over(other, claim->key.protocol, claim->value.last_used_ns) ||
-	       (other->flags & FLOW_RESET) ||
-	       (other->flags & FLOW_ENDING) == (FLOW_REQUEST_FIN | FLOW_REPLY_FIN);
+	if (flow_is_over(other, claim->key.protocol, claim->value.last_used_ns) ||
+	    (other->flags & FLOW_RESET))
+		return 1;
+	/*
+	 * A backend that ended first takes a SYN in TIME_WAIT only when its numbers are above the
+	 * old ones, as another client's need not be.
+	 */
+	return (other->flags & FLOW_ENDING) == (FLOW_REQUEST_FIN | FLOW_REPLY_FIN) &&
+	       (claim->takes_time_wait || !(other->flags & FLOW_REPLY_FIN_FIRST));
 }
 
 /* One try, as bpf_loop() calls it. Returns 1 to end. */
@@ -112,7 +120,8 @@ static long claim_try(__u32 index, struct claim *claim)
 
 /*
  * Puts both entries of a new flow into the table: the packet's tuple is the request's key, `flow`
- * its value but for the source's port. The reply's entry comes first: it is the one that may clash.
+ * its value but for the source's port, of which it has a wish or 0. The reply's entry comes first:
+ * it is the one that may clash.
  *
  * Returns PACKET_FLOW_CREATED, or why not.
  */
@@ -127,8 +136,11 @@ __noinline int flow_publish(const struct packet *packet, struct flow_value *flow
 		return PACKET_DROPPED_FLOW_TABLE;
 	claim.key = flow_other_key(&packet->tuple, flow);
 	claim.value = flow_other_value(&packet->tuple, flow, flow->last_used_ns);
-	if (!(flow->flags & FLOW_MASQUERADED) || packet->tuple.protocol == IPPROTO_SCTP)
-		claim.preferred = packet->tuple.source.port;
+	/*
+	 * The port that the same client's last connection had, if any: its numbers only grow, so
+	 * that the backend takes it even in TIME_WAIT.
+	 */
+	claim.preferred = flow->source.port;
 	/* Its checksum is over the whole packet. */
 	if (packet->tuple.protocol == IPPROTO_SCTP)
 		tries = 1;
@@ -139,6 +151,10 @@ __noinline int flow_publish(const struct packet *packet, struct flow_value *flow
 	if (!claim.count)
 		tries = claim.preferred ? 1 : 0;
 	bpf_loop(tries, claim_try, &claim, 0);
+	if (claim.error == -EEXIST && !claim.replaces) {
+		claim.takes_time_wait = 1;
+		bpf_loop(tries, claim_try, &claim, 0);
+	}
 	if (claim.replaces) {
 		/* With its other half, or packets of the old flow would still be taken for the new
 		 * one's. */
@@ -153,7 +169,7 @@ __noinline int flow_publish(const struct packet *packet, struct flow_value *flow
 		return claim.error == -EEXIST || !tries ? PACKET_DROPPED_MASQUERADE_PORTS_EXHAUSTED
 							: PACKET_DROPPED_FLOW_TABLE;
 	flow->source.port = claim.key.destination.port;
-	if (claim.preferred && flow->source.port != claim.preferred)
+	if (!(flow->flags & FLOW_MASQUERADED) && flow->source.port != packet->tuple.source.port)
 		count(PACKET_SOURCE_PORT_CHANGED);
 	if (bpf_map_update_elem(&flows, &packet->tuple, flow, BPF_ANY)) {
 		bpf_map_delete_elem(&flows, &claim.key);

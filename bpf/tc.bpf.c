@@ -82,6 +82,7 @@ static __always_inline int on_ingress(struct __sk_buff *skb, __u32 network)
 	struct flow_value flow = {}, *entry;
 	enum packet_outcome outcome;
 	struct packet packet = {};
+	__be16 last_port = 0;
 	int is_replaced = 0;
 	__u64 now_ns;
 
@@ -97,6 +98,7 @@ static __always_inline int on_ingress(struct __sk_buff *skb, __u32 network)
 		flow_forget(&packet.tuple, &flow);
 		entry = NULL;
 		is_replaced = 1;
+		last_port = flow.flags & FLOW_MASQUERADED ? flow.source.port : 0;
 	}
 	if (entry) {
 		flow_use(&packet, entry, &flow, now_ns);
@@ -104,8 +106,11 @@ static __always_inline int on_ingress(struct __sk_buff *skb, __u32 network)
 		if (packet.fragment == LATER_FRAGMENT)
 			return pass(PACKET_PASSED);
 		outcome = admit(skb, &packet, &flow);
-		if (outcome == PACKET_FLOW_CREATED)
+		if (outcome == PACKET_FLOW_CREATED) {
+			if (!flow.source.port)
+				flow.source.port = last_port;
 			outcome = flow_publish(&packet, &flow);
+		}
 		switch (outcome) {
 		case PACKET_FLOW_CREATED:
 			count(is_replaced ? PACKET_FLOW_REPLACED : PACKET_FLOW_CREATED);

@@ -50,7 +50,9 @@ export function flowTimeoutSeconds(protocol: number, flags: FlowFlags): number {
     case 'closing':
       return Seconds.TIMEOUT_TCP_CLOSING;
     case 'closed':
-      return Seconds.TIMEOUT_TCP_CLOSED;
+      return flags & FlowFlags.REPLY_FIN_FIRST && !(flags & FlowFlags.RESET)
+        ? Seconds.TIMEOUT_TCP_TIME_WAIT
+        : Seconds.TIMEOUT_TCP_CLOSED;
     case 'unanswered':
       return protocol === UDP ? Seconds.TIMEOUT_UDP_UNANSWERED : Seconds.TIMEOUT_SCTP_UNANSWERED;
     case 'answered':

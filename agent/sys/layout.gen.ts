@@ -426,6 +426,7 @@ export const FlowFlags = {
   REQUEST_FIN: 32,
   REPLY_FIN: 64,
   RESET: 128,
+  REPLY_FIN_FIRST: 256,
 } as const;
 export type FlowFlags = number;
 
@@ -590,6 +591,7 @@ export const FlowTimeoutSeconds = {
   TIMEOUT_TCP_ESTABLISHED: 86400,
   TIMEOUT_TCP_CLOSING: 3600,
   TIMEOUT_TCP_CLOSED: 10,
+  TIMEOUT_TCP_TIME_WAIT: 60,
   TIMEOUT_UDP_UNANSWERED: 30,
   TIMEOUT_UDP_ANSWERED: 120,
   TIMEOUT_SCTP_UNANSWERED: 60,

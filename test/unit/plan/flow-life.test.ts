@@ -13,7 +13,7 @@ import { requireProgram } from '../../helpers/requirements.ts';
 
 const BPF = path.join(import.meta.dirname, '../../../bpf');
 const PROTOCOLS = ['TCP', 'UDP', 'SCTP'] as const;
-const { REPLIED, REQUEST_FIN, REPLY_FIN, RESET } = FlowFlags;
+const { REPLIED, REQUEST_FIN, REPLY_FIN, REPLY_FIN_FIRST, RESET } = FlowFlags;
 
 const lives = test.macro({
   exec(t, protocol: (typeof PROTOCOLS)[number], flags: number, state: string, seconds: number) {
@@ -33,7 +33,9 @@ test(lives, 'TCP', REPLIED | REQUEST_FIN, 'closing', 3600);
 test(lives, 'TCP', REPLIED | REPLY_FIN, 'closing', 3600);
 test(lives, 'TCP', REQUEST_FIN, 'closing', 3600);
 test(lives, 'TCP', REPLIED | REQUEST_FIN | REPLY_FIN, 'closed', 10);
+test(lives, 'TCP', REPLIED | REQUEST_FIN | REPLY_FIN | REPLY_FIN_FIRST, 'closed', 60);
 test(lives, 'TCP', REPLIED | RESET, 'closed', 10);
+test(lives, 'TCP', REPLIED | REPLY_FIN | REPLY_FIN_FIRST | RESET, 'closed', 10);
 test(lives, 'TCP', RESET, 'closed', 10);
 test(lives, 'TCP', REPLIED | REQUEST_FIN | RESET, 'closed', 10);
 test(lives, 'UDP', 0, 'unanswered', 30);
@@ -66,7 +68,7 @@ int main(void)
 	int protocols[] = {${PROTOCOLS.map(protocolNumber).join(', ')}};
 
 	for (int i = 0; i < 3; i++)
-		for (int flags = 0; flags < 256; flags++)
+		for (int flags = 0; flags < 512; flags++)
 			printf("%u\\n", flow_timeout(protocols[i], flags));
 	return 0;
 }
@@ -75,7 +77,7 @@ int main(void)
   execFileSync('cc', [`-I${BPF}`, `${binary}.c`, '-o', binary]);
   const ofPrograms = execFileSync(binary, { encoding: 'utf8' }).trim().split('\n').map(Number);
   const ours = PROTOCOLS.flatMap((protocol) =>
-    Array.from({ length: 256 }, (_, flags) => flowTimeoutSeconds(protocolNumber(protocol), flags)),
+    Array.from({ length: 512 }, (_, flags) => flowTimeoutSeconds(protocolNumber(protocol), flags)),
   );
   t.deepEqual(ofPrograms, ours);
 });
