@@ -109,12 +109,18 @@ for (const [how, ends] of Object.entries({
         else node.ingress(p.tcp('remotePod:8080 > node:61000', ofBackend));
       }
       const state = [
-        ofBackend && 'replied',
+        ofClient === 'FIN ACK' && 'replied',
         ofClient === 'FIN ACK' && 'request_fin',
         ofBackend === 'FIN ACK' && 'reply_fin',
         (ofClient ?? ofBackend)?.startsWith('RST') && 'reset',
       ].filter(Boolean);
-      for (const flow of node.flows()) t.true(flow.endsWith(state.join(' ')), flow);
+      for (const flow of node.flows()) {
+        t.deepEqual(
+          state.filter((flag) => !flow.split(' ').includes(`${flag}`)),
+          [],
+          flow,
+        );
+      }
       await node.serve(...web(p, ['secondLocalPod']));
       node.meets(t, 'ingress', p.tcp('client:40000 > node:30080', 'SYN'), {
         verdict: 'pass',
@@ -170,6 +176,7 @@ for (const pod of ['localPod', 'remotePod'] as const) {
       ? () => node.egress(p.tcp('localPod:8080 > client:40000', 'ACK'))
       : () => node.ingress(p.tcp('remotePod:8080 > node:61000', 'ACK'));
     reply();
+    node.ingress(p.tcp('client:40000 > node:30080', 'ACK'));
     const whole = node.flows();
 
     node.forgetFlows((flow) => !flow.includes(' request'));
@@ -193,6 +200,9 @@ row('what a half tells of the connection, the other half hears', async (t, node,
   const both = (state: string) => [`${request}${state}`, `${reply}${state}`];
   t.deepEqual(node.flows(), both(''));
   node.ingress(p.tcp('remotePod:8080 > node:61000', 'SYN ACK'));
+  t.deepEqual(node.flows(), both(''));
+  // Whoever only pretends to be the client does not get as far.
+  node.ingress(p.tcp('client:40000 > node:30080', 'ACK'));
   t.deepEqual(node.flows(), both(' replied'));
   node.ingress(p.tcp('client:40000 > node:30080', 'FIN ACK'));
   t.deepEqual(node.flows(), both(' replied request_fin'));
@@ -204,7 +214,17 @@ row('what a half tells of the connection, the other half hears', async (t, node,
 const LIVES: Record<string, { seconds: number; before: (node: PacketNode, send: Sender) => void }> =
   {
     'not answered yet': { seconds: 60, before: () => {} },
-    established: { seconds: 86_400, before: (_, { reply }) => reply('SYN ACK') },
+    'answered, but the client has not said that it heard': {
+      seconds: 60,
+      before: (_, { reply }) => reply('SYN ACK'),
+    },
+    established: {
+      seconds: 86_400,
+      before: (_, { request, reply }) => {
+        reply('SYN ACK');
+        request('ACK');
+      },
+    },
     'half closed': {
       seconds: 3600,
       before: (_, { request, reply }) => {
@@ -238,13 +258,12 @@ for (const [state, { seconds, before }] of Object.entries(LIVES)) {
     });
     // Either direction keeps it alive, and with it the other.
     node.ageFlows(seconds - 2);
-    node.meets(t, 'ingress', p.tcp('client:40000 > clusterIP:80', 'ACK'), REQUEST_GOES_ON);
+    const flags = seconds === 60 ? 'SYN' : 'ACK';
+    node.meets(t, 'ingress', p.tcp('client:40000 > clusterIP:80', flags), REQUEST_GOES_ON);
     node.ageFlows(seconds - 2);
-    if (state === 'not answered yet') {
-      node.meets(t, 'ingress', p.tcp('client:40000 > clusterIP:80', 'ACK'), REQUEST_GOES_ON);
-    } else {
-      node.meets(t, 'egress', p.tcp('localPod:8080 > client:40000', 'ACK'), REPLY_GOES_ON);
-    }
+    node.meets(t, 'egress', p.tcp('localPod:8080 > client:40000', 'SYN ACK'), REPLY_GOES_ON);
+    node.ageFlows(seconds - 2);
+    node.meets(t, 'ingress', p.tcp('client:40000 > clusterIP:80', flags), REQUEST_GOES_ON);
     node.ageFlows(seconds + 1);
     node.meets(t, 'egress', p.tcp('localPod:8080 > client:40000', 'ACK'), {
       verdict: 'pass',
@@ -316,6 +335,56 @@ row('UDP: a backend that is gone is given up, one that ends is not', async (t, n
   const { counts } = node.ingress(request);
   t.deepEqual(counts, ['flow_backend_gone', 'refused_no_endpoints']);
   t.deepEqual(node.flows(), []);
+});
+
+row('UDP: no Service any more', async (t, node, p) => {
+  await node.serve(...web(p, ['localPod']));
+  // One for each, that none clashes.
+  const dials = DIALLED.map((dialled, i) => p.udp(`client:${40_000 + i} > ${dialled}`));
+  for (const dial of dials) node.ingress(dial);
+  await node.serve();
+  node.letFlowsCheck();
+  t.deepEqual(
+    dials.map((dial) => node.ingress(dial).counts),
+    [
+      ['dropped_unallocated', 'flow_backend_gone'],
+      ['flow_backend_gone', 'passed'],
+      ['flow_backend_gone', 'passed'],
+      ['flow_backend_gone', 'passed'],
+    ],
+  );
+  t.deepEqual(node.flows(), []);
+});
+
+row('a changed source port: halves, errors and ends find it', async (t, node, p) => {
+  await node.serve(...web(p, ['localPod']), ...other(p, ['localPod']));
+  node.ingress(p.tcp('client:40000 > clusterIP:80', 'SYN'));
+  node.ingress(p.tcp('client:40000 > otherClusterIP:80', 'SYN'));
+  node.egress(p.tcp('localPod:8080 > client:40000', 'SYN ACK'));
+  node.egress(p.tcp('localPod:8080 > client:61000', 'SYN ACK'));
+  node.ingress(p.tcp('client:40000 > otherClusterIP:80', 'ACK'));
+  const whole = node.flows();
+  node.forgetFlows((flow) => flow.startsWith('TCP localPod:8080 > client:61000 '));
+  node.letFlowsCheck();
+  node.meets(t, 'ingress', p.tcp('client:40000 > otherClusterIP:80', 'ACK'), {
+    verdict: 'pass',
+    packet: p.tcp('client:61000 > localPod:8080', 'ACK'),
+    counts: ['flow_restored', 'request_delivered'],
+  });
+  t.deepEqual(node.flows(), whole);
+  const met = p.tcp('client:61000 > localPod:8080', 'ACK');
+  const sent = p.tcp('client:40000 > otherClusterIP:80', 'ACK');
+  node.meets(t, 'egress', p.error('localPod > client', 'port unreachable', met), {
+    verdict: 'pass',
+    packet: p.error('otherClusterIP > client', 'port unreachable', sent),
+    counts: ['icmp_error_translated'],
+  });
+  node.ageFlows(86_401);
+  node.meets(t, 'egress', p.error('localPod > client', 'port unreachable', met), {
+    verdict: 'pass',
+    packet: 'same',
+    counts: ['passed'],
+  });
 });
 
 row(

@@ -24,12 +24,13 @@ import {
   type FragmentKey,
   type FragmentPorts,
   MAPS,
+  PacketOutcome,
   type RefusalBudget,
 } from '../../agent/sys/layout.gen.ts';
 import { RawMap } from '../../agent/sys/libbpf/map.ts';
 import { LoadedObject } from '../../agent/sys/libbpf/object.ts';
 import { type TestContext, testRun } from '../../agent/sys/libbpf/test-run.ts';
-import { openPacketTables, type PacketTables } from '../../agent/sys/packet-tables.ts';
+import { OUTCOMES, openPacketTables, type PacketTables } from '../../agent/sys/packet-tables.ts';
 import { perCpu } from '../../agent/sys/per-cpu.ts';
 import { prefixes } from '../helpers/objects.ts';
 import { openRealTables, type RealTables } from '../helpers/real-tables.ts';
@@ -53,6 +54,9 @@ const VERDICTS = new Map([
   [2, 'drop'],
   [7, 'redirect'],
 ]);
+
+/** What becomes of a packet: each has one of them, whatever else is counted. */
+const FATES: ReadonlySet<string> = new Set(OUTCOMES.slice(0, PacketOutcome.FLOW_CREATED));
 
 const NS_PER_SECOND = 1_000_000_000n;
 
@@ -221,6 +225,8 @@ export class PacketNode {
     const counts = [...after].flatMap(([name, count]) =>
       Array<string>(count - (before.get(name) ?? 0)).fill(name),
     );
+    const fates = counts.filter((name) => FATES.has(name));
+    if (fates.length !== 1) throw new Error(`one fate for each packet; counted: ${counts}`);
     const { ethernet, ...packet } = parse(result.packet, start);
     const isSame = result.packet.subarray(0, 12).equals(bytes.subarray(0, 12));
     return {

@@ -226,6 +226,24 @@ row('options and extensions do not keep a SYN from its reset', async (t, node, p
   t.like(packet.ip, { source: p.at('clusterIP'), destination: p.at('client') });
 });
 
+row('a pod is answered by its own device', async (t, node, p) => {
+  await node.serve(...web(p, []));
+  node.meets(
+    t,
+    'ingress',
+    p.tcp('localPod:40000 > clusterIP:80', 'SYN', { seq: 1 }),
+    {
+      verdict: 'redirect',
+      packet: {
+        ethernet: ethernetFrom('pod'),
+        ...p.tcp('clusterIP:80 > localPod:40000', 'RST ACK', { ack: 2 }),
+      },
+      counts: ['refused_no_endpoints'],
+    },
+    'pod',
+  );
+});
+
 row('refusals are rationed; what is over is dropped and counted', async (t, node, p) => {
   await node.serve(...web(p, []));
   const counts = node.manyTimes('ingress', p.tcp('client:40000 > clusterIP:80', 'SYN'), 4000);

@@ -47,6 +47,8 @@ row('UDP served beyond another tunnel, and its answer', async (t, node, p) => {
 
 row('refusals and echo: sent back without a word of Ethernet', async (t, node, p) => {
   await node.serve(...web(p, []));
+  // Long enough for a test run, which wants an Ethernet header besides.
+  const payload = 'y'.repeat(20);
   const reset = await node.runIp(
     'ingress',
     p.tcp('tunnelClient:40000 > clusterIP:80', 'SYN', { seq: 1 }, ip(p)),
@@ -59,10 +61,10 @@ row('refusals and echo: sent back without a word of Ethernet', async (t, node, p
   t.like(reset.packet.ip, { source: p.at('clusterIP'), destination: p.at('tunnelClient') });
   const echo = await node.runIp(
     'ingress',
-    p.echo('tunnelClient > clusterIP', 'echo request', {}, ip(p)),
+    p.echo('tunnelClient > clusterIP', 'echo request', { payload }, ip(p)),
   );
   t.deepEqual([echo.verdict, echo.counts], ['redirect', ['echo_answered']]);
-  t.deepEqual(echo.packet.body, p.echo('clusterIP > tunnelClient', 'echo reply').body);
+  t.deepEqual(echo.packet.body, p.echo('clusterIP > tunnelClient', 'echo reply', { payload }).body);
   for (const { bytes } of [reset, echo]) t.deepEqual(checksumProblems(bytes, 'ip'), []);
 });
 
