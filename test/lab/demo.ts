@@ -10,15 +10,20 @@ import { buildBpf } from '../../scripts/build.ts';
 import { affinity } from './demo/affinity.ts';
 import { agentLoss } from './demo/agent-loss.ts';
 import { byHand } from './demo/by-hand.ts';
-import { deletion } from './demo/deletion.ts';
 import { externalIp } from './demo/external-ip.ts';
 import { ipv6 } from './demo/ipv6.ts';
 import { lastPod } from './demo/last-pod.ts';
 import { liveChange } from './demo/live-change.ts';
 import { names } from './demo/names.ts';
 import { nodePorts } from './demo/node-ports.ts';
+import { outsideAddresses } from './demo/outside-addresses.ts';
+import { outsideAffinity } from './demo/outside-affinity.ts';
+import { outsideLocal } from './demo/outside-local.ts';
+import { outsideNodePorts } from './demo/outside-node-ports.ts';
+import { outsideRefusal } from './demo/outside-refusal.ts';
 import { readiness } from './demo/readiness.ts';
 import { refusal } from './demo/refusal.ts';
+import { rollingUpdate } from './demo/rolling-update.ts';
 import { type Chapter, Scene } from './demo/scene.ts';
 import {
   printHeading,
@@ -28,18 +33,19 @@ import {
   printVerdict,
   showWaiting,
 } from './demo/screen.ts';
+import { sourceRanges } from './demo/source-ranges.ts';
 import { spread } from './demo/spread.ts';
 import { theCluster } from './demo/the-cluster.ts';
 import { trafficPolicies } from './demo/traffic-policies.ts';
 import { zones } from './demo/zones.ts';
 import { Lab, requireRoot } from './lab.ts';
+import { namespacePath } from './netns.ts';
 
 const CHAPTERS: readonly Chapter[] = [
   theCluster,
   spread,
   readiness,
   liveChange,
-  deletion,
   refusal,
   affinity,
   trafficPolicies,
@@ -50,8 +56,18 @@ const CHAPTERS: readonly Chapter[] = [
   externalIp,
   ipv6,
   names,
+  outsideNodePorts,
+  outsideAddresses,
+  outsideLocal,
+  sourceRanges,
+  outsideRefusal,
+  outsideAffinity,
+  rollingUpdate,
   agentLoss,
 ];
+
+/** Clients who are no part of the cluster. */
+const OUTSIDERS = 2;
 
 const MANIFESTS = new URL('kiada/', import.meta.url);
 
@@ -106,7 +122,7 @@ async function play({ keep = false }: { keep?: boolean }): Promise<boolean> {
 }
 
 async function startLab(manifests: readonly string[]): Promise<Lab> {
-  const lab = await Lab.start({ manifests });
+  const lab = await Lab.start({ manifests, outsiders: OUTSIDERS });
   try {
     await lab.podsReady();
     return lab;
@@ -147,6 +163,8 @@ function wait(lab: Lab): Promise<never> {
       `node agent/main.ts services --bpffs ${node?.bpffs}`,
       `node agent/main.ts explain ${pod.addresses.ipv4} tcp/${quoteAddress(lab)}:80 --bpffs ${node?.bpffs}`,
       `sh -c 'echo $$ > ${pod.cgroup}/cgroup.procs; exec nsenter --net=${pod.namespacePath} curl http://${quoteAddress(lab)}/'`,
+      `nsenter --net=${namespacePath(lab.outsider(1).namespace)} curl http://${node?.addresses.ipv4}:${quotePort(lab)}/`,
+      `node agent/main.ts flows --bpffs ${node?.bpffs}`,
       `less ${lab.directory}/agent-node-1.log`,
     ].join('\n'),
   );
@@ -155,6 +173,10 @@ function wait(lab: Lab): Promise<never> {
 
 function quoteAddress(lab: Lab): string {
   return new Scene(lab).addressesOf('quote').ipv4;
+}
+
+function quotePort(lab: Lab): number {
+  return new Scene(lab).nodePortOf('quote');
 }
 
 function seconds(ms: number): string {

@@ -11,7 +11,7 @@ import type { Target } from './request.ts';
 export const DOWNLOAD_PATH = '/download';
 
 const BLOCK_SIZE = 1024 * 1024;
-const BLOCKS = 48;
+const BLOCKS = 96;
 
 /** Sends it; the header `sha256` is that of the whole. */
 export function sendDownload(response: http.ServerResponse): void {

@@ -7,7 +7,7 @@ import { expectAgreement } from './explain.ts';
 import { type Chapter, formatCounts, NAMESPACE, type Scene } from './scene.ts';
 import { showWaiting } from './screen.ts';
 
-const NAME = 'quote-session';
+export const AFFINITY_SERVICE = 'quote-session';
 const TIMEOUT_SECONDS = 2;
 /** Only a pause longer than the time-out lets go: each new connection renews it. */
 const PAUSE_MS = TIMEOUT_SECONDS * 1000 + 100;
@@ -21,9 +21,11 @@ export const affinity: Chapter = {
   shows:
     'What a pod keeps for its client, a cart or a warm cache, is there for the next connection too.',
   async play(scene) {
-    scene.action(`Service ${NAME} is created: sessionAffinity ClientIP for ${TIMEOUT_SECONDS} s`);
+    scene.action(
+      `Service ${AFFINITY_SERVICE} is created: sessionAffinity ClientIP for ${TIMEOUT_SECONDS} s`,
+    );
     scene.lab.applyManifests(service());
-    const { ipv4: host } = scene.addressesOf(NAME);
+    const { ipv4: host } = scene.addressesOf(AFFINITY_SERVICE);
     await scene.reached({ host });
 
     const first = await scene.requests(1, { host }, COUNT);
@@ -74,7 +76,7 @@ function service(): string {
   return `
     apiVersion: v1
     kind: Service
-    metadata: { name: ${NAME}, namespace: ${NAMESPACE} }
+    metadata: { name: ${AFFINITY_SERVICE}, namespace: ${NAMESPACE} }
     spec:
       selector: { app: quote }
       ports: [{ port: 80, targetPort: http }]

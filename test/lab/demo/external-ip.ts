@@ -11,7 +11,7 @@ import { showWaiting } from './screen.ts';
 const OWNER = 'quote';
 const LATECOMER = 'a-quiz';
 /** Of the block for documentation (RFC 5737): no host has it. */
-const EXTERNAL_IP = '198.51.100.80';
+export const EXTERNAL_IP = '198.51.100.80';
 const COUNT = 100;
 /** Agents that see the same at once do not tell it at once: each waits for up to five seconds. */
 const TOLD_WITHIN_MS = 30_000;

@@ -4,7 +4,7 @@
 import { until } from '../until.ts';
 import { callApi } from './api.ts';
 import { ask, expectAgreement } from './explain.ts';
-import { underLoad } from './load.ts';
+import { formatLoad, fromVisitors, underLoad } from './load.ts';
 import { type Chapter, formatCounts, NAMESPACE, type Scene } from './scene.ts';
 import { showWaiting } from './screen.ts';
 
@@ -20,7 +20,7 @@ export const lastPod: Chapter = {
     const { lab } = scene;
     const { ipv4: host } = scene.addressesOf(NAME);
     scene.action(`both visitors: ${PER_SECOND} new connections a second to http://${host}/`);
-    const load = await underLoad(scene, { host }, PER_SECOND, async () => {
+    const load = await underLoad(fromVisitors(scene, { host }, PER_SECOND), async () => {
       const path = `/api/v1/namespaces/${NAMESPACE}/pods/${NAME}`;
       scene.action(`DELETE ${path}: its preStop hook keeps it serving for 20 s`);
       await callApi(lab, 'DELETE', path);
@@ -29,8 +29,7 @@ export const lastPod: Chapter = {
       scene.expect(result.byPod[NAME] === COUNT, formatCounts(result));
       expectAgreement(scene, await scene.explain(1, scene.visitorAddress(1), { host }), result);
     });
-    const failed = load.failures.length;
-    scene.expect(failed === 0, `${load.count} requests, ${failed} failed`);
+    scene.expect(load.failures.length === 0, formatLoad(load));
 
     scene.action(`Pod ${NAME} is deleted once more, with a grace period of 1 s`);
     await showWaiting(`${NAME} ends`, lab.deletePod(NAME, NAMESPACE, 1));

@@ -1,33 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
-// A steady load of new connections from both nodes, for what must not be noticed.
+// A steady load of new connections from several places at once, for what must not be noticed.
 
+import type { ClientMethods } from '../apps/client.ts';
 import type { Target } from '../apps/request.ts';
 import type { RequestResult } from '../apps/request-report.ts';
+import type { Remote } from '../rpc.ts';
 import type { Scene } from './scene.ts';
 
-const VISITORS = [1, 2] as const;
+export interface Load {
+  readonly client: Remote<ClientMethods>;
+  readonly target: Target;
+  /** New connections. */
+  readonly perSecond: number;
+}
 
 export interface LoadResult {
   readonly count: number;
   readonly failures: RequestResult['failures'];
-  readonly byPod: Readonly<Record<string, number>>;
 }
 
-/** Keeps up the load while `body` runs. @param perSecond new connections a second from each node. */
+/** The same from both visitors. */
+export function fromVisitors(scene: Scene, target: Target, perSecond: number): Load[] {
+  return ([1, 2] as const).map((node) => ({ client: scene.visitor(node), target, perSecond }));
+}
+
+/** Keeps up the loads while `body` runs. */
 export async function underLoad(
-  scene: Scene,
-  target: Target,
-  perSecond: number,
+  loads: readonly Load[],
   body: () => Promise<void>,
 ): Promise<LoadResult> {
   const streams = await Promise.all(
-    VISITORS.map((node) => scene.visitor(node).call('startStream', { ...target, perSecond })),
+    loads.map(({ client, target, perSecond }) =>
+      client.call('startStream', { ...target, perSecond }),
+    ),
   );
   const stop = () =>
     Promise.all(
-      VISITORS.map((node, i) =>
-        scene.visitor(node).call('stopStream', { stream: streams[i] as number }),
-      ),
+      loads.map(({ client }, i) => client.call('stopStream', { stream: streams[i] as number })),
     );
   try {
     await body();
@@ -39,12 +48,12 @@ export async function underLoad(
 }
 
 function join(results: readonly RequestResult[]): LoadResult {
-  const byPod: Record<string, number> = {};
-  for (const result of results) {
-    for (const [pod, count] of Object.entries(result.byPod)) {
-      byPod[pod] = (byPod[pod] ?? 0) + count;
-    }
-  }
   const count = results.reduce((sum, result) => sum + result.count, 0);
-  return { count, byPod, failures: results.flatMap((result) => result.failures) };
+  return { count, failures: results.flatMap((result) => result.failures) };
+}
+
+/** `600 requests, 2 failed (ECONNRESET)` */
+export function formatLoad({ count, failures }: LoadResult): string {
+  const errnos = [...new Set(failures.map(({ errno }) => errno))];
+  return `${count} requests, ${failures.length} failed${errnos.length ? ` (${errnos.join(', ')})` : ''}`;
 }

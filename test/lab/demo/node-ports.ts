@@ -2,7 +2,6 @@
 // Chapter: a nodePort is served on the node's addresses, and on loopback for the node itself alone.
 
 import type { RequestResult } from '../apps/request-report.ts';
-import { serviceSpec } from '../service-spec.ts';
 import { expectAgreement } from './explain.ts';
 import { type Chapter, formatCounts } from './scene.ts';
 
@@ -17,7 +16,7 @@ export const nodePorts: Chapter = {
   async play(scene) {
     scene.action(`Service ${NAME}: type ClusterIP → NodePort`);
     scene.patchService(NAME, { type: 'NodePort' });
-    const port = serviceSpec(scene.service(NAME)).ports?.[0]?.nodePort ?? 0;
+    const port = scene.nodePortOf(NAME);
     const { ipv4: nodeAddress } = scene.lab.node(1).addresses;
     await scene.reached({ host: nodeAddress, port }, [1]);
 

@@ -4,7 +4,7 @@
 import type { Chapter } from './scene.ts';
 
 /** Before even the first SYN would be sent again: nothing went out and waited for an answer. */
-const AT_ONCE_MS = 1_000;
+export const AT_ONCE_MS = 1_000;
 
 export const refusal: Chapter = {
   title: 'A Service without endpoints refuses at once',

@@ -9,13 +9,17 @@ import type { RequestResult } from '../apps/request-report.ts';
 import { formatHostPort } from '../host-port.ts';
 import type { KubeObject } from '../kube-object.ts';
 import type { Lab } from '../lab.ts';
+import type { Outsider } from '../outsider.ts';
 import type { Remote } from '../rpc.ts';
 import { type ServiceSpecObject, serviceSpec } from '../service-spec.ts';
 import { until } from '../until.ts';
-import { explain } from './explain.ts';
+import { ask, explain } from './explain.ts';
 import { printAction, printCommand, printOutput, printVerdict, showWaiting } from './screen.ts';
 
 export const NAMESPACE = 'kiada';
+
+/** Of an address that is not served yet nothing comes back. */
+const ATTEMPT_MS = 200;
 
 export interface Chapter {
   readonly title: string;
@@ -60,6 +64,11 @@ export class Scene {
     return this.lab.pod(`visitor-${node}`, NAMESPACE).addresses.ipv4;
   }
 
+  /** A client outside of the cluster, 1 or 2. */
+  outsider(index: 1 | 2): Outsider {
+    return this.lab.outsider(index);
+  }
+
   service(name: string, namespace = NAMESPACE): KubeObject {
     const service = this.lab.store.get('Service', namespace, name);
     if (!service) throw new Error(`there is no Service ${namespace}/${name}`);
@@ -73,10 +82,32 @@ export class Scene {
     return { ipv4, ipv6 };
   }
 
+  /** The nodePort of a Service's port. @param index of the port. */
+  nodePortOf(name: string, index = 0): number {
+    const { nodePort } = serviceSpec(this.service(name)).ports?.[index] ?? {};
+    if (!nodePort) throw new Error(`Service ${name} has no nodePort ${index}`);
+    return nodePort;
+  }
+
   /** Changes a Service's spec as `kubectl patch` would. */
-  patchService(name: string, spec: Partial<ServiceSpecObject>): void {
-    const service = this.service(name);
+  patchService(name: string, spec: Partial<ServiceSpecObject>, namespace = NAMESPACE): void {
+    const service = this.service(name, namespace);
     this.lab.store.update({ ...service, spec: { ...serviceSpec(service), ...spec } });
+  }
+
+  /** Gives a Service load-balancer addresses, as a cloud's controller does. */
+  assignLoadBalancer(name: string, addresses: readonly string[], namespace = NAMESPACE): void {
+    const ingress = addresses.map((ip) => ({ ip }));
+    this.lab.store.update({
+      ...this.service(name, namespace),
+      status: { loadBalancer: { ingress } },
+    });
+  }
+
+  /** Has the router outside take an address to a node. */
+  async route(address: string, node: 1 | 2): Promise<void> {
+    this.action(`the router outside takes ${address} to node-${node}`);
+    await this.lab.route(address, node);
   }
 
   /** Announces and makes requests from a visitor, each on a connection of its own. */
@@ -88,6 +119,38 @@ export class Scene {
   hostRequests(node: 1 | 2, target: Target, count: number): Promise<RequestResult> {
     const { name, client } = this.lab.node(node);
     return this.#requests(`${name} itself`, client, target, count);
+  }
+
+  /** The same from outside of the cluster. */
+  outsideRequests(outsider: 1 | 2, target: Target, count: number): Promise<RequestResult> {
+    const { client, addresses } = this.outsider(outsider);
+    const { ipv4, ipv6 } = addresses;
+    const from = target.host.includes(':') ? ipv6 : ipv4;
+    return this.#requests(`outside-${outsider}, ${from}`, client, target, count);
+  }
+
+  /** Waits until the agents of `nodes` would do so with connections from `from`. */
+  async decided(
+    verdict: Answer['verdict'],
+    from: string,
+    to: Target,
+    nodes: readonly (1 | 2)[] = [1, 2],
+  ): Promise<void> {
+    for (const node of nodes) {
+      await until(`node-${node} has ${verdict} for ${from} to ${to.host}`, async () => {
+        const answer = await ask(this, node, from, to);
+        return answer.verdict === verdict;
+      });
+    }
+  }
+
+  /** Waits until connections from outside get through. */
+  async reachedFromOutside({ host, port = 80 }: Target): Promise<void> {
+    const { name, client } = this.outsider(1);
+    await until(`${name} reaches ${host}`, async () => {
+      const { peer } = await client.call('connect', { host, port, timeoutMs: ATTEMPT_MS });
+      return peer !== undefined;
+    });
   }
 
   /** Waits until connections from the visitors on `nodes` get through. */

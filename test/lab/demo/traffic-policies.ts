@@ -2,12 +2,12 @@
 // Chapter: internalTrafficPolicy Local keeps to the node and says so where it cannot; externalTrafficPolicy
 // Local does not bind who is inside anyway.
 
-import { serviceSpec } from '../service-spec.ts';
 import { until } from '../until.ts';
 import { expectAgreement } from './explain.ts';
 import { type Chapter, formatCounts, NAMESPACE, type Scene } from './scene.ts';
 
-const NAME = 'quiz-local';
+/** With both policies Local. */
+export const LOCAL_SERVICE = 'quiz-local';
 const COUNT = 40;
 /** Of the block for documentation (RFC 5737): no host has it. */
 const EXTERNAL_IP = '198.51.100.7';
@@ -20,10 +20,10 @@ export const trafficPolicies: Chapter = {
     'A log collector or a cache on each node: its clients must not wander off, nor hang when it is missing.',
   async play(scene) {
     scene.action(
-      `Service ${NAME} is created: internalTrafficPolicy Local, quiz pods on both nodes`,
+      `Service ${LOCAL_SERVICE} is created: internalTrafficPolicy Local, quiz pods on both nodes`,
     );
     scene.lab.applyManifests(service());
-    const { ipv4: host } = scene.addressesOf(NAME);
+    const { ipv4: host } = scene.addressesOf(LOCAL_SERVICE);
     await scene.reached({ host });
     const pods = { 1: 'quiz-canary', 2: 'quiz' };
     for (const node of [1, 2] as const) {
@@ -36,8 +36,8 @@ export const trafficPolicies: Chapter = {
 };
 
 async function withoutLocalPod(scene: Scene, host: string): Promise<void> {
-  scene.action(`Service ${NAME}: selects the canary alone, which is on node-1`);
-  scene.patchService(NAME, { selector: { app: 'quiz', release: 'canary' } });
+  scene.action(`Service ${LOCAL_SERVICE}: selects the canary alone, which is on node-1`);
+  scene.patchService(LOCAL_SERVICE, { selector: { app: 'quiz', release: 'canary' } });
   const connect = () => scene.visitor(2).call('connect', { host, port: 80 });
   await until(
     'visitor-2 gets no connection',
@@ -52,7 +52,7 @@ async function withoutLocalPod(scene: Scene, host: string): Promise<void> {
 
 /** Both ways in from outside, dialled on the node that has no pod of it. */
 async function fromInside(scene: Scene): Promise<void> {
-  const port = serviceSpec(scene.service(NAME)).ports?.[0]?.nodePort ?? 0;
+  const port = scene.nodePortOf(LOCAL_SERVICE);
   const { ipv4 } = scene.lab.node(2).addresses;
   scene.action('the same Service has externalTrafficPolicy Local: it binds who comes from outside');
   for (const target of [
@@ -72,7 +72,7 @@ function service(): string {
   return `
     apiVersion: v1
     kind: Service
-    metadata: { name: ${NAME}, namespace: ${NAMESPACE} }
+    metadata: { name: ${LOCAL_SERVICE}, namespace: ${NAMESPACE} }
     spec:
       type: NodePort
       selector: { app: quiz }
