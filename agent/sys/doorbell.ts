@@ -7,6 +7,8 @@ import { NETLINK_ROUTE, NetlinkSocket } from './libbpf/netlink-socket.ts';
 
 /** Changes come in bursts: a device brings several addresses. */
 const SETTLE_MS = 50;
+/** A node on which something changes all the time is looked at for a tenth of the time, as far as this allows. */
+const LONGEST_SETTLE_MS = 1000;
 /** For what nobody rang for, and where it cannot be listened. */
 const LOOK_ANEW_MS = 60_000;
 
@@ -35,9 +37,12 @@ export function followNetlink({ groups, subject, look, log, signal }: DoorbellOp
   let timer: NodeJS.Timeout | undefined;
   let isRung = false;
   let looking: Promise<void> | undefined;
+  let begunMs = 0;
+  let settleMs = SETTLE_MS;
 
   function lookNow(): void {
     isRung = false;
+    begunMs = performance.now();
     try {
       // Before looking, so that no change falls between.
       socket ??= listen();
@@ -52,7 +57,9 @@ export function followNetlink({ groups, subject, look, log, signal }: DoorbellOp
   function endLook(): void {
     looking = undefined;
     if (signal.aborted) return;
-    timer = setTimeout(lookNow, isRung ? SETTLE_MS : LOOK_ANEW_MS);
+    const tookMs = performance.now() - begunMs;
+    settleMs = Math.max(SETTLE_MS, Math.min(10 * tookMs, LONGEST_SETTLE_MS));
+    timer = setTimeout(lookNow, isRung ? settleMs : LOOK_ANEW_MS);
   }
 
   function ring(): void {
@@ -61,7 +68,7 @@ export function followNetlink({ groups, subject, look, log, signal }: DoorbellOp
     // Otherwise it is looked again when this look is over.
     if (looking) return;
     clearTimeout(timer);
-    timer = setTimeout(lookNow, SETTLE_MS);
+    timer = setTimeout(lookNow, settleMs);
   }
 
   function listen(): NetlinkSocket {

@@ -346,6 +346,21 @@ test.serial('tcx: somebody else’s program stays through start, restart and cle
   t.deepEqual((await programsOn(node, 'up0')).tcx, { ingress: ['pass'], egress: [] });
 });
 
+test.serial('tcx: a device that is given away goes without our programs', async (t) => {
+  if (!canAttach(t, 'tcx')) return;
+  const node = await nodeWithUplink(t, 'tcx');
+  await node.configure('link add up1 type veth peer name far1', 'addr add 198.51.100.1/24 dev up1');
+  await node.agent.start();
+  const ours = await ifindexOf(node, 'up1');
+  const other = await TestNode.create();
+  t.teardown(() => other.close());
+  await node.configure(`link set up1 netns ${other.namespace}`);
+  await isNotServed(other, 'up1');
+  await areKnown(node, { up0: [0, '192.0.2.1', '2001:db8::1'] });
+  t.deepEqual(pinsOf(node, ours), []);
+  t.is((await node.signalbox('status')).code, 0);
+});
+
 test.serial('a device that refuses is named, the others are served', async (t) => {
   if (!canAttach(t, 'clsact')) return;
   const node = await nodeWithUplink(t, 'clsact');
