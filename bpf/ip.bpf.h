@@ -395,6 +395,7 @@ ip_mend_complete_checksum(struct __sk_buff *skb, const struct packet *packet, __
 static __always_inline int ip_decrease_hops(struct __sk_buff *skb, const struct packet *packet)
 {
 	__u8 hops = packet->hops - 1;
+	__be32 before, after;
 	int error;
 
 	if (packet->family == FAMILY_IPV4) {
@@ -407,6 +408,10 @@ static __always_inline int ip_decrease_hops(struct __sk_buff *skb, const struct 
 						      packet->network + offsetof(struct iphdr, ttl),
 						      &hops, sizeof(hops), 0);
 	}
+	/* The last byte of its word. No checksum makes up for it in what a device has summed up. */
+	before = bpf_htonl(packet->hops);
+	after = bpf_htonl(hops);
+	bpf_csum_update(skb, bpf_csum_diff(&before, sizeof(before), &after, sizeof(after), 0));
 	return bpf_skb_store_bytes(skb, packet->network + offsetof(struct ipv6hdr, hop_limit),
 				   &hops, sizeof(hops), 0);
 }
