@@ -4,6 +4,7 @@
 
 import test from 'ava';
 import type { PacketNode } from './packet-node.ts';
+import type { Way } from './places.ts';
 import { DIALLED, other, rowsOf, web } from './rows.ts';
 
 const row = rowsOf(test);
@@ -77,6 +78,50 @@ row('the same by two kinds of address of one service', async (t, node, p) => {
   }
   t.is(sources.size, DIALLED.length);
 });
+
+row(
+  'a client that dials the pod itself from the port that its flow has: both go on',
+  async (t, node, p) => {
+    await node.serve(...web(p, ['localPod']));
+    for (const [protocol, more] of [
+      ['tcp', ['SYN']],
+      ['udp', []],
+    ] as const) {
+      const send = (way: Way) => (protocol === 'tcp' ? p.tcp(way, more[0]) : p.udp(way));
+      node.ingress(send('client:40000 > node:30080'));
+      node.meets(t, 'ingress', send('client:40000 > localPod:8080'), {
+        verdict: 'pass',
+        packet: send('client:61000 > localPod:8080'),
+        counts: ['flow_created', 'request_delivered', 'source_port_changed'],
+      });
+      node.meets(t, 'egress', send('localPod:8080 > client:61000'), {
+        ...REPLY_GOES_ON,
+        packet: send('localPod:8080 > client:40000'),
+      });
+      node.meets(t, 'egress', send('localPod:8080 > client:40000'), {
+        ...REPLY_GOES_ON,
+        packet: send('node:30080 > client:40000'),
+      });
+    }
+  },
+);
+
+row(
+  'a client that dials the pod itself, when its flow has ended: the flow is gone',
+  async (t, node, p) => {
+    await node.serve(...web(p, ['localPod']));
+    node.ingress(p.tcp('client:40000 > node:30080', 'SYN'));
+    node.ingress(p.tcp('client:40000 > node:30080', 'RST'));
+    const same = { verdict: 'pass', packet: 'same', counts: ['passed'] } as const;
+    node.meets(t, 'ingress', p.tcp('client:40000 > localPod:8080', 'SYN'), same);
+    node.meets(t, 'egress', p.tcp('localPod:8080 > client:40000', 'SYN ACK'), same);
+    node.ingress(p.udp('client:40000 > node:30080'));
+    node.ageFlows(31);
+    node.meets(t, 'ingress', p.udp('client:40000 > localPod:8080'), same);
+    node.meets(t, 'egress', p.udp('localPod:8080 > client:40000'), same);
+    t.deepEqual(node.flows(), []);
+  },
+);
 
 row('SYN once more, while nothing has ended: the same backend', async (t, node, p) => {
   await node.serve(...web(p, ['localPod']));

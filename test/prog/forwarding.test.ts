@@ -253,6 +253,43 @@ for (const [how, end] of Object.entries(ENDINGS)) {
   });
 }
 
+row(
+  'a port that the backend has in TIME_WAIT is left to it, as long as there is another one',
+  async (t, node, p) => {
+    await node.serve(...web(p, ['remotePod']));
+    node.ingress(p.tcp('client:1 > clusterIP:80', 'SYN'));
+    node.ingress(p.tcp('remotePod:8080 > node:61000', 'FIN ACK'));
+    node.ingress(p.tcp('client:1 > clusterIP:80', 'FIN ACK'));
+    await node.usePorts({ first: 61_000, count: 2 });
+    const dial = (client: number) => {
+      const { body } = node.ingress(p.tcp(`client:${client} > clusterIP:80`, 'SYN')).packet;
+      return (body as { source: number }).source;
+    };
+    t.is(dial(2), 61_001);
+    t.is(dial(3), 61_000);
+    const { counts } = node.ingress(p.tcp('client:4 > clusterIP:80', 'SYN'));
+    t.deepEqual(counts, ['dropped_masquerade_ports_exhausted']);
+  },
+);
+
+row(
+  'a client that comes again from its port gets the port again that it had',
+  async (t, node, p) => {
+    await node.serve(...web(p, ['remotePod']));
+    await node.usePorts({ first: 50_000, count: 10_000 });
+    const dial = (flags: string) => {
+      const { body } = node.ingress(p.tcp('client:40000 > clusterIP:80', flags)).packet;
+      return (body as { source: number }).source;
+    };
+    const first = dial('SYN');
+    dial('FIN ACK');
+    for (let i = 0; i < 5; i++) {
+      t.is(dial('SYN'), first);
+      dial('RST');
+    }
+  },
+);
+
 row('a flow of another entry at its port is not taken for its own', async (t, node, p) => {
   await node.serve(...web(p, ['remotePod']));
   node.ingress(p.udp('client:1 > clusterIP:80'));
