@@ -236,6 +236,8 @@ for (const mechanism of ['tcx', 'clsact'] as const) {
     if (!canAttach(t, mechanism)) return;
     const node = await nodeWithUplink(t, mechanism);
     await node.configure('tuntap add dev vpn mode tun', 'link set vpn up');
+    // Somebody's, in which nothing is.
+    await output(node, ['tc', 'qdisc', 'add', 'dev', 'vpn', 'clsact']);
     const before = await qdiscs(node);
     await node.agent.start();
     await isServed(node, 'vpn', mechanism, IP);
@@ -314,6 +316,21 @@ test.serial('clsact: somebody deletes the qdisc, somebody else’s comes in its 
   await node.agent.end('SIGTERM');
   t.is((await node.signalbox('cleanup')).code, 0);
   t.deepEqual((await programsOn(node, 'up0')).clsact, { ingress: ['pass'], egress: [] });
+});
+
+test.serial('clsact: an empty qdisc that somebody put in place of ours stays', async (t) => {
+  if (!canAttach(t, 'clsact')) return;
+  const node = await nodeWithUplink(t, 'clsact');
+  await node.agent.start();
+  await isServed(node, 'up0', 'clsact');
+  // In one process, so that the agent does not come between.
+  const replace = 'qdisc del dev up0 clsact\\nqdisc add dev up0 clsact\\n';
+  await output(node, ['sh', '-c', `printf '${replace}' | tc -batch -`]);
+  await isServed(node, 'up0', 'clsact');
+  await node.agent.end('SIGTERM');
+  t.is((await node.signalbox('cleanup')).code, 0);
+  await isNotServed(node, 'up0');
+  t.regex(await qdiscs(node), /^qdisc clsact .* dev up0 /m);
 });
 
 test.serial('clsact: our own qdisc stays with somebody else’s filter in it', async (t) => {
