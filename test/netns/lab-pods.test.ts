@@ -112,6 +112,22 @@ test.serial(
   },
 );
 
+test.serial('an address that no host has is taken to the node that has it now', async (t) => {
+  const manifests = [1, 2].map((node) => webPod(`web-${node}`, { node, isOnHost: true }));
+  await withLab(t, { outsiders: 1, manifests }, async (lab) => {
+    const { client } = lab.outsider(1);
+    for (const host of ['198.51.100.1', '2001:db8:3::1']) {
+      for (const node of lab.nodes) {
+        await node.run(['ip', 'addr', 'add', host, 'dev', 'lo']);
+        await lab.route(host, node.index);
+        const { byPod } = await client.call('requests', { host, port: PORT, count: 3 });
+        t.deepEqual(byPod, { [node.name]: 3 });
+      }
+    }
+    await t.throwsAsync(lab.route('nowhere', 1), { message: /not an address: nowhere/ });
+  });
+});
+
 test.serial('a node’s zone is on its endpoints, also when it changes', async (t) => {
   const manifests = [SERVICE, webPod('web-1'), webPod('web-2', { node: 2 })];
   await withLab(t, { zones: ['east', undefined], manifests }, async (lab) => {

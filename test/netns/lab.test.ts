@@ -8,7 +8,9 @@ import { tmpdir } from 'node:os';
 import { createInterface } from 'node:readline';
 import test, { type ExecutionContext } from 'ava';
 import { findCgroupRoot } from '../../agent/sys/cgroup.ts';
+import type { Status } from '../../agent/telemetry/status.ts';
 import { requireRoot } from '../helpers/requirements.ts';
+import type { AgentProcess } from '../lab/agent-process.ts';
 import { BPFFS } from '../lab/bpf-filesystem.ts';
 import { Lab, type LabOptions } from '../lab/lab.ts';
 import { listNamespaces } from '../lab/netns.ts';
@@ -141,6 +143,39 @@ test.serial('agents serve Services, die, come back, and go without a trace', asy
   t.deepEqual(tracesOf(id), []);
 });
 
+test.serial('clients outside are served by the nodes’ uplinks, not by their sockets', async (t) => {
+  const nodePort = 30080;
+  const service = `
+apiVersion: v1
+kind: Service
+metadata: { name: web }
+spec:
+  type: NodePort
+  ipFamilyPolicy: RequireDualStack
+  selector: { app: web }
+  ports: [{ port: 80, targetPort: http, nodePort: ${nodePort} }]
+`;
+  const manifests = [service, webPod('web-1', 'node-1')];
+  await withLab(t, { outsiders: 1, manifests }, async (lab) => {
+    const outsider = lab.outsider(1);
+    const { client, addresses } = outsider;
+    const { stdout } = await outsider.run(['cat', '/proc/self/cgroup']);
+    t.true(stdout.includes(`0::/${lab.id}\n`), stdout);
+    for (const agent of lab.agents) {
+      t.deepEqual(await servedDevices(agent), ['eth0 outward']);
+      for (const family of ['ipv4', 'ipv6'] as const) {
+        const host = agent.node.addresses[family];
+        const attempt = { host, port: nodePort };
+        await until(`${host} serves`, async () => (await client.call('connect', attempt)).peer);
+        const { byPod, seenAs } = await client.call('requests', { ...attempt, count: 5 });
+        t.deepEqual(byPod, { 'web-1': 5 });
+        // The only pod is on node-1.
+        t.deepEqual(seenAs, [agent.node.index === 1 ? addresses[family] : host]);
+      }
+    }
+  });
+});
+
 test.serial('a start that fails leaves nothing', async (t) => {
   if (!requireRoot(t)) return;
   const error = await t.throwsAsync(Lab.start({ agents: false, manifests: ['kind: Nonsense'] }));
@@ -185,6 +220,13 @@ async function withLab(
 function clusterIPsOf(lab: Lab, service: string): readonly string[] {
   const found = lab.store.get('Service', 'default', service);
   return (found && serviceSpec(found).clusterIPs) ?? [];
+}
+
+/** The devices whose packets the agent of a node serves, and as what. */
+async function servedDevices(agent: AgentProcess): Promise<string[]> {
+  const { stdout } = await agent.run('status', '-o', 'json');
+  const { devices } = (JSON.parse(stdout) as { agent: Status }).agent;
+  return devices.filter(({ attached }) => attached).map(({ name, role }) => `${name} ${role}`);
 }
 
 /** What is on the machine under a lab's name. */

@@ -13,12 +13,15 @@ export const DOWNLOAD_PATH = '/download';
 const BLOCK_SIZE = 1024 * 1024;
 const BLOCKS = 96;
 
+/** Bytes. */
+export const DOWNLOAD_SIZE = BLOCK_SIZE * BLOCKS;
+
 /** Sends it; the header `sha256` is that of the whole. */
 export function sendDownload(response: http.ServerResponse): void {
   const block = randomBytes(BLOCK_SIZE);
   const hash = createHash('sha256');
   for (let i = 0; i < BLOCKS; i++) hash.update(block);
-  response.setHeader('content-length', BLOCK_SIZE * BLOCKS);
+  response.setHeader('content-length', DOWNLOAD_SIZE);
   response.setHeader('sha256', hash.digest('hex'));
   const body = Readable.from(Array.from({ length: BLOCKS }, () => block));
   // A client that went away needs nothing.

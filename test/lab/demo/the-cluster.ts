@@ -18,6 +18,9 @@ export const theCluster: Chapter = {
       const names = pods.map((pod) => pod.metadata.name).join(', ');
       scene.output(`${name}  ${addresses.ipv4}  ${names}`);
     }
+    for (const { name, addresses } of lab.outsiders) {
+      scene.output(`${name}  ${addresses.ipv4}, no part of the cluster`);
+    }
     const [first] = lab.agents;
     if (!first) throw new Error('the lab runs without agents');
     for (const agent of lab.agents) {

@@ -2,10 +2,14 @@
 // The sample servers of the lab as processes: what they answer, and how they end.
 
 import { spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
+import { exchangeDatagrams } from '../../../lab/apps/datagram.ts';
+import { DOWNLOAD_SIZE, Download } from '../../../lab/apps/download.ts';
+import { request } from '../../../lab/apps/request.ts';
 import { until } from '../../../lab/until.ts';
 
 const QUOTE = fileURLToPath(new URL('../../../lab/apps/quote.ts', import.meta.url));
@@ -47,6 +51,51 @@ test('it says who it is; readiness can be switched', async (t) => {
   t.is(await status('/healthz/ready'), 503);
   await status('/healthz/ready', 'PUT');
   t.is(await status('/healthz/ready'), 200);
+});
+
+test('it says whom it sees', async (t) => {
+  const { url } = await start(t);
+  const { host } = new URL(url);
+  const { servedBy, peer, seenAs } = await request({
+    host: '127.0.0.1',
+    port: Number(new URL(url).port),
+  });
+  t.deepEqual([servedBy, peer], ['quote-1', host]);
+  t.regex(seenAs, /^127\.0\.0\.1:\d+$/);
+});
+
+test('a download is not faster than asked for, and whole', async (t) => {
+  const { url } = await start(t);
+  const target = { host: '127.0.0.1', port: Number(new URL(url).port) };
+  const download = new Download({ ...target, bytesPerSecond: 1_000_000 });
+  await until('it begins', () => download.bytes > 0, DEADLINE_MS);
+  t.true(download.bytes < DOWNLOAD_SIZE, 'a minute and a half long');
+  const { bytes, isWhole, errno, client, seenAs, servedBy } = await download.finish();
+  t.deepEqual([bytes, isWhole, errno, servedBy], [DOWNLOAD_SIZE, true, undefined, 'quote-1']);
+  t.is(client, seenAs);
+});
+
+test('a download that is cut off says so', async (t) => {
+  const { child, url } = await start(t);
+  const target = { host: '127.0.0.1', port: Number(new URL(url).port) };
+  const download = new Download({ ...target, bytesPerSecond: 1_000_000 });
+  await until('it begins', () => download.bytes > 0, DEADLINE_MS);
+  child.kill('SIGKILL');
+  const { isWhole, errno } = await download.finish();
+  t.deepEqual([isWhole, errno], [false, 'ECONNRESET']);
+});
+
+test('a datagram is answered, refused, or meets silence', async (t) => {
+  const server = createSocket('udp4');
+  t.teardown(() => server.close());
+  server.bind(0, '127.0.0.1');
+  await once(server, 'listening');
+  const target = { host: '127.0.0.1', port: server.address().port };
+  t.is((await exchangeDatagrams({ ...target, timeoutMs: 1 })).errno, 'ETIMEDOUT');
+  server.on('message', (_, { port, address }) => server.send('here', port, address));
+  t.is((await exchangeDatagrams({ ...target, timeoutMs: DEADLINE_MS })).errno, undefined);
+  const refused = { host: '127.0.0.1', port: await freePort(), timeoutMs: DEADLINE_MS };
+  t.is((await exchangeDatagrams(refused)).errno, 'ECONNREFUSED');
 });
 
 test('SIGTERM ends it', async (t) => {
