@@ -61,18 +61,21 @@ test.serial('a port that a clusterIP serves by another protocol is refused', asy
   }
 });
 
-test.serial('the port by which ping asks for its source is connected to, and no other', async (t) => {
-  if (!canMakeNodes(t)) return;
-  for (const { name, probe } of clients.all) {
-    for (const address of [WEB, `::ffff:${WEB}`, twinOf(WEB)]) {
-      const socket = await probe.open('udp', address.includes(':') ? 6 : 4);
-      t.is(await socket.connect(address, 1026), 'ECONNREFUSED', `${name}, ${address}`);
-      t.is(await socket.connect(address, 1025), '', `${name}, ${address}`);
-      t.is(await socket.sendTo([address, 1025]), 'ECONNREFUSED', `${name}, ${address}`);
-      await socket.close();
+test.serial(
+  'the port by which ping asks for its source is connected to, and no other',
+  async (t) => {
+    if (!canMakeNodes(t)) return;
+    for (const { name, probe } of clients.all) {
+      for (const address of [WEB, `::ffff:${WEB}`, twinOf(WEB)]) {
+        const socket = await probe.open('udp', address.includes(':') ? 6 : 4);
+        t.is(await socket.connect(address, 1026), 'ECONNREFUSED', `${name}, ${address}`);
+        t.is(await socket.connect(address, 1025), '', `${name}, ${address}`);
+        t.is(await socket.sendTo([address, 1025]), 'ECONNREFUSED', `${name}, ${address}`);
+        await socket.close();
+      }
     }
-  }
-});
+  },
+);
 
 test.serial('an address in a ServiceCIDR that no Service has leads nowhere', async (t) => {
   if (!canMakeNodes(t)) return;
