@@ -5,6 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
+import { findCgroupRoot } from '../../agent/sys/cgroup.ts';
 import { requireProgram } from '../helpers/requirements.ts';
 import { until } from '../lab/until.ts';
 import { kubeService, targetAt } from './kube-service.ts';
@@ -89,14 +90,14 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
     code: 1,
     says: ({ cgroup: c }) =>
       `signalbox: cannot use cgroup ${c}/none: ENOENT: no such file or directory, statfs '${c}/none'\n` +
-      `  name one below ${path.dirname(c)}\n`,
+      `  name one below ${findCgroupRoot()}\n`,
   },
   'a cgroup that is another folder': {
     args: (n) => agent({ ...where(n), cgroup: n.directory }),
     code: 1,
-    says: ({ directory, cgroup }) =>
+    says: ({ directory }) =>
       `signalbox: ${directory} is not a cgroup v2 directory\n` +
-      `  the hierarchy is mounted at ${path.dirname(cgroup)}\n`,
+      `  the hierarchy is mounted at ${findCgroupRoot()}\n`,
   },
   'a directory for pins outside of any BPF file system': {
     args: (n) => agent({ ...where(n), bpffs: `${n.directory}/pins` }),
