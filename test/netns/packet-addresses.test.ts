@@ -4,6 +4,7 @@
 // dialled one is not heard.
 
 import test from 'ava';
+import { TARGET_PORT } from './kube-service.ts';
 import { canMakeNodes } from './node-for-file.ts';
 import { packetNetworkForFile } from './packet-network.ts';
 import {
@@ -113,6 +114,19 @@ test.serial('one client port for several Services with one backend', async (t) =
     ...rows([1, SAME_LOCAL], servedBy(LOCAL, CLIENT)),
     ...rows([4, SAME_REMOTE], servedBy(REMOTE, NODE_IP)),
   ]);
+});
+
+test.serial('a pod is dialled directly, from ports that dial it as a backend too', async (t) => {
+  if (!canMakeNodes(t)) return;
+  const rows = Array.from({ length: 8 }, (_, i) => 40_001 + i).flatMap((sourcePort) =>
+    [
+      { way: { address: LOCAL, port: TARGET_PORT }, becomes: servedBy(LOCAL, CLIENT) },
+      { way: { address: REMOTE, port: TARGET_PORT }, becomes: servedBy(REMOTE, keeping(CLIENT)) },
+      ...nodePortsOf(1).map((way) => ({ way, becomes: servedBy(LOCAL, CLIENT) })),
+      ...nodePortsOf(4).map((way) => ({ way, becomes: servedBy(REMOTE, NODE_IP) })),
+    ].map(({ way, becomes }): Row => ({ ...way, source: CLIENT, sourcePort, becomes })),
+  );
+  await comeTo(t, network(), rows);
 });
 
 test.serial(

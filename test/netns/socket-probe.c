@@ -101,6 +101,15 @@ static void do_open(char **words, int count)
 	printf("{\"errno\":\"%s\",\"socket\":%d}\n", fd < 0 ? strerrorname_np(errno) : "", fd);
 }
 
+static void do_accept(int listener)
+{
+	struct timeval timeout = {.tv_sec = PATIENCE_SECONDS};
+	int fd = accept(listener, NULL, NULL);
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+	printf("{\"errno\":\"%s\",\"socket\":%d}\n", fd < 0 ? strerrorname_np(errno) : "", fd);
+}
+
 static void answer_address(int result, const union address *address)
 {
 	char text[64];
@@ -335,6 +344,10 @@ static void do_command(char **words, int count)
 	} else if (!strcmp(command, "bind")) {
 		length = parse_address(words[2], words[3], &address);
 		answer(bind(fd, &address.any, length));
+	} else if (!strcmp(command, "listen")) {
+		answer(listen(fd, 16));
+	} else if (!strcmp(command, "accept")) {
+		do_accept(fd);
 	} else if (!strcmp(command, "device")) {
 		answer(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, words[2], strlen(words[2])));
 	} else if (!strcmp(command, "send")) {

@@ -172,6 +172,17 @@ export class ProbeSocket {
     return this.#errno(`bind ${this.#fd} ${address} ${port}`);
   }
 
+  listen(): Promise<Errno> {
+    return this.#errno(`listen ${this.#fd}`);
+  }
+
+  /** @throws Error when nobody connects. */
+  async accept(): Promise<ProbeSocket> {
+    const { errno, socket } = await this.#probe.call(`accept ${this.#fd}`);
+    if (socket === undefined || socket < 0) throw new Error(`nothing accepted: ${errno}`);
+    return new ProbeSocket(this.#probe, socket);
+  }
+
   /** SO_BINDTODEVICE */
   bindToDevice(name: string): Promise<Errno> {
     return this.#errno(`device ${this.#fd} ${name}`);
