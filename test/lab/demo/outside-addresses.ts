@@ -45,6 +45,7 @@ async function external(scene: Scene): Promise<void> {
     const result = await scene.outsideRequests(1, target, SPREAD_COUNT);
     const isSpread = Object.keys(result.byPod).length === 4 && result.failures.length === 0;
     scene.expect(isSpread, formatCounts(result));
+    await expectPing(scene, EXTERNAL_IP);
     if (node === 1) continue;
     const from = scene.outsider(1).addresses.ipv4;
     expectAgreement(scene, await scene.explain(node, from, target, /^Frontend/), result);
