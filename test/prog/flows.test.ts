@@ -148,11 +148,14 @@ for (const [how, ends] of Object.entries({
       await node.serve(...web(p, [pod]));
       node.ingress(p.tcp('client:40000 > node:30080', 'SYN'));
       const [ofClient, ofBackend] = ends;
-      if (ofClient) node.ingress(p.tcp('client:40000 > node:30080', ofClient));
-      if (ofBackend) {
+      const end = () => {
+        if (ofClient) node.ingress(p.tcp('client:40000 > node:30080', ofClient));
+        if (!ofBackend) return;
         if (pod === 'localPod') node.egress(p.tcp('localPod:8080 > client:40000', ofBackend));
         else node.ingress(p.tcp('remotePod:8080 > node:61000', ofBackend));
-      }
+      };
+      const atFirst = node.flows();
+      end();
       const state = [
         ofClient === 'FIN ACK' && 'replied',
         ofClient === 'FIN ACK' && 'request_fin',
@@ -166,6 +169,10 @@ for (const [how, ends] of Object.entries({
           flow,
         );
       }
+      const { counts } = node.ingress(p.tcp('client:40000 > node:30080', 'SYN'));
+      t.true(counts.includes('flow_replaced'));
+      t.deepEqual(node.flows(), atFirst);
+      end();
       await node.serve(...web(p, ['secondLocalPod']));
       node.meets(t, 'ingress', p.tcp('client:40000 > node:30080', 'SYN'), {
         verdict: 'pass',
