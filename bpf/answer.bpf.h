@@ -63,6 +63,7 @@ static __always_inline int send_back(struct __sk_buff *skb, __u32 network, int i
 		if (bpf_skb_store_bytes(skb, 0, after, sizeof(after), 0))
 			return TC_ACT_SHOT;
 	}
+	skb->tc_index = is_egress ? 0 : TC_INDEX_DONE;
 	return bpf_redirect(skb->ifindex, is_egress ? BPF_F_INGRESS : 0);
 }
 

@@ -91,7 +91,17 @@ static __always_inline int flow_is_other(const struct flow_value *other, const s
 	       ip_port_equal(&other->destination, &key->source);
 }
 
-/* Takes both entries away; the other one only when it is of this flow. */
+/* Whether the flow has ended, and the backend keeps its ends from being used again. */
+static __always_inline int flow_is_in_time_wait(const struct flow_value *flow)
+{
+	return (flow->flags & (FLOW_ENDING | FLOW_REPLY_FIN_FIRST)) ==
+	       (FLOW_REQUEST_FIN | FLOW_REPLY_FIN | FLOW_REPLY_FIN_FIRST);
+}
+
+/*
+ * Takes both entries away; the other one only when it is of this flow. That of replies stays while
+ * the backend has the connection in TIME_WAIT, so that no other flow gets its port.
+ */
 __noinline int flow_forget(const struct flow_key *key, const struct flow_value *flow)
 {
 	const struct flow_value *other;
@@ -101,7 +111,8 @@ __noinline int flow_forget(const struct flow_key *key, const struct flow_value *
 		return 0;
 	other_key = flow_other_key(key, flow);
 	other = bpf_map_lookup_elem(&flows, &other_key);
-	if (other && flow_is_other(other, key))
+	if (other && flow_is_other(other, key) &&
+	    !((flow->flags & FLOW_REQUEST) && flow_is_in_time_wait(flow)))
 		bpf_map_delete_elem(&flows, &other_key);
 	bpf_map_delete_elem(&flows, key);
 	return 0;
@@ -154,8 +165,14 @@ __noinline int flow_use(const struct packet *packet, struct flow_value *entry,
 		struct flow_value *other = bpf_map_lookup_elem(&flows, &key);
 
 		if (other && !flow_is_other(other, &packet->tuple)) {
-			/* The flow was over, and another one has its place at the backend. */
-			bpf_map_delete_elem(&flows, &packet->tuple);
+			/*
+			 * The flow was over, and another one has its place at the backend. At the
+			 * client it may: what a backend keeps in TIME_WAIT stays noted.
+			 */
+			if (flow->flags & FLOW_REQUEST)
+				bpf_map_delete_elem(&flows, &packet->tuple);
+		} else if (!other && !(flow->flags & FLOW_REQUEST) && flow_is_in_time_wait(flow)) {
+			return 0;
 		} else if (other) {
 			other->last_used_ns = now_ns;
 			if (news)

@@ -22,6 +22,12 @@
 #include "packet.bpf.h"
 #include <bpf/bpf_helpers.h>
 
+/*
+ * In skb->tc_index of packets that a program has redirected: at egress there is nothing left to do.
+ * Since 6.3 the kernel itself has no use for that field (sch_dsmark and cls_tcindex were removed).
+ */
+#define TC_INDEX_DONE 0x5b0c
+
 static __always_inline int drop(enum packet_outcome why)
 {
 	count(why);
@@ -107,6 +113,7 @@ __noinline int forward(struct __sk_buff *skb, const struct packet *packet,
 		    packet_rewrite(skb, packet, &flow->source, &flow->destination))
 			return drop(PACKET_DROPPED_CANNOT_REWRITE);
 		count(is_request ? PACKET_REQUEST_REDIRECTED : PACKET_REPLY_REDIRECTED);
+		skb->tc_index = TC_INDEX_DONE;
 		return ip_redirect(&fib);
 	}
 	middle = is_request ? packet->tuple.source : flow->destination;

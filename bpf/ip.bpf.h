@@ -317,6 +317,41 @@ static __always_inline int ipv6_load(struct __sk_buff *skb, __u32 network, struc
 	return 0;
 }
 
+/*
+ * Reads the IP header of a whole packet that has nothing between it and what it carries. Returns
+ * where that begins; NULL for any other packet, or when the header is not all between `data` and
+ * `end`.
+ */
+static __always_inline void *ip_load_plain(void *data, void *end, const __u32 network,
+					   enum ip_family family, struct packet *packet)
+{
+	const struct iphdr *ipv4 = data + network;
+	const struct ipv6hdr *ipv6 = data + network;
+
+	packet->family = family;
+	packet->network = network;
+	if (family == FAMILY_IPV4) {
+		if ((void *)(ipv4 + 1) > end || *(const __u8 *)ipv4 != 0x45 ||
+		    (ipv4->frag_off & bpf_htons(0x3fff)))
+			return NULL;
+		packet->transport = network + sizeof(*ipv4);
+		packet->hops = ipv4->ttl;
+		packet->fragment_id = ipv4->id;
+		packet->tuple.source.address = ip_from_v4(ipv4->saddr);
+		packet->tuple.destination.address = ip_from_v4(ipv4->daddr);
+		packet->tuple.protocol = ipv4->protocol;
+		return (void *)(ipv4 + 1);
+	}
+	if ((void *)(ipv6 + 1) > end || ipv6->version != 6)
+		return NULL;
+	packet->transport = network + sizeof(*ipv6);
+	packet->hops = ipv6->hop_limit;
+	packet->tuple.source.address = ip_from_v6(&ipv6->saddr);
+	packet->tuple.destination.address = ip_from_v6(&ipv6->daddr);
+	packet->tuple.protocol = ipv6->nexthdr;
+	return (void *)(ipv6 + 1);
+}
+
 /* Reads the IP header at `network`. Returns whether there is one. */
 static __always_inline int ip_load(struct __sk_buff *skb, __u32 network, enum ip_family family,
 				   struct packet *packet)

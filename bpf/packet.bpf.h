@@ -94,6 +94,31 @@ static __always_inline int packet_load_transport(struct __sk_buff *skb, struct p
 				   sizeof(packet->tcp_flags));
 }
 
+/*
+ * Does all of packet_load() and packet_load_transport() for most packets: whole ones of TCP or UDP
+ * whose headers have no options and lie together. Returns whether this is one.
+ */
+static __always_inline int packet_load_plain(struct __sk_buff *skb, const __u32 network,
+					     enum ip_family family, struct packet *packet)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	const struct udphdr *udp = ip_load_plain(data, end, network, family, packet);
+	const struct tcphdr *tcp = (void *)udp;
+
+	if (!udp)
+		return 0;
+	if (packet->tuple.protocol == IPPROTO_TCP) {
+		if ((void *)(tcp + 1) > end)
+			return 0;
+		packet->tcp_flags = ((const __u8 *)tcp)[TCP_FLAGS_OFFSET];
+	} else if (packet->tuple.protocol != IPPROTO_UDP || (void *)(udp + 1) > end) {
+		return 0;
+	}
+	packet->tuple.source.port = udp->source;
+	packet->tuple.destination.port = udp->dest;
+	return 1;
+}
+
 static __always_inline struct fragment_key fragment_of(const struct packet *packet)
 {
 	return (struct fragment_key){

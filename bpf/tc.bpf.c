@@ -46,7 +46,11 @@ static __always_inline int load(struct __sk_buff *skb, __u32 network, struct pac
 {
 	enum ip_family family;
 
-	if (!ip_family_of(skb, &family) || !packet_load(skb, network, family, packet))
+	if (!ip_family_of(skb, &family))
+		return 0;
+	if (packet_load_plain(skb, network, family, packet))
+		return 1;
+	if (!packet_load(skb, network, family, packet))
 		return 0;
 	if (is_icmp(packet))
 		return 1;
@@ -86,12 +90,15 @@ static __always_inline int on_ingress(struct __sk_buff *skb, __u32 network)
 	int is_replaced = 0;
 	__u64 now_ns;
 
+	/* Of another network namespace, whose packets may come here by a virtual device. */
+	if (skb->tc_index == TC_INDEX_DONE)
+		skb->tc_index = 0;
 	if (!is_ours(skb, 0) || !load(skb, network, &packet))
 		return pass(PACKET_PASSED);
 	if (is_icmp(&packet))
 		return on_icmp(skb, &packet, 0);
-	now_ns = bpf_ktime_get_coarse_ns();
 	entry = flow_find(&packet, 0, &flow);
+	now_ns = entry ? bpf_ktime_get_coarse_ns() : 0;
 	if (entry &&
 	    (flow.flags & FLOW_REQUEST ? !flow_goes_on(&packet, &flow, now_ns)
 				       : flow_is_over(&flow, packet.tuple.protocol, now_ns))) {
@@ -136,13 +143,19 @@ static __always_inline int on_egress(struct __sk_buff *skb, __u32 network)
 	struct packet packet = {};
 	__u64 now_ns;
 
+	if (skb->tc_index == TC_INDEX_DONE) {
+		skb->tc_index = 0;
+		return TC_ACT_UNSPEC;
+	}
 	if (!is_ours(skb, 1) || !load(skb, network, &packet))
 		return pass(PACKET_PASSED);
 	if (is_icmp(&packet))
 		return on_icmp(skb, &packet, 1);
-	now_ns = bpf_ktime_get_coarse_ns();
 	entry = flow_find(&packet, 1, &flow);
-	if (!entry || flow_is_over(&flow, packet.tuple.protocol, now_ns))
+	if (!entry)
+		return pass(PACKET_PASSED);
+	now_ns = bpf_ktime_get_coarse_ns();
+	if (flow_is_over(&flow, packet.tuple.protocol, now_ns))
 		return pass(PACKET_PASSED);
 	flow_use(&packet, entry, &flow, now_ns);
 	note_fragment(&packet);
