@@ -20,6 +20,9 @@ const BACKENDS: readonly [number: number, backend: string, seen: string][] = [
 ];
 const EMPTY = 3;
 
+/** Datagrams, at a change. */
+const MAY_BE_LOST = 2;
+
 type Way = 'tcx' | 'clsact';
 
 const network = packetNetworkForFile(test, {}, async ({ node }) => {
@@ -61,7 +64,12 @@ for (const to of ['tcx', 'clsact'] as const) {
       ({ target, landed }) =>
         inIpv4Words(landed.split(' ')[0] ?? '') !== targetAt(`${targets[target]?.backend}`),
     );
-    t.deepEqual(failed, []);
+    const [datagrams, streams] = [true, false].map((isUdp) =>
+      failed.filter(({ target }) => (targets[target]?.kind === 'udp') === isUdp),
+    );
+    t.deepEqual(streams, []);
+    // While both are attached a datagram may be translated twice, and its answer once.
+    t.true(Number(datagrams?.length) <= MAY_BE_LOST, JSON.stringify(datagrams));
     t.deepEqual(await attached(), [to]);
     await serves(t);
   });
