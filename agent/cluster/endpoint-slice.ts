@@ -6,6 +6,7 @@
 import { familyOf, type IpAddress, type IpFamily, parseAddress } from '../model/address.ts';
 import type { Parsed } from '../model/cluster-state.ts';
 import type { EndpointPortSpec, EndpointSliceSpec, EndpointSpec } from '../model/objects.ts';
+import { readWeight } from './annotations.ts';
 import { intern, internList } from './intern.ts';
 import {
   attempt,
@@ -56,11 +57,13 @@ export function parseEndpointSlice(json: unknown): Parsed<EndpointSliceSpec> {
         error.putInside('endpoints');
         onError(error);
       });
+    const weight = readWeight(object, onError);
     const spec: EndpointSliceSpec = {
       namespace: metadata.namespace,
       name: metadata.name,
       serviceName,
       addressType,
+      ...(weight === undefined ? {} : { weight }),
       ports: each(object, 'ports', readPort),
       endpoints: each(object, 'endpoints', readItem, onError),
     };

@@ -57,6 +57,20 @@ export function hasLabel(metadata: ObjectMetadata, label: string): boolean {
   return Object.hasOwn(metadata.labels, label);
 }
 
+/**
+ * The value of an annotation; undefined when it is not there.
+ *
+ * @throws FieldError when it is no text, or what is around it makes no sense.
+ */
+export function annotationText(object: JsonObject, annotation: string): string | undefined {
+  return within('metadata', () => {
+    const annotations = optionalObjectField(objectField(object, 'metadata'), 'annotations');
+    return within('annotations', () =>
+      Object.hasOwn(annotations, annotation) ? optionalText(annotations, annotation) : undefined,
+    );
+  });
+}
+
 /** The value of a label; undefined when it is not there. @throws FieldError when it is no text. */
 export function labelText(metadata: ObjectMetadata, label: string): string | undefined {
   return within('metadata', () =>

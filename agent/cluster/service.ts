@@ -6,6 +6,7 @@
 import { type IpAddress, parseAddress } from '../model/address.ts';
 import type { Parsed } from '../model/cluster-state.ts';
 import type { ServiceSpec } from '../model/objects.ts';
+import { readBalancing } from './annotations.ts';
 import { type ClusterIpText, clusterIpTexts, readClusterIps } from './cluster-ips.ts';
 import { requireDnsLabel } from './dns-label.ts';
 import {
@@ -86,6 +87,7 @@ function readService(
     error.putInside('spec');
     errors.push(error);
   };
+  const balancing = readBalancing(object, onError);
   const loadBalancerIPs = readLoadBalancerIps(object, onError);
   const service = within('spec', () => ({
     namespace,
@@ -98,6 +100,7 @@ function readService(
     internalTrafficPolicy: readInternalPolicy(spec, inSpec),
     externalTrafficPolicy: readExternalPolicy(spec, inSpec),
     affinityTimeoutSeconds: readAffinity(spec, inSpec),
+    balancing,
     ports: readServicePorts(spec, inSpec),
   }));
   return parsedWithout(service, errors);

@@ -5,9 +5,15 @@
 import type { IpAddress } from '../model/address.ts';
 import type { Candidate, TopologyMode } from '../model/endpoint-selection.ts';
 import { isLocal } from '../model/endpoint-selection.ts';
-import type { DialledFrontend, Explanation, Verdict } from '../model/explanation.ts';
+import {
+  type DialledFrontend,
+  type Explanation,
+  isAddress,
+  type Verdict,
+} from '../model/explanation.ts';
 import type { NodeFacts, Origin } from '../model/node-facts.ts';
-import type { TrafficPolicy } from '../model/objects.ts';
+import type { Balancing, TrafficPolicy } from '../model/objects.ts';
+import { type SeenClient, seenClient } from '../model/seen-client.ts';
 import type { Backend } from '../model/service-port.ts';
 import { formatDestination } from './explain-query.ts';
 import { exclusionPhrase, hints, reasonSentence } from './explain-words.ts';
@@ -19,6 +25,10 @@ export interface AnswerBackend {
   readonly node: string | null;
   readonly zone: string | null;
   readonly local: boolean;
+  /** Its share, against those of the others. */
+  readonly weight: number;
+  /** What it sees as its client's address: the client's own, or one of this node. */
+  readonly sees: SeenClient;
 }
 
 export interface Answer {
@@ -36,6 +46,8 @@ export interface Answer {
   /** Not bound by externalTrafficPolicy Local. */
   readonly shortCircuit: boolean;
   readonly topology: TopologyMode;
+  /** How a backend is picked, and from how many slots: of a Maglev table more than there are backends. */
+  readonly balancing: { readonly type: Balancing; readonly slots: number } | null;
   /** Empty unless the verdict is forward. */
   readonly backends: readonly AnswerBackend[];
   readonly excluded: readonly {
@@ -43,7 +55,7 @@ export interface Answer {
     readonly port: number;
     readonly reason: string;
   }[];
-  /** Whether the backend sees an address of the node in place of the client's. */
+  /** Whether kube-proxy's rules put an address of the node in place of the client's; `sees` has what happens here. */
   readonly snat: boolean;
   readonly affinity: { readonly type: 'ClientIP'; readonly timeoutSeconds: number } | null;
   /** One sentence. */
@@ -60,8 +72,8 @@ export interface Answer {
 export interface KernelAnswer {
   readonly agrees: boolean;
   /**
-   * Whether a program acts on such a connection: those on sockets do, on TCP and UDP of clients on this node.
-   * False: the tables hold the answer, and nobody reads it.
+   * Whether a program acts on such a connection: those on sockets do, on TCP and UDP of clients on this node, those on
+   * devices on all that comes from outside. False: the tables hold the answer, and nobody reads it.
    */
   readonly hasProgram: boolean;
   /** What is otherwise in the kernel, a line each. */
@@ -90,7 +102,8 @@ export function answerOf(explanation: Explanation, node: NodeFacts): Answer {
     policy: explanation.policy ?? null,
     shortCircuit: explanation.isShortCircuit,
     topology: explanation.topology,
-    backends: explanation.backends.map((backend) => backendOf(backend, node)),
+    balancing: explanation.balancing ?? null,
+    backends: explanation.backends.map((backend) => backendOf(backend, explanation, node)),
     excluded: excluded.map((one) => ({
       ...one.candidate.backend,
       reason: exclusionPhrase(one, explanation, node),
@@ -105,14 +118,20 @@ export function answerOf(explanation: Explanation, node: NodeFacts): Answer {
   };
 }
 
-function backendOf(candidate: Candidate, node: NodeFacts): AnswerBackend {
-  const { backend, endpoint } = candidate;
+function backendOf(
+  candidate: Candidate,
+  { query: { from }, origin }: Explanation,
+  node: NodeFacts,
+): AnswerBackend {
+  const { backend, endpoint, weight } = candidate;
   return {
     address: backend.address,
     port: backend.port,
     node: endpoint.nodeName ?? null,
     zone: endpoint.zone ?? null,
     local: isLocal(candidate, node),
+    weight,
+    sees: seenClient(origin, isAddress(from) ? from : undefined, candidate, node),
   };
 }
 

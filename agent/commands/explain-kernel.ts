@@ -11,7 +11,8 @@ import {
 } from '../model/address.ts';
 import { isAddress, isOfOneFamily, type Query, type Verdict } from '../model/explanation.ts';
 import type { Origin } from '../model/node-facts.ts';
-import type { Backend, FrontendKind } from '../model/service-port.ts';
+import type { Balancing } from '../model/objects.ts';
+import { type Backend, distinctBackends, type FrontendKind } from '../model/service-port.ts';
 import { frontendEntryKey, frontendKindOf, servicePortOf } from '../reconcile/entries.ts';
 import type { Tables } from '../sys/datapath.ts';
 import { KernelMap } from '../sys/kernel-map.ts';
@@ -55,6 +56,10 @@ export interface KernelDecision {
   readonly kind: FrontendKind | undefined;
   /** 0: none. */
   readonly affinityTimeoutSeconds: number;
+  readonly balancing: Balancing;
+  /** More than there are backends where these have places in a Maglev table. */
+  readonly slots: number;
+  /** Each once. */
   readonly backends: readonly Backend[];
 }
 
@@ -102,6 +107,7 @@ export function compareWithKernel(answer: Answer, kernel: KernelDecision): Kerne
         )
       : []),
     ...backendDifferences(backends, answer.backends),
+    ...balancingDifferences(answer, kernel),
   ];
   return {
     agrees: !differences.length,
@@ -113,9 +119,9 @@ export function compareWithKernel(answer: Answer, kernel: KernelDecision): Kerne
   };
 }
 
-/** What passes is left alone, which takes no program. */
+/** What passes is left alone, which takes no program; packets from outside meet one whatever their protocol. */
 function hasProgram({ verdict, origin, to }: Answer): boolean {
-  return verdict === 'pass' || (origin !== 'external' && !to.startsWith('sctp/'));
+  return verdict === 'pass' || origin === 'external' || !to.startsWith('sctp/');
 }
 
 /** Loopback is the node's own in its own network namespace alone: there the origin is the host. */
@@ -136,7 +142,8 @@ function decide(
   const { servicePortId, flags, affinityTimeoutSeconds } = frontend;
   const name = tables.servicePorts.get(servicePortId);
   const isOutside = origin === 'external';
-  const backends = slotsOf(tables, isOutside ? frontend.outside : frontend.inside);
+  const slots = slotsOf(tables, isOutside ? frontend.outside : frontend.inside);
+  const backends = distinctBackends(slots);
   const drops = isOutside ? FrontendFlags.DROPS_OUTSIDE : FrontendFlags.DROPS_INSIDE;
   const onEmpty = flags & drops ? 'drop' : 'reject';
   const isAllowed =
@@ -147,6 +154,8 @@ function decide(
     service: name && servicePortOf(name)?.service,
     kind: frontendKindOf(frontend.kind),
     affinityTimeoutSeconds,
+    balancing: flags & FrontendFlags.MAGLEV ? 'maglev' : 'random',
+    slots: verdict === 'forward' ? slots.length : 0,
     backends: verdict === 'forward' ? backends : [],
   };
 }
@@ -175,7 +184,15 @@ function slotsOf(tables: LookupTables, { first, count }: SlotRun): Backend[] {
 }
 
 function nothing(verdict: Verdict): KernelDecision {
-  return { verdict, service: undefined, kind: undefined, affinityTimeoutSeconds: 0, backends: [] };
+  return {
+    verdict,
+    service: undefined,
+    kind: undefined,
+    affinityTimeoutSeconds: 0,
+    balancing: 'random',
+    slots: 0,
+    backends: [],
+  };
 }
 
 function difference(
@@ -184,6 +201,15 @@ function difference(
   expected: string | number,
 ): readonly string[] {
   return found === expected ? [] : [`its ${what} is ${found}, not ${expected}`];
+}
+
+/** Where the backends are the same: else it is one of theirs. */
+function balancingDifferences({ balancing, backends }: Answer, kernel: KernelDecision): string[] {
+  if (!balancing || backendDifferences(kernel.backends, backends).length) return [];
+  return [
+    ...difference('balancing', kernel.balancing, balancing.type),
+    ...difference('number of slots', kernel.slots, balancing.slots),
+  ];
 }
 
 function backendDifferences(found: readonly Backend[], expected: readonly Backend[]): string[] {

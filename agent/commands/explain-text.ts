@@ -33,15 +33,7 @@ export function answerText(answer: Answer, style: Style): string {
   const blocks = [
     headline(answer, style),
     facts(answer).join('\n'),
-    table(
-      ['BACKEND', 'NODE', 'ZONE', 'LOCAL'],
-      answer.backends.map((backend) => [
-        endpointText(backend),
-        backend.node ?? '-',
-        backend.zone ?? '-',
-        backend.local ? 'yes' : 'no',
-      ]),
-    ),
+    backendTable(answer.backends),
     table(
       ['LEFT OUT', 'WHY'],
       answer.excluded.map((one) => [endpointText(one), one.reason]),
@@ -57,6 +49,21 @@ export function answerLine({ from, to, verdict, reason, kernel }: Answer, style:
     ? ` Kernel: ${kernel.differences.join(', ')}.`
     : '';
   return `${style(VERDICT_COLOURS[verdict], verdict.padEnd(7))} ${from} ${to}  ${reason}${differences}`;
+}
+
+/** Weights only where they say something. */
+function backendTable(backends: readonly AnswerBackend[]): string {
+  const areWeighted = backends.some(({ weight }) => weight !== backends[0]?.weight);
+  return table(
+    ['BACKEND', 'NODE', 'ZONE', 'LOCAL', ...(areWeighted ? ['WEIGHT'] : [])],
+    backends.map((backend) => [
+      endpointText(backend),
+      backend.node ?? '-',
+      backend.zone ?? '-',
+      backend.local ? 'yes' : 'no',
+      ...(areWeighted ? [String(backend.weight)] : []),
+    ]),
+  );
 }
 
 function headline(answer: Answer, style: Style): string {
@@ -82,6 +89,7 @@ function facts(answer: Answer): string[] {
     ...(frontend === null ? [] : [line('Frontend', frontendText(frontend))]),
     ...(frontend === null ? [] : [line('Policy', policyText(answer, frontend.kind))]),
     ...(affinity ? [line('Affinity', `${affinity.type}, for ${affinity.timeoutSeconds} s`)] : []),
+    ...(answer.balancing ? [line('Balancing', balancingText(answer.balancing, answer))] : []),
     ...(verdict === 'forward' ? [line('SNAT', snatText(answer))] : []),
     ...(answer.kernel ? kernelLines(answer.kernel) : []),
   ];
@@ -89,12 +97,7 @@ function facts(answer: Answer): string[] {
 
 function kernelLines({ agrees, hasProgram, differences }: KernelAnswer): string[] {
   if (agrees && !hasProgram) {
-    return [
-      line(
-        'Kernel',
-        'holds the same, but no program acts yet on what is not a TCP or UDP socket of this node',
-      ),
-    ];
+    return [line('Kernel', 'holds the same, but no program acts on SCTP sockets of this node')];
   }
   if (agrees) return [line('Kernel', 'does the same')];
   return [
@@ -128,6 +131,21 @@ function policyText({ policy, shortCircuit, topology }: Answer, kind: string): s
   ].join(', ');
 }
 
+/** A place of a Maglev table is found by the hash of a packet's connection; a socket takes any. */
+function balancingText(
+  { type, slots }: NonNullable<Answer['balancing']>,
+  { origin, backends }: Answer,
+): string {
+  const isTable = slots !== backends.length;
+  if (type === 'maglev' && origin === 'external') {
+    return isTable
+      ? `Maglev, by the hash of the connection in a table of ${slots} places`
+      : 'Maglev, of one backend';
+  }
+  if (type === 'maglev') return 'at random: Maglev is for packets from outside';
+  return isTable ? 'at random, by weight' : 'at random';
+}
+
 const SNAT_REASONS: Readonly<Record<`snat-${Masquerade}`, string>> = {
   'snat-hairpin': 'the client is the backend itself',
   'snat-masquerade-all': 'all traffic to clusterIPs is masqueraded',
@@ -136,15 +154,22 @@ const SNAT_REASONS: Readonly<Record<`snat-${Masquerade}`, string>> = {
   'snat-from-this-node': 'the client is this node itself',
 };
 
-/** Sockets on this node keep their own address whatever the rules for packets say (semantics 1.7). */
-function snatText({ snat, codes, origin }: Answer): string {
-  if (!snat) return 'no, the backend sees the client’s own address';
+/** What happens here, and where kube-proxy's rules say otherwise (semantics 1.7). */
+function snatText({ snat, codes, origin, backends }: Answer): string {
   const reasons = Object.entries(SNAT_REASONS).flatMap(([code, reason]) =>
     codes.includes(code) ? reason : [],
   );
-  return origin === 'external'
-    ? `yes, the backend sees an address of the node: ${reasons}`
-    : `of packets, not of sockets on this node: ${reasons}`;
+  if (origin !== 'external') {
+    return snat
+      ? `of packets, not of sockets on this node: ${reasons}`
+      : 'no, the backend sees the client’s own address';
+  }
+  const seen = new Set(backends.map(({ sees }) => sees));
+  if (!seen.has('client')) return 'yes, the backend sees an address of this node';
+  const keptByUs = snat ? `; kube-proxy would replace it: ${reasons}` : '';
+  return seen.has('node')
+    ? `a backend on this node sees the client’s own address, another one an address of this node${keptByUs}`
+    : `no, the backend sees the client’s own address${keptByUs}`;
 }
 
 function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {

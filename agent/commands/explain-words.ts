@@ -32,6 +32,8 @@ export function exclusionPhrase(
       return isLocal
         ? 'terminating, and others on this node are ready'
         : 'terminating, and others are ready';
+    case 'weight 0':
+      return 'its weight is 0, and others have some';
     case 'on another node':
       return `on ${nodeName ?? 'no known node'}, and ${policyName(explanation)} is Local`;
     case 'hinted to other nodes':
@@ -272,6 +274,7 @@ const COUNTED: Readonly<Record<Exclusion, readonly [one: string, many: string]>>
   'not ready': ['is not ready', 'are not ready'],
   'not serving': ['no longer serves', 'no longer serve'],
   terminating: ['is terminating', 'are terminating'],
+  'weight 0': ['has no weight', 'have no weight'],
   'on another node': ['is on another node', 'are on other nodes'],
   'hinted to other nodes': ['is hinted to another node', 'are hinted to other nodes'],
   'hinted to other zones': ['is hinted to another zone', 'are hinted to other zones'],

@@ -3,9 +3,11 @@
 // the reading of the tables.
 
 import { familyOf, formatEndpoint } from '../model/address.ts';
+import type { Balancing } from '../model/objects.ts';
 import {
   type Backend,
   backendKey,
+  distinctBackends,
   type Frontend,
   type FrontendKind,
   isDialled,
@@ -23,13 +25,17 @@ export interface FrontendView {
   readonly kind: FrontendKind | undefined;
   readonly affinityTimeoutSeconds: number;
   readonly isRestricted: boolean;
+  readonly balancing: Balancing;
   readonly inside: RouteView;
   readonly outside: RouteView;
 }
 
 /** Where a frontend leads clients inside the cluster, or the others. */
 export interface RouteView {
+  /** Each once. */
   readonly backends: readonly Backend[];
+  /** More than there are backends where these are the places of a Maglev table. */
+  readonly slots: number;
   /** What clients meet when there is no backend, as `explain` calls it. */
   readonly onEmpty: 'reject' | 'drop';
 }
@@ -43,7 +49,8 @@ export function frontendViews(tables: KernelTables): FrontendView[] {
   const slots = tables.slots.read();
   const names = new Map(tables.servicePorts.entries());
   const route = ({ first, count }: SlotRun, drops: number): RouteView => ({
-    backends: slots.slice(first, first + count),
+    backends: distinctBackends(slots.slice(first, first + count)),
+    slots: count,
     onEmpty: drops ? 'drop' : 'reject',
   });
   const views = frontends.flatMap(([key, value]): FrontendView[] => {
@@ -59,6 +66,7 @@ export function frontendViews(tables: KernelTables): FrontendView[] {
         kind: frontendKindOf(value.kind),
         affinityTimeoutSeconds,
         isRestricted: (flags & FrontendFlags.RESTRICTED) !== 0,
+        balancing: flags & FrontendFlags.MAGLEV ? 'maglev' : 'random',
         inside: route(value.inside, flags & FrontendFlags.DROPS_INSIDE),
         outside: route(value.outside, flags & FrontendFlags.DROPS_OUTSIDE),
       },

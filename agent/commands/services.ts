@@ -21,10 +21,14 @@ export function command(): Command {
       service: servicePort?.service ?? null,
       servicePort: servicePort?.portName ?? null,
       ...view,
-      inside: { backends: inside.backends.length, onEmpty: inside.onEmpty },
-      outside: { backends: outside.backends.length, onEmpty: outside.onEmpty },
+      inside: routeJson(inside),
+      outside: routeJson(outside),
     }),
   });
+}
+
+function routeJson({ backends, slots, onEmpty }: RouteView) {
+  return { backends: backends.length, slots, onEmpty };
 }
 
 function countCell({ backends, onEmpty }: RouteView): string {

@@ -25,6 +25,8 @@ export interface NodeTraits {
 export interface Candidate {
   readonly backend: Backend;
   readonly endpoint: EndpointSpec;
+  /** Its share, against those of the others; 0: nothing new, while another has some. */
+  readonly weight: number;
 }
 
 export interface Candidates {
@@ -61,6 +63,7 @@ export type Exclusion =
   | 'not ready'
   | 'not serving'
   | 'terminating'
+  | 'weight 0'
   | 'on another node'
   | 'hinted to other nodes'
   | 'hinted to other zones';
@@ -91,9 +94,10 @@ export function candidates(
         const candidate = {
           backend: { address: endpoint.address, port: endpointPort.port },
           endpoint,
+          weight: slice.weight ?? DEFAULT_WEIGHT,
         };
         const known = found.get(id);
-        const isBetter = !known || isPreferred(endpoint, known.endpoint);
+        const isBetter = !known || isPreferred(candidate, known);
         if (known) duplicates.push(isBetter ? known : candidate);
         if (isBetter) found.set(id, candidate);
       }
@@ -101,6 +105,14 @@ export function candidates(
   }
   const sorted = [...found].sort(([a], [b]) => (a < b ? -1 : 1));
   return { found: sorted.map(([, candidate]) => candidate), duplicates };
+}
+
+const DEFAULT_WEIGHT = 1;
+
+/** Where nothing has any weight, all are alike. */
+function withWeight(candidates: readonly Candidate[]): readonly Candidate[] {
+  const weighty = candidates.filter(({ weight }) => weight > 0);
+  return weighty.length ? weighty : candidates;
 }
 
 /** The lists of `found` for a node. */
@@ -114,10 +126,10 @@ export function select(found: readonly Candidate[], node: NodeTraits): Selection
     topology,
     usable,
     // Without a ready endpoint there is no topology, and nothing is narrowed.
-    cluster: usable.filter((candidate) => isHinted(candidate, topology, node)),
-    local: localReady.length
-      ? localReady
-      : lastResort.filter((candidate) => isLocal(candidate, node)),
+    cluster: withWeight(usable.filter((candidate) => isHinted(candidate, topology, node))),
+    local: withWeight(
+      localReady.length ? localReady : lastResort.filter((candidate) => isLocal(candidate, node)),
+    ),
     hasAny: usable.length > 0,
   };
 }
@@ -149,9 +161,11 @@ function exclusionOf(
   const { endpoint } = candidate;
   if (list === 'local' && !isLocal(candidate, node)) return 'on another node';
   if (endpoint.ready) {
+    if (list === 'local' || isHinted(candidate, selection.topology, node)) return 'weight 0';
     return selection.topology === 'node' ? 'hinted to other nodes' : 'hinted to other zones';
   }
-  if (isLastResort(endpoint)) return 'terminating';
+  if (isLastResort(endpoint))
+    return selection[list][0]?.endpoint.ready ? 'terminating' : 'weight 0';
   return endpoint.terminating ? 'not serving' : 'not ready';
 }
 
@@ -185,12 +199,14 @@ function hintsOf(endpoint: EndpointSpec, mode: 'node' | 'zone'): readonly string
 }
 
 /** Of two that are as useful, either will do, but always the same. */
-function isPreferred(a: EndpointSpec, b: EndpointSpec): boolean {
-  return rank(a) === rank(b) ? placeText(a) < placeText(b) : rank(a) > rank(b);
+function isPreferred(a: Candidate, b: Candidate): boolean {
+  const [rankA, rankB] = [rank(a.endpoint), rank(b.endpoint)];
+  return rankA === rankB ? placeText(a) < placeText(b) : rankA > rankB;
 }
 
-function placeText({ nodeName, zone, nodeHints, zoneHints }: EndpointSpec): string {
-  return JSON.stringify([nodeName, zone, nodeHints, zoneHints]);
+function placeText({ endpoint, weight }: Candidate): string {
+  const { nodeName, zone, nodeHints, zoneHints } = endpoint;
+  return JSON.stringify([nodeName, zone, nodeHints, zoneHints, weight]);
 }
 
 function rank({ ready, serving, terminating }: EndpointSpec): number {

@@ -35,6 +35,7 @@ import {
 } from './node-facts.ts';
 import type { TrafficPolicy } from './objects.ts';
 import { policyOf, type Route } from './resolve.ts';
+import { slotCount } from './run-content.ts';
 
 /** The client's address as rules see it: the node's is its node IP. undefined: not known. */
 type Source = IpAddress | undefined;
@@ -130,6 +131,9 @@ export class Explainer {
         isServed && kind !== 'clusterIP' && policy === 'Local' && route.list === 'cluster',
       topology: route.list === 'cluster' ? selected.selection.topology : 'none',
       isLastResort: isServed && backends.every(({ endpoint }) => !endpoint.ready),
+      balancing: isServed
+        ? { type: service.spec.balancing, slots: slotCount(route, service.spec.balancing) }
+        : undefined,
       backends,
       // Where nothing serves anywhere, that is the reason, not where it is.
       excluded: selected.excludedFrom(cause === 'no-endpoints' ? 'cluster' : route.list),
@@ -225,6 +229,7 @@ function undecided(query: Query, origin: Origin, cause: Cause): Explanation {
     isShortCircuit: false,
     topology: 'none',
     isLastResort: false,
+    balancing: undefined,
     backends: [],
     excluded: [],
     masquerade: undefined,

@@ -6,7 +6,7 @@ import { familyOf, type IpAddress, type IpFamily, type IpPrefix } from './addres
 import type { SkippedObject } from './cluster-state.ts';
 import type { Candidate, EndpointList, Excluded, TopologyMode } from './endpoint-selection.ts';
 import type { Origin } from './node-facts.ts';
-import type { EndpointPortSpec, ObjectKey, Protocol, TrafficPolicy } from './objects.ts';
+import type { Balancing, EndpointPortSpec, ObjectKey, Protocol, TrafficPolicy } from './objects.ts';
 import type { DialledKind, ServicePort } from './service-port.ts';
 
 export interface Query {
@@ -165,7 +165,9 @@ export interface Explanation {
   readonly topology: TopologyMode;
   /** Nothing is ready: the backends serve while they terminate. */
   readonly isLastResort: boolean;
-  /** One of these serves the connection, each with the same chance; none unless the verdict is forward. */
+  /** How one of them is picked, and from how many slots; undefined unless the verdict is forward. */
+  readonly balancing: { readonly type: Balancing; readonly slots: number } | undefined;
+  /** One of these serves the connection, each by its weight; none unless the verdict is forward. */
   readonly backends: readonly Candidate[];
   /** Every other endpoint of the service port. */
   readonly excluded: readonly Excluded[];

@@ -18,6 +18,9 @@ export function objectKey(object: {
 
 export type TrafficPolicy = 'Cluster' | 'Local';
 
+/** How one of several backends is picked: by chance, or by the hash of a connection, the same on every node. */
+export type Balancing = 'random' | 'maglev';
+
 /**
  * A Service that asks for something to be programmed: never headless, never ExternalName. It exists in the
  * families of its clusterIPs alone: its other addresses of another family count for nothing.
@@ -43,6 +46,8 @@ export interface ServiceSpec {
   readonly externalTrafficPolicy: TrafficPolicy;
   /** spec.sessionAffinityConfig.clientIP.timeoutSeconds of ClientIP affinity; 0 without affinity. */
   readonly affinityTimeoutSeconds: number;
+  /** Annotation signalbox/balancing. */
+  readonly balancing: Balancing;
   readonly ports: readonly ServicePortSpec[];
 }
 
@@ -61,6 +66,8 @@ export interface EndpointSliceSpec {
   /** Label kubernetes.io/service-name. The Service is in the same namespace. */
   readonly serviceName: string;
   readonly addressType: IpFamily;
+  /** Annotation signalbox/weight, 0 to 100, of each of its endpoints; absent: 1. */
+  readonly weight?: number;
   readonly ports: readonly EndpointPortSpec[];
   readonly endpoints: readonly EndpointSpec[];
 }

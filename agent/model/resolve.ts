@@ -23,6 +23,7 @@ import {
   select,
 } from './endpoint-selection.ts';
 import {
+  type Balancing,
   type EndpointSliceSpec,
   objectKey,
   type ServicePortSpec,
@@ -41,7 +42,10 @@ import {
 /** Where a frontend leads one kind of client. */
 export interface Route {
   readonly list: EndpointList;
+  /** Each once. */
   readonly backends: BackendSet;
+  /** Of each backend; undefined: all the same. */
+  readonly weights?: readonly number[];
   /** What a client meets when there is no backend; `reject` when there is none on any node either. */
   readonly onEmpty: 'reject' | 'drop';
 }
@@ -74,6 +78,7 @@ export interface ResolvedServicePort {
   readonly frontends: readonly ResolvedFrontend[];
   /** 0: none. */
   readonly affinityTimeoutSeconds: number;
+  readonly balancing: Balancing;
   /** Every backend that serves. */
   readonly members: readonly Member[];
   /** Who may use restricted frontends. */
@@ -101,6 +106,7 @@ export function resolve(
       servicePort: { service: objectKey(service), portName: port.name, protocol: port.protocol },
       frontends: perFamily.flatMap(({ frontends }) => frontends),
       affinityTimeoutSeconds: service.affinityTimeoutSeconds,
+      balancing: service.balancing,
       members: perFamily.flatMap(({ found, selection }) => membersOf(found, selection, node)),
       sourceRanges: perFamily.flatMap(({ sourceRanges }) => sourceRanges),
     };
@@ -222,9 +228,12 @@ function routesOf(
 }
 
 function routeBy(list: EndpointList, selection: Selection): Route {
+  const chosen = selection[list];
+  const isEven = chosen.every(({ weight }) => weight === chosen[0]?.weight);
   return {
     list,
-    backends: selection[list].map(({ backend }) => backend),
+    backends: chosen.map(({ backend }) => backend),
+    ...(isEven ? {} : { weights: chosen.map(({ weight }) => weight) }),
     onEmpty: selection.hasAny ? 'drop' : 'reject',
   };
 }

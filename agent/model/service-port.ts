@@ -2,6 +2,7 @@
 // The nouns between Kubernetes' objects and the kernel's tables.
 
 import { formatEndpoint, type IpAddress } from './address.ts';
+import { hashNumbers } from './hash.ts';
 import type { ObjectKey, Protocol } from './objects.ts';
 import type { AnyProtocol } from './protocol.ts';
 
@@ -71,12 +72,40 @@ export function frontendKey({ scope, address, port, protocol }: Frontend): Front
   return scope === 'node' ? `nodePort ${text}` : `${scope} ${text}`;
 }
 
-/** The backends that one frontend may use, in a stable order, without duplicates. */
+/**
+ * The backends that one frontend may use, in a stable order: each once, or, of a Maglev table, as often as it has
+ * places there.
+ */
 export type BackendSet = readonly Backend[];
 
 /** Identity of a backend set in text: equal sets have equal keys. */
 export type BackendSetKey = string & { readonly backendSetKey?: never };
 
 export function backendSetKey(backends: BackendSet): BackendSetKey {
-  return backends.map(backendKey).join(',');
+  const places = new Map<string, number>();
+  // A table is made of few objects: their texts are made once.
+  const known = new Map<Backend, number>();
+  const order = backends.map((backend) => {
+    const seen = known.get(backend);
+    if (seen !== undefined) return seen;
+    const key = backendKey(backend);
+    const place = places.get(key) ?? places.size;
+    places.set(key, place);
+    known.set(backend, place);
+    return place;
+  });
+  const distinct = [...places.keys()].join(',');
+  if (places.size === backends.length) return distinct;
+  const hashes = [0, 1].map((seed) => hashNumbers(order, seed).toString(16));
+  return `${backends.length} places ${hashes.join('')} of ${distinct}`;
+}
+
+/** Each backend once: in the order of the set, or of their texts where it is a table. */
+export function distinctBackends(backends: BackendSet): BackendSet {
+  const distinct = new Map(backends.map((backend) => [backendKey(backend), backend]));
+  if (distinct.size === backends.length) return backends;
+  const texts = [...distinct.values()].map(
+    (backend) => [formatEndpoint(backend.address, backend.port), backend] as const,
+  );
+  return texts.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, backend]) => backend);
 }

@@ -6,16 +6,17 @@
 // them, slots are written before the one write that publishes them, and what is no longer used goes last.
 
 import type { IpPrefix } from '../model/address.ts';
-import type { ObjectKey } from '../model/objects.ts';
+import type { Balancing, ObjectKey } from '../model/objects.ts';
 import type { Member, ResolvedFrontend, ResolvedServicePort, Route } from '../model/resolve.ts';
+import { RunContents } from '../model/run-content.ts';
 import {
   type Backend,
   type BackendSetKey,
   backendKey,
-  backendSetKey,
   type Frontend,
   type FrontendKey,
   frontendKey,
+  isDialled,
   type FrontendKind as KindName,
   type ServicePortKey,
   servicePortKey,
@@ -223,10 +224,12 @@ class Planner implements Plan {
         .flatMap(({ inside, outside }) => [inside, outside])
         .map((named) => [named.backendSet, named.run]),
     );
-    const name = ({ backends }: Route, backendSet: BackendSetKey): NamedRun => {
-      const run = runs.get(backendSet) ?? this.#writeRun(service, backends);
-      runs.set(backendSet, run);
-      return { run, backendSet };
+    const contents = new RunContents();
+    const content = (route: Route) => contents.of(route, wanted.balancing);
+    const name = ({ key, slots }: ReturnType<typeof content>): NamedRun => {
+      const run = runs.get(key) ?? this.#writeRun(service, slots);
+      runs.set(key, run);
+      return { run, backendSet: key };
     };
     for (const resolved of wanted.frontends) {
       const key = frontendKey(resolved.frontend);
@@ -235,19 +238,19 @@ class Planner implements Plan {
         frontend: resolved.frontend,
         servicePortId,
         kind: KINDS[resolved.kind],
-        flags: frontendFlags(resolved),
+        flags: frontendFlags(resolved, wanted.balancing),
         affinityTimeoutSeconds: wanted.affinityTimeoutSeconds,
       };
       const { inside, outside } = resolved;
-      const insideSet = backendSetKey(inside.backends);
-      const outsideSet = outside === inside ? insideSet : backendSetKey(outside.backends);
+      const toInside = content(inside);
+      const toOutside = outside === inside ? toInside : content(outside);
       const before = this.#actual.frontends.get(key);
-      if (before && isPublished(before, settings, insideSet, outsideSet)) continue;
+      if (before && isPublished(before, settings, toInside.key, toOutside.key)) continue;
       this.steps.publishFrontend.push({
         service,
         ...settings,
-        inside: name(inside, insideSet),
-        outside: name(outside, outsideSet),
+        inside: name(toInside),
+        outside: name(toOutside),
       });
     }
   }
@@ -298,8 +301,12 @@ export const KINDS: Readonly<Record<KindName, FrontendKind>> = {
   echo: FrontendKind.ECHO,
 };
 
-function frontendFlags({ inside, outside, isRestricted }: ResolvedFrontend): FrontendFlags {
+function frontendFlags(
+  { kind, inside, outside, isRestricted }: ResolvedFrontend,
+  balancing: Balancing,
+): FrontendFlags {
   return (
+    (balancing === 'maglev' && isDialled(kind) ? FrontendFlags.MAGLEV : 0) |
     (drops(inside) ? FrontendFlags.DROPS_INSIDE : 0) |
     (drops(outside) ? FrontendFlags.DROPS_OUTSIDE : 0) |
     (inside.list === 'local' ? FrontendFlags.LOCAL_INSIDE : 0) |

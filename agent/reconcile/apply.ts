@@ -45,9 +45,9 @@ export async function apply(
   const writers = stepWriters(tables, actual);
   for (const kind of STEP_ORDER) {
     if (kind === 'deleteFrontend') holdBack(steps.publishFrontend, actual, failures);
-    for (let from = 0; from < steps[kind].length; from += BATCH) {
+    for (const [from, to] of batches(kind, steps)) {
       if (from > 0) await setImmediate();
-      applyBatch(kind, steps, from, writers, failures);
+      applyBatch(kind, steps, [from, to], writers, failures);
     }
   }
   // Which Services a table that is too small hurts shows in their own steps; the cause is told with them.
@@ -58,14 +58,28 @@ export async function apply(
   );
 }
 
+/** From which step to which: a run counts as many entries as it has slots. */
+function* batches(kind: StepKind, steps: Plan['steps']): Generator<[number, number]> {
+  let [from, entries] = [0, 0];
+  for (const [i, step] of steps[kind].entries()) {
+    const more = kind === 'writeRun' && 'run' in step ? step.run.count : 1;
+    if (entries > 0 && entries + more > BATCH) {
+      yield [from, i];
+      [from, entries] = [i, 0];
+    }
+    entries += more;
+  }
+  if (entries > 0) yield [from, steps[kind].length];
+}
+
 function applyBatch<K extends StepKind>(
   kind: K,
   steps: Plan['steps'],
-  from: number,
+  [from, to]: readonly [number, number],
   writers: StepWriters,
   failures: Map<ObjectKey, Failure>,
 ): void {
-  const batch = steps[kind].slice(from, from + BATCH) as StepOf<K>[];
+  const batch = steps[kind].slice(from, to) as StepOf<K>[];
   const pending = batch.filter((step) => !failures.has(step.service));
   const { write, record } = writers[kind];
   const refused = new Map(write(pending).map(({ index, error }) => [index, error]));

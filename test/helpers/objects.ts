@@ -59,6 +59,7 @@ export function service(
     internalTrafficPolicy: 'Cluster',
     externalTrafficPolicy: 'Cluster',
     affinityTimeoutSeconds: 0,
+    balancing: 'random',
     ports: ports.map((text) => {
       const [portText = '', nodePort = '0'] = text.split(' ');
       return { ...port(portText as PortText), nodePort: Number(nodePort) };
@@ -141,6 +142,7 @@ export function resolved(
       },
     ],
     affinityTimeoutSeconds: 0,
+    balancing: 'random',
     members: set.map((one) => ({
       backend: one,
       isInCluster: true,

@@ -5,7 +5,12 @@
 import fc from 'fast-check';
 import type { IpAddress, IpPrefix } from '../../agent/model/address.ts';
 import { ClusterState } from '../../agent/model/cluster-state.ts';
-import type { EndpointSliceSpec, ObjectKey, ServiceSpec } from '../../agent/model/objects.ts';
+import type {
+  Balancing,
+  EndpointSliceSpec,
+  ObjectKey,
+  ServiceSpec,
+} from '../../agent/model/objects.ts';
 import { type NodeView, Reconciler } from '../../agent/reconcile/reconciler.ts';
 import { FakeTables } from './fake-tables.ts';
 import { keyOf, type PortText, type ServicePortText, service, slice } from './objects.ts';
@@ -58,6 +63,7 @@ const services = fc
       internalTrafficPolicy: fc.constantFrom('Cluster', 'Cluster', 'Local'),
       externalTrafficPolicy: fc.constantFrom('Cluster', 'Local'),
       affinityTimeoutSeconds: fc.constantFrom(0, 0, 10, 10800),
+      balancing: seldom<Balancing>('random', 'maglev'),
     }),
   })
   .map(({ key, clusterIPs, ports, created, nodePort, more }) => {
@@ -113,10 +119,22 @@ const slices = fc
     endpoints: endpoints.chain((ips) =>
       fc.tuple(...ips.map((ip) => conditions.map((words) => ip + words))),
     ),
+    weight: seldom<number | undefined>(undefined, 0, 3),
   })
-  .map(({ key, serviceName, ports, endpoints }) => ({
-    slice: slice(key, serviceName, ports, endpoints),
+  .map(({ key, serviceName, ports, endpoints, weight }) => ({
+    slice: {
+      ...slice(key, serviceName, ports, endpoints),
+      ...(weight === undefined ? {} : { weight }),
+    },
   }));
+
+/** Tables take hundreds of slots, and each write of one is looked at. */
+function seldom<T>(usual: T, ...others: readonly T[]): fc.Arbitrary<T> {
+  return fc.oneof(
+    { weight: 19, arbitrary: fc.constant(usual) },
+    { weight: 1, arbitrary: fc.constantFrom(...others) },
+  );
+}
 
 export const changes: fc.Arbitrary<Change> = fc.oneof(
   { weight: 4, arbitrary: services },

@@ -53,6 +53,7 @@ export function lookAt(tables: KernelTables): View {
  * `default/quote:http TCP 10.96.0.1:80 -> 10.244.1.2:8080 10.244.2.3:8080`. What is not so for a plain
  * clusterIP stands beside it:
  * `default/quote:http TCP 192.0.2.7:80 loadBalancer -> 10.244.1.2:8080, outside dropped (local); affinity 10800; only 10.0.0.0/8`.
+ * Behind backends of a Maglev table stands how many places each has: `10.244.1.2:8080 x126 10.244.2.3:8080 x125; maglev`.
  * What a clusterIP does not serve, and answers to a ping, are left out: {@link leftOvers} sees to that.
  */
 export function frontendRows(tables: View): Map<DialledText, string> {
@@ -60,8 +61,7 @@ export function frontendRows(tables: View): Map<DialledText, string> {
   const slots = tables.slots.read();
   const ranges = Map.groupBy(tables.sourceRanges.entries(), ([key]) => key.servicePortId);
   const target = ({ first, count }: SlotRun, drops: number, isLocal: number) => {
-    const backends = Array.from({ length: count }, (_, i) => backendText(slots[first + i]));
-    const text = backends.join(' ') || (drops ? 'dropped' : 'refused');
+    const text = runText(slots.slice(first, first + count)) || (drops ? 'dropped' : 'refused');
     return isLocal ? `${text} (local)` : text;
   };
   const rows = tables.frontends
@@ -88,11 +88,20 @@ export function frontendRows(tables: View): Map<DialledText, string> {
         `${name ? nameText(name) : '?'} ${dialled}${kindText(value)} -> ${inside}`,
         outside === inside ? '' : `, outside ${outside}`,
         value.affinityTimeoutSeconds ? `; affinity ${value.affinityTimeoutSeconds}` : '',
+        flags & FrontendFlags.MAGLEV ? '; maglev' : '',
         flags & FrontendFlags.RESTRICTED ? `; only ${allowed.sort().join(' ')}` : '',
       ];
       return [dialled, row.join('')] as const;
     });
   return new Map(rows.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** Each backend; behind it how many of the slots it has, when it has several. */
+function runText(slots: readonly IpPort[]): string {
+  const counts = Map.groupBy(slots.map(backendText), (text) => text);
+  if (counts.size === slots.length) return [...counts.keys()].join(' ');
+  const texts = [...counts].map(([text, { length }]) => `${text} x${length}`);
+  return texts.sort().join(' ');
 }
 
 function kindText({ kind }: FrontendValue): string {

@@ -71,6 +71,23 @@ const conditions = test.macro({
 });
 
 test('one port, one endpoint', reads, slice(), {});
+for (const [text, weight] of [
+  ['0', 0],
+  ['1', 1],
+  ['007', 7],
+  ['100', 100],
+] as const) {
+  test(`weight ${text}`, reads, slice({}, { annotations: { 'signalbox/weight': text } }), {
+    weight,
+  });
+}
+for (const text of ['101', '-1', '1.5', '', 'many', '1000', ' 1']) {
+  test(`the weight '${text}' is none, and named`, (t) => {
+    const parsed = parseEndpointSlice(slice({}, { annotations: { 'signalbox/weight': text } }));
+    const said = `metadata.annotations.signalbox/weight: "${text}" is not a whole number from 0 to 100; 1 is in force`;
+    t.deepEqual(parsed, { spec: QUIZ, leftOut: said } as never);
+  });
+}
 test(
   'IPv6, in canonical form',
   reads,

@@ -26,6 +26,7 @@ const QUIZ = {
   internalTrafficPolicy: 'Cluster',
   externalTrafficPolicy: 'Cluster',
   affinityTimeoutSeconds: 0,
+  balancing: 'random',
   ports: [{ name: '', protocol: 'TCP', port: 80, nodePort: 0 }],
 };
 
@@ -376,6 +377,40 @@ test(
   service({ internalTrafficPolicy: 'PreferLocal' }),
   {},
   'spec.internalTrafficPolicy: "PreferLocal" is not Cluster or Local; Cluster is in force',
+);
+const annotated = (annotations: unknown): unknown => ({
+  metadata: { name: 'quiz', namespace: 'kiada', annotations },
+  spec: { clusterIP: '10.96.0.1', ports: [{ port: 80 }] },
+});
+for (const [word, balancing] of [
+  ['maglev', 'maglev'],
+  ['random', 'random'],
+]) {
+  test(`balancing ${word}`, reads, annotated({ 'signalbox/balancing': word, other: 'x' }), {
+    balancing,
+  });
+}
+test('no annotations', reads, annotated(null), {});
+test(
+  'an unknown balancing',
+  leavesOut,
+  annotated({ 'signalbox/balancing': 'Maglev' }),
+  {},
+  'metadata.annotations.signalbox/balancing: "Maglev" is not random or maglev; random is in force',
+);
+test(
+  'a balancing that is no text',
+  leavesOut,
+  annotated({ 'signalbox/balancing': true }),
+  {},
+  'metadata.annotations.signalbox/balancing: true is not a text',
+);
+test(
+  'annotations that are none',
+  leavesOut,
+  annotated(['signalbox/balancing']),
+  {},
+  "metadata.annotations: [ 'signalbox/balancing' ] is not an object",
 );
 test(
   'an unknown affinity',

@@ -7,7 +7,9 @@ import { type Answer, answerOf } from '../../../agent/commands/explain-answer.ts
 import { parseQueryLine } from '../../../agent/commands/explain-query.ts';
 import { type Facts, factsFromManifests } from '../../../agent/commands/explain-sources.ts';
 import { answerLine, answerText } from '../../../agent/commands/explain-text.ts';
+import { ClusterState } from '../../../agent/model/cluster-state.ts';
 import { Explainer } from '../../../agent/model/explain.ts';
+import { service, slice } from '../../helpers/objects.ts';
 
 const MANIFEST = path.join(import.meta.dirname, 'explain-cluster.yaml');
 const NO_OPTIONS = { nodeIp: [], clusterCidr: [], serviceCidr: [], nodeportAddresses: '' };
@@ -183,7 +185,18 @@ test('the fields of an answer', (t) => {
     policy: 'Cluster',
     shortCircuit: false,
     topology: 'zone',
-    backends: [{ address: '10.244.1.2', port: 8080, node: 'node-1', zone: 'zone-a', local: true }],
+    balancing: { type: 'random', slots: 1 },
+    backends: [
+      {
+        address: '10.244.1.2',
+        port: 8080,
+        node: 'node-1',
+        zone: 'zone-a',
+        local: true,
+        weight: 1,
+        sees: 'client',
+      },
+    ],
     excluded: [
       { address: '10.244.1.4', port: 8080, reason: 'terminating, and others are ready' },
       {
@@ -266,6 +279,7 @@ Service    default/quote, port http
 Frontend   nodePort 192.168.0.1:30080/TCP
 Policy     externalTrafficPolicy Local
 Affinity   ClientIP, for 10800 s
+Balancing  at random
 SNAT       no, the backend sees the client’s own address
 
 BACKEND           NODE     ZONE     LOCAL
@@ -300,8 +314,60 @@ test('whose address a backend sees depends on how the client comes', (t) => {
   const line = (query: string) => answerText(answer(query), plain).match(/^SNAT +(.*)$/m)?.[1];
   const why = 'traffic to a clusterIP, and the client is no pod';
   t.is(line('host tcp/10.96.0.1:80'), `of packets, not of sockets on this node: ${why}`);
-  t.is(line('external tcp/10.96.0.1:80'), `yes, the backend sees an address of the node: ${why}`);
-  t.is(line(`${POD} tcp/10.96.0.1:80`), 'no, the backend sees the client’s own address');
+  const own = 'no, the backend sees the client’s own address';
+  t.is(line('external tcp/10.96.0.1:80'), `${own}; kube-proxy would replace it: ${why}`);
+  t.is(line(`${POD} tcp/10.96.0.1:80`), own);
+});
+
+/** One Service with a nodePort, of endpoints with weights: `10.244.1.2 on:node-1 7`. */
+function answered(query: string, balancing: 'random' | 'maglev', ...endpoints: string[]): Answer {
+  const cluster = new ClusterState();
+  const spec = service('a/web', ['10.96.7.1'], ['TCP:80 30070'], undefined, { balancing });
+  cluster.upsertService('a/web', { spec });
+  for (const [i, text] of endpoints.entries()) {
+    const [, endpoint = '', weight] = text.match(/^(.*) (\d+)$/) ?? [];
+    const of = slice(`a/web-${i}`, 'web', ['TCP:8080'], [endpoint]);
+    cluster.upsertEndpointSlice(`a/web-${i}`, { spec: { ...of, weight: Number(weight) } });
+  }
+  return answerOf(new Explainer(cluster, facts.node).explain(parseQueryLine(query)), facts.node);
+}
+const [HERE, THERE] = ['10.244.1.2 on:node-1', '10.244.2.2 on:node-2'];
+const OUTSIDE = 'external tcp/192.168.0.1:30070';
+
+test('a client outside keeps its address on the way to a backend of this node', (t) => {
+  const line = (...endpoints: string[]) =>
+    answerText(answered(OUTSIDE, 'random', ...endpoints), plain).match(/^SNAT +(.*)$/m)?.[1];
+  const rule = '; kube-proxy would replace it: externalTrafficPolicy is Cluster';
+  t.is(line(`${HERE} 1`), `no, the backend sees the client’s own address${rule}`);
+  t.is(line(`${THERE} 1`), 'yes, the backend sees an address of this node');
+  t.is(
+    line(`${HERE} 1`, `${THERE} 1`),
+    `a backend on this node sees the client’s own address, another one an address of this node${rule}`,
+  );
+  const itself = answered('10.250.0.9 tcp/10.96.7.1:80', 'random', '10.250.0.9 on:node-1 1');
+  t.is(itself.backends[0]?.sees, 'node');
+});
+
+test('how a backend is picked', (t) => {
+  const told = (query: string, balancing: 'random' | 'maglev', ...endpoints: string[]) => {
+    const text = answerText(answered(query, balancing, ...endpoints), plain);
+    return [text.match(/^Balancing +(.*)$/m)?.[1], /WEIGHT/.test(text)];
+  };
+  const inside = `${POD} tcp/10.96.7.1:80`;
+  const maglev = 'Maglev, by the hash of the connection in a table of 251 places';
+  t.deepEqual(told(OUTSIDE, 'random', `${HERE} 4`, `${THERE} 4`), ['at random', false]);
+  t.deepEqual(told(inside, 'random', `${HERE} 4`, `${THERE} 1`), ['at random, by weight', true]);
+  t.deepEqual(told(OUTSIDE, 'maglev', `${HERE} 4`, `${THERE} 1`), [maglev, true]);
+  t.deepEqual(told(OUTSIDE, 'maglev', `${HERE} 1`), ['Maglev, of one backend', false]);
+  t.deepEqual(told(inside, 'maglev', `${HERE} 1`, `${THERE} 1`), [
+    'at random: Maglev is for packets from outside',
+    false,
+  ]);
+  t.deepEqual(answered(OUTSIDE, 'maglev', `${HERE} 4`, `${THERE} 1`).balancing, {
+    type: 'maglev',
+    slots: 251,
+  });
+  t.is(answered('external tcp/192.0.2.99:80', 'maglev').balancing, null);
 });
 
 test('what is in no CIDR may be a pod all the same', (t) => {

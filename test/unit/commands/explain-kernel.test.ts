@@ -16,6 +16,7 @@ import { DEFAULT_MASQUERADE_PORTS } from '../../../agent/model/port-ranges.ts';
 import { frontendEntryKey } from '../../../agent/reconcile/entries.ts';
 import { nodeStateOf } from '../../../agent/reconcile/node-tables.ts';
 import { Reconciler } from '../../../agent/reconcile/reconciler.ts';
+import { FrontendFlags } from '../../../agent/sys/layout.gen.ts';
 import { FakeTables } from '../../helpers/fake-tables.ts';
 import { address, frontend, keyOf, service, slice } from '../../helpers/objects.ts';
 import { changes, clusterAfter, nodes } from '../../helpers/random-cluster.ts';
@@ -138,7 +139,7 @@ const tells = test.macro({
   title: (title = '') => `told: ${title}`,
 });
 
-test('no program acts on clients outside, nor on SCTP', async (t) => {
+test('no program acts on SCTP of sockets', async (t) => {
   const cluster = new ClusterState();
   const spec = service('default/web', ['10.96.0.1'], ['http/TCP:80', 'assoc/SCTP:80']);
   cluster.upsertService(keyOf(spec), { spec });
@@ -149,7 +150,8 @@ test('no program acts on clients outside, nor on SCTP', async (t) => {
     return compareWithKernel(answer, decision).hasProgram;
   };
   t.true(acts('host tcp/10.96.0.1:80'));
-  t.false(acts('external tcp/10.96.0.1:80'));
+  t.true(acts('external tcp/10.96.0.1:80'));
+  t.true(acts('external sctp/10.96.0.1:80'));
   t.false(acts('host sctp/10.96.0.1:80'));
   t.true(acts('external tcp/192.0.2.99:80'), 'what is left alone needs none');
 });
@@ -193,6 +195,21 @@ test(
 test('affinity', tells, ASKED, change({ affinityTimeoutSeconds: 9 }), [
   'its affinity time-out is 9, not 0',
 ]);
+test('balancing', tells, ASKED, change({ flags: FrontendFlags.MAGLEV }), [
+  'its balancing is maglev, not random',
+]);
+test(
+  'a table in place of backends by themselves',
+  tells,
+  ASKED,
+  ({ frontends, slots }) => {
+    const { first = 0, count = 0 } = frontends.get(CLUSTER_IP)?.inside ?? {};
+    const one = slots.at(first);
+    if (one) slots.write([[first + count, one]]);
+    change({ inside: { first, count: count + 1 } })({ frontends } as FakeTables);
+  },
+  ['its number of slots is 3, not 2'],
+);
 test(
   'the name of the Service',
   tells,

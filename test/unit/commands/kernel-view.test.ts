@@ -79,3 +79,20 @@ test('an entry whose id has no name is shown all the same', async (t) => {
   t.truthy(view);
   if (view) t.deepEqual(nameCells(view), ['?', `id ${view.servicePortId}`, '?']);
 });
+
+test('of a Maglev table each backend is shown once', async (t) => {
+  const cluster = new ClusterState();
+  const spec = service('shop/web', ['10.96.0.1'], ['TCP:80'], undefined, { balancing: 'maglev' });
+  cluster.upsertService('shop/web', { spec });
+  const ips = ['10.244.0.10', '10.244.0.9', '10.244.0.1'];
+  cluster.upsertEndpointSlice('shop/web-1', { spec: slice('shop/web-1', 'web', ['TCP:80'], ips) });
+  const made = new FakeTables();
+  await new Reconciler(cluster, made, SILENT, () => HERE).reconcileAll();
+  const [view] = frontendViews(made);
+  t.deepEqual(
+    view?.inside.backends.map(({ address }) => `${address}`),
+    ['10.244.0.10', '10.244.0.1', '10.244.0.9'],
+  );
+  t.deepEqual([view?.balancing, view?.inside.slots], ['maglev', 509]);
+  t.deepEqual(countFrontends(frontendViews(made)).backends, 3);
+});

@@ -92,6 +92,50 @@ test(selects, [`${A} at:node-1`, `${B} at:node-2`], ['node', A, ''], NO_ZONE);
 // Hints never narrow the local list (semantics 1.5, 3).
 test(selects, [`${A} on:node-1 for:zone-b`, `${B} on:node-2 for:zone-a`], ['zone', B, A]);
 
+const weighted = (weight: number, ...endpoints: readonly string[]): EndpointSliceSpec => ({
+  ...slice(`a/web-${weight}`, 'web', ['http/TCP:80'], endpoints),
+  weight,
+});
+
+test('what has no weight serves only where nothing else of its list does', (t) => {
+  const slices = [
+    weighted(0, `${A} on:node-1`, '10.1.0.4 on:node-2 terminating serving'),
+    weighted(5, `${B} on:node-2`, `${C} on:node-2 unready`),
+  ];
+  const all = candidates(slices, 'IPv4', PORT);
+  const selection = select(all.found, NODE);
+  t.is(addresses(selection.cluster), B);
+  t.is(addresses(selection.local), A);
+  t.deepEqual(
+    excludedFrom('cluster', all, selection, NODE).map(({ exclusion }) => exclusion),
+    ['weight 0', 'not ready', 'terminating'],
+  );
+});
+
+test('nor does it as a last resort, nor against hints', (t) => {
+  const why = (...slices: EndpointSliceSpec[]) => {
+    const all = candidates(slices, 'IPv4', PORT);
+    const selection = select(all.found, NODE);
+    const left = excludedFrom('cluster', all, selection, NODE);
+    return [addresses(selection.cluster), ...left.map(({ exclusion }) => exclusion)];
+  };
+  const ending = ' terminating serving';
+  t.deepEqual(why(weighted(0, A + ending), weighted(1, B + ending)), [B, 'weight 0']);
+  t.deepEqual(
+    why(weighted(0, `${A} for:zone-a`), weighted(1, `${B} for:zone-a`, `${C} for:zone-b`)),
+    [B, 'weight 0', 'hinted to other zones'],
+  );
+  t.deepEqual(why(weighted(0, A, B)), [`${A} ${B}`]);
+});
+
+test('of two weights for one address the same counts, in whatever order', (t) => {
+  const slices = [weighted(3, A), weighted(7, A)];
+  const weights = [slices, slices.toReversed()].map((all) =>
+    candidates(all, 'IPv4', PORT).found.map(({ weight }) => weight),
+  );
+  t.deepEqual(weights, [[3], [3]]);
+});
+
 test('a node without a name has nothing that is local', (t) => {
   const nowhere: NodeTraits = { name: '', zone: '', nodeIPs: [] };
   const { local, cluster, topology } = select(found([A, `${B} on:node-1`]).found, nowhere);

@@ -437,6 +437,77 @@ test(
   ['publish 10.96.0.1:80/TCP 1 0+1 affinity 10'],
 );
 
+const maglev = (...backends: string[]): ResolvedServicePort => ({
+  ...http(...backends),
+  balancing: 'maglev',
+});
+const weighted = (weights: number[], ...backends: string[]): ResolvedServicePort =>
+  port([lb({ ...cluster(...backends), weights })]);
+const TWO = ['10.1.0.1:80', '10.1.0.2:80'];
+
+test(
+  'Maglev: a table, written elsewhere than the backends by themselves',
+  plans,
+  [{ [QUOTE]: [http(...TWO)] }],
+  { [QUOTE]: [maglev(...TWO)] },
+  ['write 2+251 10.1.0.1:80 x126 10.1.0.2:80 x125', 'publish 10.96.0.1:80/TCP 1 2+251 MAGLEV'],
+);
+test('back from Maglev', plans, [{ [QUOTE]: [maglev(...TWO)] }], { [QUOTE]: [http(...TWO)] }, [
+  'write 251+2 10.1.0.1:80 10.1.0.2:80',
+  'publish 10.96.0.1:80/TCP 1 251+2',
+]);
+test(
+  'Maglev of one backend, or of none: no table',
+  plans,
+  [{ [QUOTE]: [maglev('10.1.0.1:80')] }],
+  { [QUOTE]: [maglev()] },
+  ['publish 10.96.0.1:80/TCP 1 0+0 MAGLEV'],
+);
+test(
+  'frontends of one set share a table',
+  plans,
+  [],
+  {
+    [QUOTE]: [
+      port([lb(cluster(...TWO)), nodePort(cluster(...TWO), cluster(TWO[1] ?? '')), OTHER_PORTS], {
+        balancing: 'maglev',
+      }),
+    ],
+  },
+  [
+    'name 1 default/quote:http/TCP',
+    'write 0+251 10.1.0.1:80 x126 10.1.0.2:80 x125',
+    'write 251+1 10.1.0.2:80',
+    'publish 192.0.2.1:80/TCP 1 0+251 loadBalancer MAGLEV',
+    'publish nodePort 0.0.0.0:30080/TCP 1 0+251 | 251+1 nodePort MAGLEV',
+    'publish 10.96.0.1:* 1 0+0 otherPorts',
+  ],
+);
+test(
+  'weights are a table too, of which places are picked at random',
+  plans,
+  [{ [QUOTE]: [port([lb(cluster(...TWO))])] }],
+  { [QUOTE]: [weighted([1, 4], ...TWO)] },
+  ['write 2+251 10.1.0.1:80 x51 10.1.0.2:80 x200', 'publish 192.0.2.1:80/TCP 1 2+251 loadBalancer'],
+);
+test(
+  'other weights: another table',
+  plans,
+  [{ [QUOTE]: [weighted([1, 4], ...TWO)] }],
+  { [QUOTE]: [weighted([4, 1], ...TWO)] },
+  [
+    'write 251+251 10.1.0.1:80 x201 10.1.0.2:80 x50',
+    'publish 192.0.2.1:80/TCP 1 251+251 loadBalancer',
+  ],
+);
+test(
+  'other weights in the same proportion: nothing',
+  plans,
+  [{ [QUOTE]: [weighted([1, 4], ...TWO)] }],
+  { [QUOTE]: [weighted([5, 20], ...TWO)] },
+  [],
+);
+
 const restricted = (...texts: string[]) =>
   port([lb(cluster('10.1.0.1:80'), cluster('10.1.0.1:80'), { isRestricted: texts.length > 0 })], {
     sourceRanges: prefixes(...texts),
@@ -636,6 +707,17 @@ test('equal sets have equal keys, and no others', (t) => {
   const keys = sets.map((set) => backendSetKey(set.map(backend)));
   t.is(new Set(keys).size, sets.length);
   t.is(backendSetKey([backend('10.1.0.1:80')]), keys[1] as string);
+  const [a, b] = [backend('10.1.0.1:80'), backend('10.1.0.2:80')];
+  const tables = [
+    [a, a, b],
+    [a, b, b],
+    [a, b, a],
+    [b, a, b],
+    [a, a, b, b],
+    [a, b],
+  ];
+  t.is(new Set(tables.map(backendSetKey)).size, tables.length);
+  t.is(backendSetKey([a, a, b]), backendSetKey([a, { ...a }, { ...b }]));
 });
 
 function asMap(wanted: Wanted): Map<ObjectKey, readonly ResolvedServicePort[]> {
@@ -654,7 +736,7 @@ const TEXTS: { readonly [K in StepKind]: (step: StepOf<K>) => string } = {
   nameServicePort: (s) => `name ${s.id} ${servicePortKey(s.servicePort)}`,
   addSourceRange: (s) => `let in ${s.servicePortId} ${s.range}`,
   widenMember: (s) => `widen ${memberText(s)}`,
-  writeRun: (s) => `write ${runText(s.run)} ${s.backends.map(at).join(' ')}`,
+  writeRun: (s) => `write ${runText(s.run)} ${slotsText(s.backends)}`,
   publishFrontend: publishText,
   deleteFrontend: (s) => `delete ${frontendKey(s.frontend)}`,
   narrowMember: (s) => `narrow ${memberText(s)}`,
@@ -680,6 +762,15 @@ function publishText(step: StepOf<'publishFrontend'>): string {
     step.affinityTimeoutSeconds ? `affinity ${step.affinityTimeoutSeconds}` : '',
   ]
     .filter((word) => word !== '')
+    .join(' ');
+}
+
+/** Each backend, with how many slots it has where it has several. */
+function slotsText(backends: readonly Backend[]): string {
+  const counts = Map.groupBy(backends.map(at), (text) => text);
+  return [...counts]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([text, { length }]) => (length === 1 ? text : `${text} x${length}`))
     .join(' ');
 }
 
