@@ -73,16 +73,17 @@ const methods = {
     return report.result();
   },
 
-  /** Starts to fetch something large from a pod, so fast and no faster. @returns its number. */
-  startDownload(options: Target & { readonly bytesPerSecond: number }): number {
-    downloads.set(++lastDownload, new Download(options));
+  /** Starts to fetch something large from a pod. @returns its number. */
+  startDownload(target: Target): number {
+    downloads.set(++lastDownload, new Download(target));
     return lastDownload;
   },
 
-  /** How many bytes have come. */
-  downloaded: ({ download }: { readonly download: number }) => downloadOf(download).bytes,
+  /** Fetches so many more bytes of it. @returns how many have come in all. */
+  download: ({ download, bytes }: { readonly download: number; readonly bytes: number }) =>
+    downloadOf(download).read(bytes),
 
-  /** Fetches the rest of it, as fast as it comes. */
+  /** Fetches the rest of it. */
   async finishDownload({ download }: { readonly download: number }) {
     const result = await downloadOf(download).finish();
     downloads.delete(download);

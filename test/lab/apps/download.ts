@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Something large to fetch over HTTP, and how a client does it: not faster than it is told to, and looking
-// that nothing is missing in the end.
+// Something large to fetch over HTTP, and how a client does it: piece by piece, and looking that nothing is
+// missing in the end.
 
 import { createHash, randomBytes } from 'node:crypto';
 import http from 'node:http';
@@ -40,21 +40,19 @@ export interface DownloadResult {
   readonly seenAs: string;
 }
 
-/** A download that goes on. */
+/** A download that is taken by pieces: what is not asked for stays with the server. */
 export class Download {
-  /** So far. */
-  bytes = 0;
-  readonly #begun = performance.now();
   readonly #hash = createHash('sha256');
   readonly #request: http.ClientRequest;
-  #bytesPerSecond: number;
+  #bytes = 0;
+  /** Up to here it is wanted. */
+  #wanted = 0;
+  #reached: (() => void) | undefined;
   #response: http.IncomingMessage | undefined;
-  #resumes: NodeJS.Timeout | undefined;
   #client = '';
   readonly #ended: Promise<string | undefined>;
 
-  constructor({ host, port = 80, bytesPerSecond }: Target & { readonly bytesPerSecond: number }) {
-    this.#bytesPerSecond = bytesPerSecond;
+  constructor({ host, port = 80 }: Target) {
     this.#request = http.get({ host, port, path: DOWNLOAD_PATH, agent: false });
     this.#ended = new Promise((resolve) => {
       const fail = ({ code, message }: NodeJS.ErrnoException) => resolve(code ?? message);
@@ -70,19 +68,28 @@ export class Download {
     });
   }
 
-  /** Fetches the rest as fast as it comes. */
+  /** Waits for so many more bytes. @returns how many have come in all: fewer when it has ended, a little more else. */
+  async read(bytes: number): Promise<number> {
+    this.#wanted += bytes;
+    const reached = new Promise<void>((resolve) => {
+      this.#reached = resolve;
+    });
+    if (this.#bytes < this.#wanted) {
+      this.#response?.resume();
+      await Promise.race([reached, this.#ended]);
+    }
+    return this.#bytes;
+  }
+
+  /** Fetches the rest. */
   async finish(): Promise<DownloadResult> {
-    this.#bytesPerSecond = Number.POSITIVE_INFINITY;
-    this.#resume();
+    await this.read(Number.POSITIVE_INFINITY);
     const errno = await this.#ended;
     this.#request.destroy();
-    const {
-      sha256,
-      'served-by': servedBy = '',
-      'seen-as': seenAs = '',
-    } = this.#response?.headers ?? {};
+    const headers = this.#response?.headers ?? {};
+    const { sha256, 'served-by': servedBy = '', 'seen-as': seenAs = '' } = headers;
     return {
-      bytes: this.bytes,
+      bytes: this.#bytes,
       isWhole: errno === undefined && this.#hash.digest('hex') === sha256,
       ...(errno !== undefined && { errno }),
       servedBy: String(servedBy),
@@ -93,15 +100,9 @@ export class Download {
 
   #take(data: Buffer): void {
     this.#hash.update(data);
-    this.bytes += data.length;
-    const aheadMs = (this.bytes / this.#bytesPerSecond) * 1000 - (performance.now() - this.#begun);
-    if (aheadMs < 1) return;
+    this.#bytes += data.length;
+    if (this.#bytes < this.#wanted) return;
     this.#response?.pause();
-    this.#resumes = setTimeout(() => this.#resume(), aheadMs);
-  }
-
-  #resume(): void {
-    clearTimeout(this.#resumes);
-    this.#response?.resume();
+    this.#reached?.();
   }
 }
