@@ -158,3 +158,24 @@ row('a fragment that is all there is, is a whole packet (RFC 6946)', async (t, n
   });
   t.is(node.fragmentsKnown, 0);
 });
+
+// A limit: later fragments name the first extension, not what is behind it, and are not known by that.
+row('extensions that are cut with the rest: later fragments are left alone', async (t, node, p) => {
+  if (p.family === 'IPv4') {
+    t.pass();
+    return;
+  }
+  await node.serve(...web(p, ['localPod']));
+  const ip = { id: 9, fragmentedExtensions: [{ kind: 'destination options' }] } as const;
+  const sent = p.udp('client:40000 > clusterIP:80', { payload: PAYLOAD }, ip);
+  const [first, ...later] = parts(sent);
+  const [translated] = parts(p.udp('client:40000 > localPod:8080', { payload: PAYLOAD }, ip));
+  node.meets(t, 'ingress', first as Packet, {
+    verdict: 'pass',
+    packet: translated as Packet,
+    counts: ['first_fragment', 'flow_created', 'request_delivered'],
+  });
+  for (const fragment of later) {
+    node.meets(t, 'ingress', fragment, { verdict: 'pass', packet: 'same', counts: ['passed'] });
+  }
+});
