@@ -18,7 +18,7 @@ const SPREAD_COUNT = 100;
 export const outsideAddresses: Chapter = {
   title: 'From outside: a load balancer’s address, and an external one',
   shows:
-    'No host has these addresses: routers take them to a node, and any node will do. Who wants to know whether they are alive may ping them.',
+    'No host has them: a router takes them to some node, and any will do. They answer to pings, too.',
   async play(scene) {
     scene.action(
       `Service ${NAME}: type NodePort → LoadBalancer, which gets ${LOAD_BALANCER.join(' and ')}`,

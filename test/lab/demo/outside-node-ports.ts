@@ -9,42 +9,37 @@ const NAME = 'kiada';
 const POD = 'kiada';
 const COUNT = 10;
 
+/** Whom the pod sees, as `explain` has it. */
+const SEEN = { 1: 'client', 2: 'node' } as const;
+
 export const outsideNodePorts: Chapter = {
   title: 'From outside: a nodePort of every node',
   shows:
-    'Packets are translated where they come in. A pod of that node sees its client; one elsewhere sees the node, by which its answer must come back.',
+    'Packets are translated where they come in: a pod of that node sees its client, one elsewhere sees the node.',
   async play(scene) {
     scene.action(`Service ${NAME}: type ClusterIP → NodePort; its only pod is on node-1`);
     scene.patchService(NAME, { type: 'NodePort' });
-    const port = scene.nodePortOf(NAME);
-    const client = scene.outsider(1).addresses;
     for (const node of [1, 2] as const) {
-      const { addresses } = scene.lab.node(node);
-      for (const family of ['ipv4', 'ipv6'] as const) {
-        const target = { host: addresses[family], port };
-        await scene.reachedFromOutside(target);
-        const result = await scene.outsideRequests(1, target, COUNT);
-        scene.expect(result.byPod[POD] === COUNT, formatCounts(result));
-        const seen = node === 1 ? client[family] : addresses[family];
-        const whose = node === 1 ? 'the client’s own' : `${scene.lab.node(node).name}’s`;
-        const isRight = result.seenAs.join() === seen;
-        const words = isRight ? `${seen}, ${whose}` : result.seenAs.join(', ');
-        scene.expect(isRight, `the pod sees ${words}`);
-        if (family === 'ipv4') await explained(scene, node, target, result);
-      }
+      await dial(scene, node, 'ipv4');
+      await dial(scene, node, 'ipv6');
     }
   },
 };
 
-async function explained(
-  scene: Scene,
-  node: 1 | 2,
-  target: { host: string; port: number },
-  result: Parameters<typeof expectAgreement>[2],
-): Promise<void> {
-  if (node === 1) return;
-  const from = scene.outsider(1).addresses.ipv4;
-  const answer = await scene.explain(node, from, target, /^From|^SNAT/);
-  scene.expect(answer.snat, 'explain knows that the node’s address takes the client’s place');
+async function dial(scene: Scene, node: 1 | 2, family: 'ipv4' | 'ipv6'): Promise<void> {
+  const { name, addresses } = scene.lab.node(node);
+  const client = scene.outsider(1).addresses[family];
+  const target = { host: addresses[family], port: scene.nodePortOf(NAME) };
+  await scene.reachedFromOutside(target);
+  const result = await scene.outsideRequests(1, target, COUNT);
+  scene.expect(result.byPod[POD] === COUNT, formatCounts(result));
+  const isClient = SEEN[node] === 'client';
+  const isRight = result.seenAs.join() === (isClient ? client : addresses[family]);
+  const whose = isRight ? `, ${isClient ? 'the client’s own' : `${name}’s`}` : '';
+  scene.expect(isRight, `the pod sees ${result.seenAs.join(', ')}${whose}`);
+  if (family === 'ipv6') return;
+  const answer = await scene.explain(node, client, target, /^SNAT/);
+  const [backend] = answer.backends;
+  scene.expect(backend?.sees === SEEN[node], `explain: it sees the ${backend?.sees}`);
   expectAgreement(scene, answer, result);
 }
