@@ -235,12 +235,13 @@ struct fragment_key {
 	struct ip_address source;
 	struct ip_address destination;
 	__u32 id; /* as in the header */
-	__u32 protocol;
+	__u32 protocol; /* 0 in IPv6, whose later fragments may tell another one (RFC 8200 4.5) */
 };
 
 struct fragment_ports {
 	__be16 source;
 	__be16 destination;
+	__u32 protocol;
 };
 
 /*

@@ -184,11 +184,14 @@ __noinline int answer_unreachable(struct __sk_buff *skb, const struct packet *pa
 static __always_inline int refuse_packet(struct __sk_buff *skb, const struct packet *packet,
 					 enum packet_outcome why)
 {
+	int verdict;
+
 	if (!refusal_allowed())
 		return drop(PACKET_DROPPED_REFUSAL_LIMIT);
-	count(why);
-	return packet->tuple.protocol == IPPROTO_TCP ? answer_reset(skb, packet)
-						     : answer_unreachable(skb, packet);
+	verdict = packet->tuple.protocol == IPPROTO_TCP ? answer_reset(skb, packet)
+							: answer_unreachable(skb, packet);
+	count(verdict == TC_ACT_SHOT ? PACKET_DROPPED_CANNOT_REWRITE : why);
+	return verdict;
 }
 
 /* Answers an echo request, whose ICMP header has `type` and begins at the packet's transport. */

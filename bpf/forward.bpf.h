@@ -64,26 +64,27 @@ static __always_inline __u32 packet_length(struct __sk_buff *skb, const struct p
  * Has the packet's translation done in two halves: notes for egress what is left of it, both ways.
  * `middle` is the client with the port that the backend sees.
  */
-static __always_inline void forward_note(const struct packet *packet, const struct flow_value *flow,
-					 const struct ip_port *middle, __u64 now_ns)
+__noinline int forward_note(const struct packet *packet, const struct flow_value *flow,
+			    const struct ip_port *middle, __u64 now_ns)
 {
-	int is_request = flow->flags & FLOW_REQUEST;
-	const struct flow_key *tuple = &packet->tuple;
-	struct flow_key key = {
-		.source = *middle,
-		.destination = is_request ? flow->destination : tuple->source,
-		.protocol = tuple->protocol,
-	};
-	struct flow_value value = {
-		.last_used_ns = now_ns,
-		.checked_ns = now_ns,
-		.source = is_request ? flow->source : tuple->destination,
-		.destination = key.destination,
-		.service_port_id = flow->service_port_id,
-		.flags = (flow->flags & FLOW_SHARED) | FLOW_REQUEST | FLOW_AT_EGRESS |
-			 FLOW_FORWARDED,
-	};
+	const struct flow_key *tuple;
+	struct flow_value value = {};
+	struct flow_key key = {};
+	int is_request;
 
+	if (!packet || !flow || !middle)
+		return 0;
+	tuple = &packet->tuple;
+	is_request = flow->flags & FLOW_REQUEST;
+	key.source = *middle;
+	key.destination = is_request ? flow->destination : tuple->source;
+	key.protocol = tuple->protocol;
+	value.last_used_ns = now_ns;
+	value.checked_ns = now_ns;
+	value.source = is_request ? flow->source : tuple->destination;
+	value.destination = key.destination;
+	value.service_port_id = flow->service_port_id;
+	value.flags = (flow->flags & FLOW_SHARED) | FLOW_REQUEST | FLOW_AT_EGRESS | FLOW_FORWARDED;
 	bpf_map_update_elem(&flows, &key, &value, BPF_ANY);
 	key.source = key.destination;
 	key.destination = *middle;
@@ -91,6 +92,7 @@ static __always_inline void forward_note(const struct packet *packet, const stru
 	value.destination = is_request ? tuple->source : flow->destination;
 	value.flags &= ~FLOW_REQUEST;
 	bpf_map_update_elem(&flows, &key, &value, BPF_ANY);
+	return 0;
 }
 
 /* Sends a masqueraded packet on. Returns what the program is to return. */
@@ -109,8 +111,8 @@ __noinline int forward(struct __sk_buff *skb, const struct packet *packet,
 					  packet_length(skb, packet), 0, &fib)
 			       : BPF_FIB_LKUP_RET_NOT_FWDED;
 	if (way == BPF_FIB_LKUP_RET_SUCCESS || way == BPF_FIB_LKUP_RET_NO_NEIGH) {
-		if (ip_decrease_hops(skb, packet) ||
-		    packet_rewrite(skb, packet, &flow->source, &flow->destination))
+		if (packet_rewrite(skb, packet, &flow->source, &flow->destination,
+				   packet->hops - 1))
 			return drop(PACKET_DROPPED_CANNOT_REWRITE);
 		count(is_request ? PACKET_REQUEST_REDIRECTED : PACKET_REPLY_REDIRECTED);
 		skb->tc_index = TC_INDEX_DONE;
@@ -120,7 +122,7 @@ __noinline int forward(struct __sk_buff *skb, const struct packet *packet,
 	middle.port = is_request ? flow->source.port : packet->tuple.destination.port;
 	forward_note(packet, flow, &middle, bpf_ktime_get_coarse_ns());
 	if (packet_rewrite(skb, packet, is_request ? &middle : &packet->tuple.source,
-			   is_request ? &flow->destination : &middle))
+			   is_request ? &flow->destination : &middle, packet->hops))
 		return drop(PACKET_DROPPED_CANNOT_REWRITE);
 	return pass(is_request ? PACKET_REQUEST_FORWARDED : PACKET_REPLY_FORWARDED);
 }
@@ -129,7 +131,7 @@ __noinline int forward(struct __sk_buff *skb, const struct packet *packet,
 static __always_inline int deliver(struct __sk_buff *skb, const struct packet *packet,
 				   const struct flow_value *flow)
 {
-	if (packet_rewrite(skb, packet, &flow->source, &flow->destination))
+	if (packet_rewrite(skb, packet, &flow->source, &flow->destination, packet->hops))
 		return drop(PACKET_DROPPED_CANNOT_REWRITE);
 	if (flow->flags & FLOW_FORWARDED)
 		return pass(PACKET_FORWARDED_OUT);

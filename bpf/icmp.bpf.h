@@ -63,7 +63,8 @@ __noinline int icmp_rewrite_quoted(struct __sk_buff *skb, const struct packet *p
 
 /* Gives the ICMP packet itself other ends. */
 __noinline int icmp_rewrite(struct __sk_buff *skb, const struct packet *packet,
-			    const struct ip_address *source, const struct ip_address *destination)
+			    const struct ip_address *source, const struct ip_address *destination,
+			    __u32 hops)
 {
 	__wsum difference;
 
@@ -76,7 +77,7 @@ __noinline int icmp_rewrite(struct __sk_buff *skb, const struct packet *packet,
 			return -1;
 		ip_mend_complete_checksum(skb, packet, difference);
 	}
-	return ip_store_addresses(skb, packet, source, destination, difference);
+	return ip_store(skb, packet, source, destination, hops, difference, 0, 0);
 }
 
 /* Sends a translated error on to `destination`. Returns what the program is to return. */
@@ -86,27 +87,27 @@ __noinline int icmp_send_on(struct __sk_buff *skb, const struct packet *packet,
 	struct bpf_fib_lookup fib;
 	long way;
 
-	if (!packet || !destination || packet->hops <= 1)
+	if (!packet || !destination)
 		return drop(PACKET_DROPPED_NO_ROUTE);
 	way = ip_route(skb, packet, destination, 0, 0, &fib);
 	if (way != BPF_FIB_LKUP_RET_SUCCESS && way != BPF_FIB_LKUP_RET_NO_NEIGH)
 		return drop(PACKET_DROPPED_NO_ROUTE);
-	if (ip_decrease_hops(skb, packet))
-		return drop(PACKET_DROPPED_CANNOT_REWRITE);
+	count(PACKET_ICMP_ERROR_TRANSLATED);
+	skb->tc_index = TC_INDEX_DONE;
 	return ip_redirect(&fib);
 }
 
-/* An ICMP error. `is_egress`: on its way out. */
+/* An ICMP error. `is_egress`: on its way out. `flow` is room for what it belongs to: the stack is
+ * short. */
 __noinline int translate_icmp_error(struct __sk_buff *skb, const struct packet *packet,
-				    int is_egress)
+				    int is_egress, struct flow_value *flow)
 {
 	const struct flow_value *entry;
 	struct packet quoted = {};
-	struct flow_value flow;
 	struct flow_key key;
-	int is_hidden;
+	int is_hidden, leaves;
 
-	if (!packet)
+	if (!packet || !flow)
 		return TC_ACT_UNSPEC;
 	if (!packet_load(skb, packet->transport + ICMP_HEADER_SIZE, packet->family, &quoted) ||
 	    !has_ports(&quoted) || quoted.fragment == LATER_FRAGMENT ||
@@ -122,25 +123,27 @@ __noinline int translate_icmp_error(struct __sk_buff *skb, const struct packet *
 	entry = bpf_map_lookup_elem(&flows, &key);
 	if (!entry)
 		return pass(PACKET_PASSED);
-	flow = *entry;
-	if (!(flow.flags & FLOW_AT_EGRESS) != !is_egress ||
-	    flow_is_over(&flow, key.protocol, bpf_ktime_get_coarse_ns()))
+	*flow = *entry;
+	if (!(flow->flags & FLOW_AT_EGRESS) != !is_egress ||
+	    flow_is_over(flow, key.protocol, bpf_ktime_get_coarse_ns()))
 		return pass(PACKET_PASSED);
 	/*
 	 * Of a masqueraded flow nobody on the way is known beyond this node; of others the backend
 	 * is not.
 	 */
-	is_hidden = (flow.flags & FLOW_MASQUERADED) ||
+	is_hidden = (flow->flags & FLOW_MASQUERADED) ||
 		    ip_equal(&packet->tuple.source.address, &quoted.tuple.destination.address);
-	if (icmp_rewrite_quoted(skb, packet, &quoted, &flow.destination, &flow.source) ||
+	leaves = !is_egress && (flow->flags & FLOW_MASQUERADED);
+	if (leaves && packet->hops <= 1)
+		return drop(PACKET_DROPPED_NO_ROUTE);
+	if (icmp_rewrite_quoted(skb, packet, &quoted, &flow->destination, &flow->source) ||
 	    icmp_rewrite(skb, packet,
-			 is_hidden ? &flow.source.address : &packet->tuple.source.address,
-			 &flow.destination.address))
+			 is_hidden ? &flow->source.address : &packet->tuple.source.address,
+			 &flow->destination.address, packet->hops - (leaves ? 1 : 0)))
 		return drop(PACKET_DROPPED_CANNOT_REWRITE);
-	count(PACKET_ICMP_ERROR_TRANSLATED);
-	if (is_egress || !(flow.flags & FLOW_MASQUERADED))
-		return TC_ACT_UNSPEC;
-	return icmp_send_on(skb, packet, &flow.destination.address);
+	if (!leaves)
+		return pass(PACKET_ICMP_ERROR_TRANSLATED);
+	return icmp_send_on(skb, packet, &flow->destination.address);
 }
 
 /*
@@ -175,7 +178,7 @@ __noinline int echo_outcome(const struct ip_address *client, const struct ip_add
 }
 
 static __always_inline int on_icmp(struct __sk_buff *skb, const struct packet *packet,
-				   int is_egress)
+				   int is_egress, struct flow_value *flow)
 {
 	enum packet_outcome outcome;
 	__u8 type;
@@ -184,7 +187,7 @@ static __always_inline int on_icmp(struct __sk_buff *skb, const struct packet *p
 	    bpf_skb_load_bytes(skb, packet->transport, &type, sizeof(type)))
 		return pass(PACKET_PASSED);
 	if (icmp_is_error(packet, type))
-		return translate_icmp_error(skb, packet, is_egress);
+		return translate_icmp_error(skb, packet, is_egress, flow);
 	if (type != icmp_words_of(packet).echo_request ||
 	    !ip_is_unicast(&packet->tuple.source.address))
 		return pass(PACKET_PASSED);

@@ -231,6 +231,7 @@ struct packet {
 	__u16 transport; /* offset of what comes after it and its extensions */
 	__u8 family; /* enum ip_family */
 	__u8 fragment; /* enum fragment_place */
+	__u16 checksum; /* of an IPv4 header, as it lies there */
 	__u8 hops; /* TTL or hop limit */
 	__u8 tcp_flags; /* enum tcp_flags */
 };
@@ -253,6 +254,7 @@ static __always_inline int ipv4_load(struct __sk_buff *skb, __u32 network, struc
 	packet->network = network;
 	packet->transport = network + ip.ihl * 4;
 	packet->hops = ip.ttl;
+	packet->checksum = ip.check;
 	packet->fragment = !fragment	       ? WHOLE_PACKET
 			   : fragment & 0x1fff ? LATER_FRAGMENT
 					       : FIRST_FRAGMENT;
@@ -279,6 +281,10 @@ static __always_inline int ipv6_load(struct __sk_buff *skb, __u32 network, struc
 	packet->fragment = WHOLE_PACKET;
 	packet->tuple.source.address = ip_from_v6(&ip.saddr);
 	packet->tuple.destination.address = ip_from_v6(&ip.daddr);
+	/* No packet has such addresses (RFC 4291 2.5.5.2), and it would be taken for IPv4. */
+	if (ip_is_mapped(&packet->tuple.source.address) ||
+	    ip_is_mapped(&packet->tuple.destination.address))
+		return -1;
 	next = ip.nexthdr;
 	for (int i = 0; i < MAX_EXTENSIONS; i++) {
 		/* Of a fragment header or any other extension. */
@@ -336,6 +342,7 @@ static __always_inline void *ip_load_plain(void *data, void *end, const __u32 ne
 			return NULL;
 		packet->transport = network + sizeof(*ipv4);
 		packet->hops = ipv4->ttl;
+		packet->checksum = ipv4->check;
 		packet->fragment_id = ipv4->id;
 		packet->tuple.source.address = ip_from_v4(ipv4->saddr);
 		packet->tuple.destination.address = ip_from_v4(ipv4->daddr);
@@ -348,6 +355,9 @@ static __always_inline void *ip_load_plain(void *data, void *end, const __u32 ne
 	packet->hops = ipv6->hop_limit;
 	packet->tuple.source.address = ip_from_v6(&ipv6->saddr);
 	packet->tuple.destination.address = ip_from_v6(&ipv6->daddr);
+	if (ip_is_mapped(&packet->tuple.source.address) ||
+	    ip_is_mapped(&packet->tuple.destination.address))
+		return NULL;
 	packet->tuple.protocol = ipv6->nexthdr;
 	return (void *)(ipv6 + 1);
 }
@@ -359,6 +369,12 @@ static __always_inline int ip_load(struct __sk_buff *skb, __u32 network, enum ip
 	*packet = (struct packet){};
 	return (family == FAMILY_IPV4 ? ipv4_load(skb, network, packet)
 				      : ipv6_load(skb, network, packet)) == 0;
+}
+
+/* Of a fragment: what, besides its ends and id, tells which packet it is of. */
+static __always_inline __u32 ip_fragment_protocol(const struct packet *packet)
+{
+	return packet->family == FAMILY_IPV4 ? packet->tuple.protocol : 0;
 }
 
 /* Which family a packet is of. Returns whether it is IP at all. */
@@ -373,45 +389,92 @@ static __always_inline int ip_family_of(const struct __sk_buff *skb, enum ip_fam
 	return 1;
 }
 
+static __always_inline __u16 checksum_fold(__u64 sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (sum & 0xffff) + (sum >> 16);
+}
+
+/* Adds the sum by which checksums change when `before` becomes `after`. */
+static __always_inline __u64 sum_difference(__u64 sum, const struct ip_address *before,
+					    const struct ip_address *after)
+{
+	for (int i = 0; i < 4; i++) {
+		sum += (__u32)~before->words[i];
+		sum += after->words[i];
+	}
+	return sum;
+}
+
 /* The sum by which checksums over both addresses change; IPv4's other words cancel out. */
 static __always_inline __wsum ip_addresses_difference(const struct packet *packet,
 						      const struct ip_address *source,
 						      const struct ip_address *destination)
 {
-	__wsum sum = bpf_csum_diff((__be32 *)packet->tuple.source.address.words,
-				   sizeof(struct ip_address), (__be32 *)source->words,
-				   sizeof(struct ip_address), 0);
+	__u64 sum = sum_difference(0, &packet->tuple.source.address, source);
 
-	return bpf_csum_diff((__be32 *)packet->tuple.destination.address.words,
-			     sizeof(struct ip_address), (__be32 *)destination->words,
-			     sizeof(struct ip_address), sum);
+	return checksum_fold(sum_difference(sum, &packet->tuple.destination.address, destination));
 }
 
+/* The beginning of what an IPv4 packet carries lies behind its addresses when it has no options. */
+struct ipv4_tail {
+	__u8 ttl;
+	__u8 protocol;
+	__u16 checksum;
+	__be32 source;
+	__be32 destination;
+	__be32 ports;
+};
+
+/* Bytes, because the addresses do not begin at a word. */
+struct ipv6_tail {
+	__u8 hop_limit;
+	__u8 source[16];
+	__u8 destination[16];
+	__u8 ports[4];
+};
+
 /*
- * Writes both addresses of the IP header, and IPv4's own checksum. `difference` is theirs. Returns
- * 0 or an error of the kernel.
+ * Writes both addresses and the hops of the IP header, IPv4's own checksum, and, if `has_ports`,
+ * the four bytes behind a header that has no options or extensions: in one go, for each write
+ * costs. `difference` is that of the addresses. Returns 0 or an error of the kernel.
  */
-static __always_inline int ip_store_addresses(struct __sk_buff *skb, const struct packet *packet,
-					      const struct ip_address *source,
-					      const struct ip_address *destination,
-					      __wsum difference)
+static __always_inline int ip_store(struct __sk_buff *skb, const struct packet *packet,
+				    const struct ip_address *source,
+				    const struct ip_address *destination, __u8 hops,
+				    __wsum difference, int has_ports, __be32 ports)
 {
-	__be32 pair[2][4];
+	__be32 before = bpf_htonl(packet->hops), after = bpf_htonl(hops);
 
 	if (packet->family == FAMILY_IPV4) {
-		__be32 words[2] = {source->words[3], destination->words[3]};
-		int error = bpf_l3_csum_replace(
-			skb, packet->network + offsetof(struct iphdr, check), 0, difference, 0);
+		struct ipv4_tail tail = {
+			.ttl = hops,
+			.protocol = packet->tuple.protocol,
+			.source = source->words[3],
+			.destination = destination->words[3],
+			.ports = ports,
+		};
+		/* TTL is the first byte of its pair. */
+		__u64 sum = (__u64)(__u16)~packet->checksum + difference +
+			    (__u16)~bpf_htons(packet->hops << 8) + bpf_htons(hops << 8);
 
-		return error
-			       ?: bpf_skb_store_bytes(
-					  skb, packet->network + offsetof(struct iphdr, saddr),
-					  words, sizeof(words), 0);
+		tail.checksum = ~checksum_fold(sum);
+		return bpf_skb_store_bytes(skb, packet->network + offsetof(struct iphdr, ttl),
+					   &tail, has_ports ? sizeof(tail) : sizeof(tail) - 4, 0);
 	}
-	__builtin_memcpy(pair[0], source, sizeof(pair[0]));
-	__builtin_memcpy(pair[1], destination, sizeof(pair[1]));
-	return bpf_skb_store_bytes(skb, packet->network + offsetof(struct ipv6hdr, saddr), pair,
-				   sizeof(pair), 0);
+	struct ipv6_tail tail = {.hop_limit = hops};
+
+	__builtin_memcpy(tail.source, source, sizeof(tail.source));
+	__builtin_memcpy(tail.destination, destination, sizeof(tail.destination));
+	__builtin_memcpy(tail.ports, &ports, sizeof(tail.ports));
+	/* The last byte of its word. No checksum makes up for it in what a device has summed up. */
+	if (before != after)
+		bpf_csum_update(skb,
+				bpf_csum_diff(&before, sizeof(before), &after, sizeof(after), 0));
+	return bpf_skb_store_bytes(skb, packet->network + offsetof(struct ipv6hdr, hop_limit),
+				   &tail, has_ports ? sizeof(tail) : sizeof(tail) - 4, 0);
 }
 
 /*
@@ -424,31 +487,6 @@ ip_mend_complete_checksum(struct __sk_buff *skb, const struct packet *packet, __
 {
 	if (packet->family == FAMILY_IPV6)
 		bpf_csum_update(skb, difference);
-}
-
-/* Takes one hop off; there must be one. */
-static __always_inline int ip_decrease_hops(struct __sk_buff *skb, const struct packet *packet)
-{
-	__u8 hops = packet->hops - 1;
-	__be32 before, after;
-	int error;
-
-	if (packet->family == FAMILY_IPV4) {
-		/* The checksum goes by pairs of bytes; TTL is the first of its pair. */
-		error = bpf_l3_csum_replace(skb, packet->network + offsetof(struct iphdr, check),
-					    bpf_htons(packet->hops << 8), bpf_htons(hops << 8),
-					    sizeof(__u16));
-		return error
-			       ?: bpf_skb_store_bytes(skb,
-						      packet->network + offsetof(struct iphdr, ttl),
-						      &hops, sizeof(hops), 0);
-	}
-	/* The last byte of its word. No checksum makes up for it in what a device has summed up. */
-	before = bpf_htonl(packet->hops);
-	after = bpf_htonl(hops);
-	bpf_csum_update(skb, bpf_csum_diff(&before, sizeof(before), &after, sizeof(after), 0));
-	return bpf_skb_store_bytes(skb, packet->network + offsetof(struct ipv6hdr, hop_limit),
-				   &hops, sizeof(hops), 0);
 }
 
 /* linux/bpf.h since 6.7; before, bpf_fib_lookup() answers EINVAL. */
@@ -537,14 +575,6 @@ static __always_inline __u32 ip_header_size(const struct packet *packet)
 }
 
 #define MAX_IP_HEADER sizeof(struct ipv6hdr)
-
-static __always_inline __u16 checksum_fold(__u64 sum)
-{
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (sum & 0xffff) + (sum >> 16);
-}
 
 /*
  * The sum of the pseudo header (RFC 9293 3.1, RFC 8200 8.1) of `protocol` with `length` bytes, the
@@ -680,7 +710,7 @@ static __always_inline __wsum ip_store_quoted_addresses(struct __sk_buff *skb,
 {
 	__wsum difference = ip_addresses_difference(quoted, source, destination);
 
-	ip_store_addresses(skb, quoted, source, destination, difference);
+	ip_store(skb, quoted, source, destination, quoted->hops, difference, 0, 0);
 	return quoted->family == FAMILY_IPV4 ? 0 : difference;
 }
 

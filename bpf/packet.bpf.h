@@ -125,11 +125,12 @@ static __always_inline struct fragment_key fragment_of(const struct packet *pack
 		.source = packet->tuple.source.address,
 		.destination = packet->tuple.destination.address,
 		.id = packet->fragment_id,
-		.protocol = packet->tuple.protocol,
+		.protocol = ip_fragment_protocol(packet),
 	};
 }
 
-/* Takes the ports of a later fragment from the first one. Returns whether that one has been seen.
+/* Takes protocol and ports of a later fragment from the first one. Returns whether that one has
+ * been seen.
  */
 static __always_inline int packet_recall_ports(struct packet *packet)
 {
@@ -140,6 +141,7 @@ static __always_inline int packet_recall_ports(struct packet *packet)
 		return 0;
 	packet->tuple.source.port = ports->source;
 	packet->tuple.destination.port = ports->destination;
+	packet->tuple.protocol = ports->protocol;
 	return 1;
 }
 
@@ -150,6 +152,7 @@ static __always_inline void packet_remember_ports(const struct packet *packet)
 	struct fragment_ports ports = {
 		.source = packet->tuple.source.port,
 		.destination = packet->tuple.destination.port,
+		.protocol = packet->tuple.protocol,
 	};
 
 	bpf_map_update_elem(&fragments, &key, &ports, BPF_ANY);
@@ -178,25 +181,27 @@ static __always_inline __be32 port_pair(const struct ip_port *source,
 }
 
 /*
- * Gives the packet other ends of the same family. A later fragment has no ports to change. A UDP
- * checksum of 0 stays 0, and whatever is left to the device stays with it (partial checksums, GSO).
- * Returns 0 or an error of the kernel.
+ * Gives the packet other ends of the same family, and so many hops. A later fragment has no ports
+ * to change. A UDP checksum of 0 stays 0, and whatever is left to the device stays with it (partial
+ * checksums, GSO). Returns 0 or an error of the kernel.
  */
 __noinline int packet_rewrite(struct __sk_buff *skb, const struct packet *packet,
-			      const struct ip_port *source, const struct ip_port *destination)
+			      const struct ip_port *source, const struct ip_port *destination,
+			      __u32 hops)
 {
 	__u32 checksum;
 	__be32 before, after;
 	__u64 mangled_0;
 	__wsum difference;
+	int follow = 0;
 	int error = 0;
 
 	if (!packet || !source || !destination)
 		return -1;
 	difference = ip_addresses_difference(packet, &source->address, &destination->address);
+	before = port_pair(&packet->tuple.source, &packet->tuple.destination);
+	after = port_pair(source, destination);
 	if (packet->fragment != LATER_FRAGMENT) {
-		before = port_pair(&packet->tuple.source, &packet->tuple.destination);
-		after = port_pair(source, destination);
 		checksum = checksum_offset(packet);
 		if (checksum) {
 			mangled_0 =
@@ -212,13 +217,15 @@ __noinline int packet_rewrite(struct __sk_buff *skb, const struct packet *packet
 			if (error)
 				return error;
 		}
-		if (before != after)
+		follow = packet->transport - packet->network == ip_header_size(packet);
+		if (!follow && before != after)
 			error = bpf_skb_store_bytes(skb, packet->transport, &after, sizeof(after),
 						    0);
 		if (error)
 			return error;
 	}
-	return ip_store_addresses(skb, packet, &source->address, &destination->address, difference);
+	return ip_store(skb, packet, &source->address, &destination->address, hops, difference,
+			follow, after);
 }
 
 #endif

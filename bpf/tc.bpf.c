@@ -52,12 +52,9 @@ static __always_inline int load(struct __sk_buff *skb, __u32 network, struct pac
 		return 1;
 	if (!packet_load(skb, network, family, packet))
 		return 0;
-	if (is_icmp(packet))
-		return 1;
-	if (!has_ports(packet))
-		return 0;
-	return packet->fragment == LATER_FRAGMENT ? packet_recall_ports(packet)
-						  : packet_load_transport(skb, packet);
+	if (packet->fragment == LATER_FRAGMENT)
+		return packet_recall_ports(packet);
+	return is_icmp(packet) || (has_ports(packet) && packet_load_transport(skb, packet));
 }
 
 /* The flow of the packet when it is to be translated here, copied to `flow`. */
@@ -96,7 +93,7 @@ static __always_inline int on_ingress(struct __sk_buff *skb, __u32 network)
 	if (!is_ours(skb, 0) || !load(skb, network, &packet))
 		return pass(PACKET_PASSED);
 	if (is_icmp(&packet))
-		return on_icmp(skb, &packet, 0);
+		return on_icmp(skb, &packet, 0, &flow);
 	entry = flow_find(&packet, 0, &flow);
 	now_ns = entry ? bpf_ktime_get_coarse_ns() : 0;
 	if (entry &&
@@ -150,7 +147,7 @@ static __always_inline int on_egress(struct __sk_buff *skb, __u32 network)
 	if (!is_ours(skb, 1) || !load(skb, network, &packet))
 		return pass(PACKET_PASSED);
 	if (is_icmp(&packet))
-		return on_icmp(skb, &packet, 1);
+		return on_icmp(skb, &packet, 1, &flow);
 	entry = flow_find(&packet, 1, &flow);
 	if (!entry)
 		return pass(PACKET_PASSED);

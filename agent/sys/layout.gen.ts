@@ -485,17 +485,20 @@ export const fragmentKey: Codec<FragmentKey> = {
 export interface FragmentPorts {
   readonly source: number;
   readonly destination: number;
+  readonly protocol: number;
 }
 
 export const fragmentPorts: Codec<FragmentPorts> = {
-  size: 4,
+  size: 8,
   write(view, at, value) {
     view.setUint16(at, value.source);
     view.setUint16(at + 2, value.destination);
+    view.setUint32(at + 4, value.protocol, true);
   },
   read: (view, at) => ({
     source: view.getUint16(at),
     destination: view.getUint16(at + 2),
+    protocol: view.getUint32(at + 4, true),
   }),
 };
 
@@ -615,7 +618,7 @@ export const MAPS = {
   clusterCidrs: { name: 'cluster_cidrs', type: 11, flags: 1, maxEntries: 1024, key: ipPrefix, value: presence, layoutHash: 'b61fbed2' } satisfies MapSpec<IpPrefix, Presence>,
   devices: { name: 'devices', type: 1, flags: 1, maxEntries: 16384, key: u32, value: device, layoutHash: 'eb1eb8e5' } satisfies MapSpec<number, Device>,
   flows: { name: 'flows', type: 9, flags: 0, maxEntries: 131072, key: flowKey, value: flowValue, layoutHash: '680cfa93' } satisfies MapSpec<FlowKey, FlowValue>,
-  fragments: { name: 'fragments', type: 9, flags: 0, maxEntries: 8192, key: fragmentKey, value: fragmentPorts, layoutHash: '6348f47f' } satisfies MapSpec<FragmentKey, FragmentPorts>,
+  fragments: { name: 'fragments', type: 9, flags: 0, maxEntries: 8192, key: fragmentKey, value: fragmentPorts, layoutHash: 'b5c739ab' } satisfies MapSpec<FragmentKey, FragmentPorts>,
   packetCounts: { name: 'packet_counts', type: 6, flags: 0, maxEntries: 31, key: u32, value: packetCount, layoutHash: '944e1a6d' } satisfies MapSpec<number, PacketCount>,
   refusalBudgets: { name: 'refusal_budgets', type: 6, flags: 0, maxEntries: 1, key: u32, value: refusalBudget, layoutHash: '8db4961a' } satisfies MapSpec<number, RefusalBudget>,
 } as const;

@@ -130,8 +130,8 @@ const ROWS: Readonly<Record<string, Row<unknown>>> = {
   ),
   fragment_ports: row(
     layout.fragmentPorts,
-    { source: 0x1234, destination: 0x5678 },
-    '{.source = htons(0x1234), .destination = htons(0x5678)}',
+    { source: 0x1234, destination: 0x5678, protocol: 0x01020304 },
+    '{.source = htons(0x1234), .destination = htons(0x5678), .protocol = 0x01020304}',
   ),
   packet_count: row(
     layout.packetCount,
