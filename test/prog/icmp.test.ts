@@ -133,6 +133,19 @@ row('a quote of eight bytes of TCP has the ports, and is enough', async (t, node
   });
 });
 
+row(
+  'an error for whom there is no way to is dropped, and one thing counted',
+  async (t, node, p) => {
+    await node.serve(...web(p, ['remotePod']));
+    node.ingress(p.udp('unreachablePod:40000 > external:80'));
+    const met = p.udp('node:61000 > remotePod:8080');
+    node.meets(t, 'ingress', p.error('remotePod > node', 'port unreachable', met), {
+      verdict: 'drop',
+      counts: ['dropped_no_route'],
+    });
+  },
+);
+
 row('errors about SCTP', async (t, node, p) => {
   await node.serve(...web(p, ['localPod']));
   node.ingress(p.sctp('client:9000 > external:9000'));
