@@ -3,8 +3,9 @@
 // is ever sent there; programs that are run over packets ask it for ways.
 // Invariant: close() takes it off the machine again.
 
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { insideNetns } from '../../agent/sys/libbpf/netns.ts';
+import { readNetworkDevices } from '../../agent/sys/network-devices.ts';
 import { newLabId } from '../lab/lab-id.ts';
 import {
   addNamespaces,
@@ -67,12 +68,9 @@ export class PacketNetwork {
   }
 
   #readIfindexes(): void {
-    // Of the thread's own namespace, unlike /sys (kernel-dependent mounts) it follows setns().
-    const routes = this.inside(() => readFileSync('/proc/thread-self/net/if_inet6', 'utf8'));
-    for (const line of routes.trim().split('\n')) {
-      const fields = line.split(/\s+/);
-      const device = DEVICES.find((name) => name === fields[5]);
-      if (device) this.#ifindexes.set(device, Number.parseInt(fields[1] ?? '', 16));
+    for (const { name, ifindex } of this.inside(() => readNetworkDevices())) {
+      const device = DEVICES.find((one) => one === name);
+      if (device) this.#ifindexes.set(device, ifindex);
     }
   }
 }
@@ -112,7 +110,7 @@ function routes(): string[] {
       `route add ${at('tunnelRemotePod')} dev tunnel src ${at('node')}`,
       `route add ${at('localPod')} dev pod`,
       `route add ${at('secondLocalPod')} dev pod`,
-      ...(['remotePod', 'secondRemotePod', 'thirdRemotePod'] as const).map(
+      ...(['remotePod', 'secondRemotePod'] as const).map(
         (pod) => `route add ${at(pod)} via ${at('otherNode')}`,
       ),
       `route add ${at('narrowPod')} dev narrow src ${at('narrowNode')}`,
