@@ -4,7 +4,6 @@
 // dialled one is not heard.
 
 import test from 'ava';
-import { TARGET_PORT } from './kube-service.ts';
 import { canMakeNodes } from './node-for-file.ts';
 import { packetNetworkForFile } from './packet-network.ts';
 import {
@@ -26,7 +25,7 @@ import {
   waysTo,
 } from './packet-services.ts';
 
-const [LOCAL = ''] = LOCAL_PODS;
+const [LOCAL = '', OTHER_LOCAL = ''] = LOCAL_PODS;
 const [REMOTE = '', OTHER_REMOTE = ''] = REMOTE_PODS;
 
 /** Services by number, each with one backend. */
@@ -104,6 +103,31 @@ test.serial('a pod of another node is served at the node’s addresses', async (
   await comeTo(t, network(), rows, network().pod(OTHER_REMOTE));
 });
 
+test.serial('a pod of another node reaches itself through the node', async (t) => {
+  if (!canMakeNodes(t)) return;
+  const rows = nodePortsOf(4).map((way) => ({
+    ...way,
+    source: REMOTE,
+    becomes: servedBy(REMOTE, NODE_IP),
+  }));
+  await comeTo(t, network(), rows, network().pod(REMOTE));
+});
+
+test.serial('pods whose sockets are served lose nothing by it', async (t) => {
+  if (!canMakeNodes(t)) return;
+  for (const source of [OTHER_LOCAL, BRIDGED_POD]) {
+    const rows = [...BACKENDS_ON_NODE.slice(0, 1), ...BACKENDS_ELSEWHERE].flatMap(
+      ([number, backend]) =>
+        waysTo(number).map((way) => ({
+          ...way,
+          source,
+          becomes: servedBy(backend, keeping(source)),
+        })),
+    );
+    await comeTo(t, network(), rows, network().pod(source));
+  }
+});
+
 test.serial('one client port for several Services with one backend', async (t) => {
   if (!canMakeNodes(t)) return;
   const rows = (numbers: readonly number[], becomes: string): Row[] =>
@@ -114,19 +138,6 @@ test.serial('one client port for several Services with one backend', async (t) =
     ...rows([1, SAME_LOCAL], servedBy(LOCAL, CLIENT)),
     ...rows([4, SAME_REMOTE], servedBy(REMOTE, NODE_IP)),
   ]);
-});
-
-test.serial('a pod is dialled directly, from ports that dial it as a backend too', async (t) => {
-  if (!canMakeNodes(t)) return;
-  const rows = Array.from({ length: 8 }, (_, i) => 40_001 + i).flatMap((sourcePort) =>
-    [
-      { way: { address: LOCAL, port: TARGET_PORT }, becomes: servedBy(LOCAL, CLIENT) },
-      { way: { address: REMOTE, port: TARGET_PORT }, becomes: servedBy(REMOTE, keeping(CLIENT)) },
-      ...nodePortsOf(1).map((way) => ({ way, becomes: servedBy(LOCAL, CLIENT) })),
-      ...nodePortsOf(4).map((way) => ({ way, becomes: servedBy(REMOTE, NODE_IP) })),
-    ].map(({ way, becomes }): Row => ({ ...way, source: CLIENT, sourcePort, becomes })),
-  );
-  await comeTo(t, network(), rows);
 });
 
 test.serial(
@@ -223,4 +234,22 @@ test.serial('a ping of a service address is answered, a node’s by itself', asy
     })),
   );
   await comeTo(t, network(), rows);
+});
+
+test.serial('pods and the node itself may ping clusterIPs', async (t) => {
+  if (!canMakeNodes(t)) return;
+  for (const [source, place] of [
+    [LOCAL, network().pod(LOCAL)],
+    [BRIDGED_POD, network().pod(BRIDGED_POD)],
+    [NODE_IP, network().node],
+  ] as const) {
+    const rows = [1, 4, EMPTY].map((number) => ({
+      address: addressesOf(number).clusterIP,
+      port: 0,
+      source,
+      kinds: ['ping'] as const,
+      becomes: 'pong',
+    }));
+    await comeTo(t, network(), rows, place);
+  }
 });

@@ -99,6 +99,34 @@ for (const half of ['request', 'reply'] as const) {
   });
 }
 
+test.serial('a pod is dialled directly, from a port that dials it as a backend too', async (t) => {
+  if (!canMakeNodes(t)) return;
+  const pairs = STEADY.flatMap(([number, backend]) =>
+    (['tcp', 'udp'] as const).flatMap((kind) =>
+      ([4, 6] as const).map((family) => ({ number, backend, kind, family })),
+    ),
+  );
+  for (const { number, backend, kind, family } of pairs) {
+    const port = nextPort++;
+    const byService = await connected(kind, family, number, port);
+    if (kind === 'tcp') t.is(await greeting(byService), targetAt(backend));
+    else t.is(await answer(byService), targetAt(backend));
+    const direct = await probe.open(kind, family);
+    const own = family === 4 ? CLIENT : twinOf(CLIENT);
+    t.is(await direct.bindShared(own, port), '');
+    t.is(await direct.connect(family === 4 ? backend : twinOf(backend), TARGET_PORT), '');
+    if (kind === 'tcp') t.is(await greeting(direct), targetAt(backend));
+    for (const word of ['one', 'two']) {
+      for (const socket of [direct, byService]) {
+        if (kind === 'tcp') t.is(await echoOf(socket, word), word);
+        else t.is(await answer(socket), targetAt(backend));
+      }
+    }
+    await byService.close();
+    await direct.close();
+  }
+});
+
 test.serial('the agent is killed and started under load: nobody notices', async (t) => {
   if (!canMakeNodes(t)) return;
   const { agent } = network().node;
@@ -203,11 +231,12 @@ async function connected(
   kind: 'tcp' | 'udp',
   family: Family,
   number: number,
+  port = nextPort++,
 ): Promise<ProbeSocket> {
   const { clusterIP } = addressesOf(number);
   const socket = await probe.open(kind, family);
   const inFamily = (ipv4: string) => (family === 4 ? ipv4 : twinOf(ipv4));
-  await socket.bind(inFamily(CLIENT), nextPort++);
+  await socket.bindShared(inFamily(CLIENT), port);
   const errno = await socket.connect(inFamily(clusterIP), SERVICE_PORT);
   if (errno) throw new Error(`cannot connect to ${clusterIP}: ${errno}`);
   return socket;

@@ -342,7 +342,10 @@ static void do_command(char **words, int count)
 		length = parse_address(words[2], words[3], &address);
 		answer(connect(fd, &address.any, length));
 	} else if (!strcmp(command, "bind")) {
+		int shared = count > 4;
+
 		length = parse_address(words[2], words[3], &address);
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &shared, sizeof(shared));
 		answer(bind(fd, &address.any, length));
 	} else if (!strcmp(command, "listen")) {
 		answer(listen(fd, 16));

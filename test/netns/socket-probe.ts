@@ -172,6 +172,11 @@ export class ProbeSocket {
     return this.#errno(`bind ${this.#fd} ${address} ${port}`);
   }
 
+  /** With others that have the same port, and other peers. */
+  bindShared(address: string, port: number): Promise<Errno> {
+    return this.#errno(`bind ${this.#fd} ${address} ${port} shared`);
+  }
+
   listen(): Promise<Errno> {
     return this.#errno(`listen ${this.#fd}`);
   }
