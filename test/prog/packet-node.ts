@@ -176,11 +176,6 @@ export class PacketNode {
     await this.serve(...this.#served);
   }
 
-  /** What the programs know of a device from now on: for `pod` that it is a pod's, where rows ask for it. */
-  describe(device: Device, flags: number): void {
-    this.#describe(device, flags);
-  }
-
   ingress(packet: Packet | Buffer, device: Device = 'uplink', context: TestContext = {}): Outcome {
     return this.run('ingress', packet, device, context);
   }
@@ -336,16 +331,15 @@ export class PacketNode {
     affinities.put(aged);
   }
 
-  #describe(device: Device, flags?: number): void {
+  #describe(device: Device): void {
     const isOfNode = device === 'uplink' || device === 'narrow';
     const place = device === 'uplink' ? 'node' : 'narrowNode';
-    const standard = device === 'pod' ? DeviceFlags.OF_POD : 0;
     const [ipv4, ipv6] = FAMILIES.map((family) => addressOf(place, family));
     this.tables.devices.put([
       [
         this.network.ifindex(device),
         {
-          flags: flags ?? standard,
+          flags: device === 'pod' ? DeviceFlags.OF_POD : 0,
           ipv4: (isOfNode ? ipv4 : '0.0.0.0') as NonNullable<typeof ipv4>,
           ipv6: (isOfNode ? ipv6 : '::') as NonNullable<typeof ipv6>,
         },

@@ -2,12 +2,7 @@
 // Where things are around the node of these tests, by names that hold for both families: rows say
 // `client:40000 > node:30080` and run as IPv4 and as IPv6. Pure.
 
-import {
-  familyOf,
-  formatEndpoint,
-  type IpAddress,
-  type IpFamily,
-} from '../../agent/model/address.ts';
+import { formatEndpoint, type IpAddress, type IpFamily } from '../../agent/model/address.ts';
 import { address } from '../helpers/objects.ts';
 import { twinOf } from '../netns/dual-stack.ts';
 import type {
@@ -41,7 +36,6 @@ const IPV4 = {
   /** On other nodes. */
   remotePod: '10.244.2.2',
   secondRemotePod: '10.244.2.3',
-  thirdRemotePod: '10.244.2.4',
   /** Beyond a device with a smaller MTU. */
   narrowPod: '10.244.3.2',
   /** There is a route, that says so. */
@@ -169,9 +163,4 @@ export class Packets {
     };
     return { header, ports: { source: Number(sourcePort), destination: Number(destinationPort) } };
   }
-}
-
-/** The family that a packet is of, for what must know. */
-export function familyOfPacket({ ip }: Packet): IpFamily | undefined {
-  return ip && familyOf(ip.source);
 }

@@ -246,6 +246,30 @@ row('two pods serve: both get connections', async (t, node, p) => {
 });
 
 row(
+  'Maglev: who connects decides, on every node alike; few move when a pod goes',
+  async (t, node, p) => {
+    const pods = ['localPod', 'secondLocalPod', 'remotePod', 'secondRemotePod'] as const;
+    const maglev = { balancing: 'maglev' } as const;
+    const landings = async (endpoints: readonly (typeof pods)[number][]) => {
+      await node.reset();
+      await node.serve(...web(p, endpoints, maglev));
+      await node.usePorts({ first: 50_000, count: 1000 });
+      return Array.from(
+        { length: 200 },
+        (_, i) =>
+          node.ingress(p.tcp(`client:${40_000 + i} > external:80`, 'SYN')).packet.ip?.destination,
+      );
+    };
+    const first = await landings(pods);
+    t.is(new Set(first).size, pods.length);
+    t.deepEqual(await landings([...pods].reverse()), first);
+    const fewer = await landings(pods.slice(0, 3));
+    const moved = first.filter((pod, i) => pod !== p.at('secondRemotePod') && pod !== fewer[i]);
+    t.true(moved.length < 20, `${moved.length} of 200 moved without need`);
+  },
+);
+
+row(
   'a client in a pod of this node, by its device: never masqueraded but to itself',
   async (t, node, p) => {
     await node.serve(...web(p, ['remotePod']));
