@@ -4,8 +4,9 @@
 
 import test from 'ava';
 import { ethernetFrom, ethernetTo } from './network.ts';
-import { build, fragmentsOf, type Packet } from './packet/packet.ts';
-import type { Packets } from './places.ts';
+import { addressBytes } from './packet/bytes.ts';
+import { build, fragmentsOf, hex, type Packet } from './packet/packet.ts';
+import { Packets, type Place } from './places.ts';
 import { rowsOf, web } from './rows.ts';
 
 const row = rowsOf(test);
@@ -140,6 +141,29 @@ row('headers that make no sense', async (t, node, p) => {
       ? [changed(0, 0x65), changed(0, 0x05), changed(0, 0x44), changed(0, 0x40), changed(0, 0x4f)]
       : [changed(0, 0x40), changed(0, 0x00), changed(0, 0xf0)];
   for (const bytes of broken) node.meets(t, 'ingress', bytes, SAME);
+  t.deepEqual(node.flows(), []);
+});
+
+row('IPv4-mapped addresses in IPv6 packets are no addresses of IPv4', async (t, node, p) => {
+  if (p.family === 'IPv4') {
+    t.pass();
+    return;
+  }
+  const ipv4 = new Packets('IPv4');
+  await node.serve(...web(ipv4, ['localPod']));
+  const frame = build({ ethernet: ethernetTo('uplink'), ...p.udp('client:40000 > clusterIP:80') });
+  const mapped = (place: Place) =>
+    Buffer.concat([hex('00000000000000000000ffff'), addressBytes(ipv4.at(place))]);
+  for (const ends of [
+    [mapped('client'), mapped('clusterIP')],
+    [addressBytes(p.at('client')), mapped('clusterIP')],
+    [mapped('client'), mapped('node')],
+  ]) {
+    const bytes = Buffer.from(frame);
+    Buffer.concat(ends).copy(bytes, 14 + 8);
+    node.meets(t, 'ingress', bytes, SAME);
+    node.meets(t, 'egress', bytes, SAME);
+  }
   t.deepEqual(node.flows(), []);
 });
 
