@@ -45,6 +45,9 @@ __noinline int icmp_rewrite_quoted(struct __sk_buff *skb, const struct packet *p
 	change = ip_store_quoted_addresses(skb, quoted, &source->address, &destination->address);
 	change = bpf_csum_diff(&before, sizeof(before), &after, sizeof(after), change);
 	offset = checksum_offset(quoted);
+	/* What a frame is padded with is nothing that is quoted. */
+	if (offset + sizeof(__be16) > packet->transport + ip_payload_length(skb, packet))
+		offset = 0;
 	if (bpf_skb_store_bytes(skb, quoted->transport, &after, sizeof(after), 0))
 		return -1;
 	if (offset && !bpf_skb_load_bytes(skb, offset, &old_check, sizeof(__be16)) &&

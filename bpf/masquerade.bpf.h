@@ -72,10 +72,11 @@ struct claim {
 	/* Ports to try: those from `first` on. */
 	__u32 first;
 	__u32 count;
-	/* Where the first try goes: 0 for any of them. */
+	/* Where the first try goes, if anywhere. */
 	__be16 preferred;
+	__u16 has_preferred;
 	/* The last try found an entry that has had its time. */
-	__u16 replaces;
+	__u32 replaces;
 	/* Nothing better was found: also what the backend still has in TIME_WAIT. */
 	__u32 takes_time_wait;
 	long error;
@@ -104,7 +105,7 @@ static long claim_try(__u32 index, struct claim *claim)
 {
 	const struct flow_value *other;
 
-	if (index == 0 && claim->preferred)
+	if (index == 0 && claim->has_preferred)
 		claim->key.destination.port = claim->preferred;
 	else
 		claim->key.destination.port =
@@ -137,10 +138,12 @@ __noinline int flow_publish(const struct packet *packet, struct flow_value *flow
 	claim.key = flow_other_key(&packet->tuple, flow);
 	claim.value = flow_other_value(&packet->tuple, flow, flow->last_used_ns);
 	/*
-	 * The port that the same client's last connection had, if any: its numbers only grow, so
-	 * that the backend takes it even in TIME_WAIT.
+	 * Of a masqueraded flow the port that the same client's last connection had, if any: its
+	 * numbers only grow, so that the backend takes it even in TIME_WAIT.
 	 */
 	claim.preferred = flow->source.port;
+	claim.has_preferred = flow->source.port || !(flow->flags & FLOW_MASQUERADED) ||
+			      packet->tuple.protocol == IPPROTO_SCTP;
 	/* Its checksum is over the whole packet. */
 	if (packet->tuple.protocol == IPPROTO_SCTP)
 		tries = 1;
@@ -149,7 +152,7 @@ __noinline int flow_publish(const struct packet *packet, struct flow_value *flow
 		claim.count = node->masquerade_port_count;
 	}
 	if (!claim.count)
-		tries = claim.preferred ? 1 : 0;
+		tries = claim.has_preferred;
 	bpf_loop(tries, claim_try, &claim, 0);
 	if (claim.error == -EEXIST && !claim.replaces) {
 		claim.takes_time_wait = 1;

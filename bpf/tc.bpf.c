@@ -111,7 +111,7 @@ static __always_inline int on_ingress(struct __sk_buff *skb, __u32 network)
 			return pass(PACKET_PASSED);
 		outcome = admit(skb, &packet, &flow);
 		if (outcome == PACKET_FLOW_CREATED) {
-			if (!flow.source.port)
+			if ((flow.flags & FLOW_MASQUERADED) && !flow.source.port)
 				flow.source.port = last_port;
 			outcome = flow_publish(&packet, &flow);
 		}
