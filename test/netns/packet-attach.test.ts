@@ -5,9 +5,11 @@
 import test, { type ExecutionContext } from 'ava';
 import { inIpv4Words, twinOf } from './dual-stack.ts';
 import { targetAt } from './kube-service.ts';
+import { comesTo } from './landings.ts';
 import { canMakeNodes } from './node-for-file.ts';
+import { inEitherFamily, makeAttempts } from './packet-attempts.ts';
 import { AGENT_FLAGS, packetNetworkForFile } from './packet-network.ts';
-import { CLIENT, LOCAL_PODS, NODE_IP, REMOTE_PODS } from './packet-plan.ts';
+import { CLIENT, LOCAL_PODS, NODE_IP, REMOTE_PODS, SECOND_NODE_IP } from './packet-plan.ts';
 import { comeTo, keeping, REFUSED, type Row, servedBy } from './packet-rows.ts';
 import { addressesOf, packetService, waysTo } from './packet-services.ts';
 import { SocketProbe } from './socket-probe.ts';
@@ -74,6 +76,22 @@ for (const to of ['tcx', 'clsact'] as const) {
     await serves(t);
   });
 }
+
+test.serial('an uplink that comes later is served unasked', async (t) => {
+  if (!canMakeNodes(t)) return;
+  await network().addSecondUplink();
+  const { node, client } = network();
+  for (const [number, backend] of BACKENDS) {
+    const { nodePort: port } = addressesOf(number);
+    const attempts = (['tcp', 'udp'] as const).flatMap((kind) =>
+      inEitherFamily({ kind, source: CLIENT, address: SECOND_NODE_IP, port }),
+    );
+    await comesTo(t, attempts.map(() => targetAt(backend)).join(), async () => {
+      const answers = await makeAttempts(node, client, attempts, { patienceMs: 500 });
+      return answers.map((answer) => answer.split(' from ')[0]).join();
+    });
+  }
+});
 
 async function startWith(way: Way, agent: { flags: readonly string[]; start(): Promise<void> }) {
   agent.flags = [...AGENT_FLAGS, '--tc-attach', way];

@@ -27,6 +27,8 @@ import {
   type PlanNames,
   REMOTE_PODS,
   routerCommands,
+  secondUplinkOfNode,
+  secondUplinkOfRouter,
 } from './packet-plan.ts';
 import { startBackends } from './start-backends.ts';
 import { TestNode } from './test-node.ts';
@@ -106,6 +108,12 @@ export class PacketNetwork {
   /** Runs lines for `ip -batch` there. */
   configure(place: Place, ...commands: readonly string[]): Promise<void> {
     return configureNamespace(place.namespace, { commands });
+  }
+
+  /** While everything runs. What is for the client goes by the first one still. */
+  async addSecondUplink(): Promise<void> {
+    await this.configure(this.router, ...secondUplinkOfRouter(this.node.namespace));
+    await this.configure(this.node, ...secondUplinkOfNode());
   }
 
   close(): Promise<void> {

@@ -79,12 +79,7 @@ export function routerCommands(names: PlanNames, options: PacketNetworkOptions):
     'link set other master nodes up',
     ...up('clients', ROUTER_TO_CLIENT),
     ...up('nodes', ROUTER_TO_NODES),
-    ...(secondUplink
-      ? [
-          `link add second type veth peer name eth1 netns ${names.node}`,
-          ...up('second', ROUTER_TO_SECOND),
-        ]
-      : []),
+    ...(secondUplink ? secondUplinkOfRouter(names.node) : []),
     ...toNode.map((cidr) => `route add ${cidr} via ${sameFamily(cidr, NODE_IP)}${limit}`),
     ...Object.values(podCidrs(2)).map(
       (cidr) => `route add ${cidr} via ${sameFamily(cidr, OTHER_IP)}`,
@@ -109,7 +104,7 @@ export function nodeCommands(names: PlanNames, options: PacketNetworkOptions): s
   const { overlay = false, secondUplink } = options;
   return [
     ...up('eth0', NODE_IP),
-    ...(secondUplink ? up('eth1', SECOND_NODE_IP) : []),
+    ...(secondUplink ? secondUplinkOfNode() : []),
     ...defaultRoutes(secondUplink ? ROUTER_TO_SECOND : ROUTER_TO_NODES),
     ...(overlay ? overlayCommands(1, NODE_IP, 2, OTHER_IP) : routesToPods(podCidrs(2), OTHER_IP)),
     ...LOCAL_PODS.flatMap((pod) => podUplinkCommands(1, indexOf(pod), names.pod(pod))),
@@ -128,6 +123,18 @@ export function otherCommands(names: PlanNames, { overlay }: PacketNetworkOption
     ...cidrs(BRIDGE_CIDR).map((cidr) => `route add ${cidr} via ${sameFamily(cidr, NODE_IP)}`),
     ...REMOTE_PODS.flatMap((pod) => podUplinkCommands(2, indexOf(pod), names.pod(pod))),
   ];
+}
+
+/** To be run before {@link secondUplinkOfNode}. */
+export function secondUplinkOfRouter(nodeNamespace: string): string[] {
+  return [
+    `link add second type veth peer name eth1 netns ${nodeNamespace}`,
+    ...up('second', ROUTER_TO_SECOND),
+  ];
+}
+
+export function secondUplinkOfNode(): string[] {
+  return up('eth1', SECOND_NODE_IP);
 }
 
 /** Inside the pod with that address. */
