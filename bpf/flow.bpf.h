@@ -99,21 +99,26 @@ static __always_inline int flow_is_in_time_wait(const struct flow_value *flow)
 }
 
 /*
- * Takes both entries away; the other one only when it is of this flow. That of replies stays while
- * the backend has the connection in TIME_WAIT, so that no other flow gets its port.
+ * Takes the other entry away when it is of this flow. That of replies stays while the backend has
+ * the connection in TIME_WAIT, so that no other flow gets its port.
  */
-__noinline int flow_forget(const struct flow_key *key, const struct flow_value *flow)
+static __always_inline void flow_forget_other(const struct flow_key *key,
+					      const struct flow_value *flow)
 {
-	const struct flow_value *other;
-	struct flow_key other_key;
+	struct flow_key other_key = flow_other_key(key, flow);
+	const struct flow_value *other = bpf_map_lookup_elem(&flows, &other_key);
 
-	if (!key || !flow)
-		return 0;
-	other_key = flow_other_key(key, flow);
-	other = bpf_map_lookup_elem(&flows, &other_key);
 	if (other && flow_is_other(other, key) &&
 	    !((flow->flags & FLOW_REQUEST) && flow_is_in_time_wait(flow)))
 		bpf_map_delete_elem(&flows, &other_key);
+}
+
+/* Takes both entries away. */
+__noinline int flow_forget(const struct flow_key *key, const struct flow_value *flow)
+{
+	if (!key || !flow)
+		return 0;
+	flow_forget_other(key, flow);
 	bpf_map_delete_elem(&flows, key);
 	return 0;
 }

@@ -24,8 +24,9 @@
 #include <bpf/bpf_helpers.h>
 
 /*
- * Gives the quoted packet the ends `source` and `destination`, and ICMP's checksum its due. The
- * quoted transport header may end after its ports.
+ * Gives the quoted packet other ports, and every checksum its due that covers the ends `source` and
+ * `destination`, whose addresses have been written. The quoted transport header may end after its
+ * ports.
  */
 __noinline int icmp_rewrite_quoted(struct __sk_buff *skb, const struct packet *packet,
 				   const struct packet *quoted, const struct ip_port *source,
@@ -40,10 +41,10 @@ __noinline int icmp_rewrite_quoted(struct __sk_buff *skb, const struct packet *p
 		return -1;
 	before = port_pair(&quoted->tuple.source, &quoted->tuple.destination);
 	after = port_pair(source, destination);
-	addresses = ip_addresses_difference(quoted, &source->address, &destination->address);
+	addresses = packet_difference(quoted, &source->address, &destination->address);
 	/* By how much the sum of all that is quoted changes. */
-	change = ip_store_quoted_addresses(skb, quoted, &source->address, &destination->address);
-	change = bpf_csum_diff(&before, sizeof(before), &after, sizeof(after), change);
+	change = bpf_csum_diff(&before, sizeof(before), &after, sizeof(after),
+			       ip_header_change(quoted, addresses));
 	offset = checksum_offset(quoted);
 	/* What a frame is padded with is nothing that is quoted. */
 	if (offset + sizeof(__be16) > packet->transport + ip_payload_length(skb, packet))
@@ -64,23 +65,24 @@ __noinline int icmp_rewrite_quoted(struct __sk_buff *skb, const struct packet *p
 	return bpf_l4_csum_replace(skb, packet->transport + ICMP_CHECKSUM_OFFSET, 0, change, 0);
 }
 
-/* Gives the ICMP packet itself other ends. */
-__noinline int icmp_rewrite(struct __sk_buff *skb, const struct packet *packet,
-			    const struct ip_address *source, const struct ip_address *destination,
-			    __u32 hops)
+/* Gives the checksum of the ICMP packet itself its due for other ends: ICMPv6's covers addresses.
+ */
+__noinline int icmp_mend_checksum(struct __sk_buff *skb, const struct packet *packet,
+				  const struct ip_address *source,
+				  const struct ip_address *destination)
 {
 	__wsum difference;
 
 	if (!packet || !source || !destination)
 		return -1;
-	difference = ip_addresses_difference(packet, source, destination);
 	if (packet->family == FAMILY_IPV6) {
+		difference = packet_difference(packet, source, destination);
 		if (bpf_l4_csum_replace(skb, packet->transport + ICMP_CHECKSUM_OFFSET, 0,
 					difference, BPF_F_PSEUDO_HDR))
 			return -1;
 		ip_mend_complete_checksum(skb, packet, difference);
 	}
-	return ip_store(skb, packet, source, destination, hops, difference, 0, 0);
+	return 0;
 }
 
 /* Sends a translated error on to `destination`. Returns what the program is to return. */
@@ -108,6 +110,7 @@ __noinline int translate_icmp_error(struct __sk_buff *skb, const struct packet *
 	const struct flow_value *entry;
 	struct packet quoted = {};
 	struct flow_key key;
+	const struct ip_address *source;
 	int is_hidden, leaves;
 
 	if (!packet || !flow)
@@ -139,10 +142,13 @@ __noinline int translate_icmp_error(struct __sk_buff *skb, const struct packet *
 	leaves = !is_egress && (flow->flags & FLOW_MASQUERADED);
 	if (leaves && packet->hops <= 1)
 		return drop(PACKET_DROPPED_NO_ROUTE);
-	if (icmp_rewrite_quoted(skb, packet, &quoted, &flow->destination, &flow->source) ||
-	    icmp_rewrite(skb, packet,
-			 is_hidden ? &flow->source.address : &packet->tuple.source.address,
-			 &flow->destination.address, packet->hops - (leaves ? 1 : 0)))
+	source = is_hidden ? &flow->source.address : &packet->tuple.source.address;
+	if (packet_readdress(skb, &quoted, &flow->destination.address, &flow->source.address,
+			     quoted.hops) ||
+	    icmp_rewrite_quoted(skb, packet, &quoted, &flow->destination, &flow->source) ||
+	    icmp_mend_checksum(skb, packet, source, &flow->destination.address) ||
+	    packet_readdress(skb, packet, source, &flow->destination.address,
+			     packet->hops - (leaves ? 1 : 0)))
 		return drop(PACKET_DROPPED_CANNOT_REWRITE);
 	if (!leaves)
 		return pass(PACKET_ICMP_ERROR_TRANSLATED);

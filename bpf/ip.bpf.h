@@ -428,12 +428,11 @@ struct ipv4_tail {
 	__be32 ports;
 };
 
-/* Bytes, because the addresses do not begin at a word. */
+/* Of IPv6 what lies behind the hop limit. */
 struct ipv6_tail {
-	__u8 hop_limit;
-	__u8 source[16];
-	__u8 destination[16];
-	__u8 ports[4];
+	struct ip_address source;
+	struct ip_address destination;
+	__be32 ports;
 };
 
 /*
@@ -464,17 +463,26 @@ static __always_inline int ip_store(struct __sk_buff *skb, const struct packet *
 		return bpf_skb_store_bytes(skb, packet->network + offsetof(struct iphdr, ttl),
 					   &tail, has_ports ? sizeof(tail) : sizeof(tail) - 4, 0);
 	}
-	struct ipv6_tail tail = {.hop_limit = hops};
+	struct ipv6_tail tail = {
+		.source = *source,
+		.destination = *destination,
+		.ports = ports,
+	};
+	int error = 0;
 
-	__builtin_memcpy(tail.source, source, sizeof(tail.source));
-	__builtin_memcpy(tail.destination, destination, sizeof(tail.destination));
-	__builtin_memcpy(tail.ports, &ports, sizeof(tail.ports));
-	/* The last byte of its word. No checksum makes up for it in what a device has summed up. */
-	if (before != after)
+	if (before != after) {
+		/* The last byte of its word. No checksum makes up for it in what a device has
+		 * summed up. */
 		bpf_csum_update(skb,
 				bpf_csum_diff(&before, sizeof(before), &after, sizeof(after), 0));
-	return bpf_skb_store_bytes(skb, packet->network + offsetof(struct ipv6hdr, hop_limit),
-				   &tail, has_ports ? sizeof(tail) : sizeof(tail) - 4, 0);
+		error = bpf_skb_store_bytes(skb,
+					    packet->network + offsetof(struct ipv6hdr, hop_limit),
+					    &hops, sizeof(hops), 0);
+	}
+	return error
+		       ?: bpf_skb_store_bytes(
+				  skb, packet->network + offsetof(struct ipv6hdr, saddr), &tail,
+				  has_ports ? sizeof(tail) : sizeof(tail) - 4, 0);
 }
 
 /*
@@ -700,18 +708,12 @@ static __always_inline int icmp_is_error(const struct packet *packet, __u8 type)
 }
 
 /*
- * Writes the addresses of a quoted header, and IPv4's checksum of it. Returns by how much the sum
- * of the whole header has changed: not at all with IPv4, whose checksum makes up for it.
+ * By how much the sum of a whole header changes with its addresses: not at all with IPv4, whose own
+ * checksum makes up for it.
  */
-static __always_inline __wsum ip_store_quoted_addresses(struct __sk_buff *skb,
-							const struct packet *quoted,
-							const struct ip_address *source,
-							const struct ip_address *destination)
+static __always_inline __wsum ip_header_change(const struct packet *packet, __wsum addresses)
 {
-	__wsum difference = ip_addresses_difference(quoted, source, destination);
-
-	ip_store(skb, quoted, source, destination, quoted->hops, difference, 0, 0);
-	return quoted->family == FAMILY_IPV4 ? 0 : difference;
+	return packet->family == FAMILY_IPV4 ? 0 : addresses;
 }
 
 #endif

@@ -163,7 +163,7 @@ __noinline int flow_publish(const struct packet *packet, struct flow_value *flow
 		 * one's. */
 		other = bpf_map_lookup_elem(&flows, &claim.key);
 		if (other)
-			flow_forget(&claim.key, other);
+			flow_forget_other(&claim.key, other);
 		claim.error = bpf_map_update_elem(&flows, &claim.key, &claim.value, BPF_ANY);
 	}
 	if (claim.error == -EEXIST && packet->tuple.protocol == IPPROTO_SCTP)

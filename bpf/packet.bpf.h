@@ -180,6 +180,27 @@ static __always_inline __be32 port_pair(const struct ip_port *source,
 	return pair;
 }
 
+/* ip_addresses_difference(), where the stack is short. */
+__noinline __u32 packet_difference(const struct packet *packet, const struct ip_address *source,
+				   const struct ip_address *destination)
+{
+	if (!packet || !source || !destination)
+		return 0;
+	return ip_addresses_difference(packet, source, destination);
+}
+
+/* Gives an IP header other addresses of the same family and so many hops; nothing of what follows.
+ */
+__noinline int packet_readdress(struct __sk_buff *skb, const struct packet *packet,
+				const struct ip_address *source,
+				const struct ip_address *destination, __u32 hops)
+{
+	if (!packet || !source || !destination)
+		return -1;
+	return ip_store(skb, packet, source, destination, hops,
+			packet_difference(packet, source, destination), 0, 0);
+}
+
 /*
  * Gives the packet other ends of the same family, and so many hops. A later fragment has no ports
  * to change. A UDP checksum of 0 stays 0, and whatever is left to the device stays with it (partial
