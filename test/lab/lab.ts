@@ -95,6 +95,7 @@ export class Lab {
           node,
           kubeconfig: this.nodeKubeconfig,
           logFile: path.join(directory, `agent-${node.name}.log`),
+          compileCache: path.join(directory, 'compile-cache'),
         }),
     );
   }
