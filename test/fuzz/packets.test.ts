@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Random packets against the packet path as the kernel runs it: whatever comes, the invariants of
 // packets/checks.ts hold. `PACKETS_SEED=n` repeats a run, `PACKETS_RUNS=n` makes a longer one,
-// `PACKETS_OBJECT=path` asks other programs of the same tables.
+// `PACKETS_OBJECT=path` asks other programs of the same tables, `PACKETS_SHRINK_MS=n` bounds the search for less that fails.
 //
 // Not here: checksums that are left to the device (the kernel makes no such packets for test runs), which are
 // for test/netns.
@@ -18,7 +18,7 @@ import { World } from './packets/world.ts';
 const SEED = Number(process.env.PACKETS_SEED ?? Date.now() % 1_000_000);
 const RUNS = Number(process.env.PACKETS_RUNS ?? 60);
 /** For what is smaller and fails too. */
-const SHRINK_MS = 20_000;
+const SHRINK_MS = Number(process.env.PACKETS_SHRINK_MS ?? 20_000);
 
 /** The packets that are shown last before a failure. */
 const LAST_LINES = 60;

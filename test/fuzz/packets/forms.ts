@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A packet in a special form: as frames, in the order in which they come. Pure.
 
+import { familyOf } from '../../../agent/model/address.ts';
 import { type Device, ethernetFrom, ethernetTo } from '../../prog/network.ts';
 import { build, fragmentsOf, type Packet } from '../../prog/packet/packet.ts';
 import type { Hook } from '../../prog/packet-node.ts';
-import { familyOfPacket, Packets } from '../../prog/places.ts';
+import { Packets } from '../../prog/places.ts';
 import type { Form } from './steps.ts';
 
 /** As long as no device sends it in one; and as only a narrow one does not. */
@@ -70,7 +71,6 @@ function withPayload({ body }: Packet, payload: string): { body: Packet['body'] 
   return { body };
 }
 
-function longHeaderOf(packet: Packet) {
-  const family = familyOfPacket(packet);
-  return family ? new Packets(family).longHeader : {};
+function longHeaderOf({ ip }: Packet) {
+  return ip ? new Packets(familyOf(ip.source)).longHeader : {};
 }

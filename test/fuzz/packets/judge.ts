@@ -43,8 +43,8 @@ import { refusalProblems } from './refusal.ts';
 import { echoProblems, errorProblems, translationProblems } from './rewritten.ts';
 import {
   type End,
-  endKey,
   ETHERNET_SIZE,
+  endKey,
   ICMP,
   isFromHost,
   isOpening,
@@ -242,7 +242,8 @@ export class Judge {
     const isMulticast = ((before[0] as number) & 1) !== 0;
     if (hook === 'ingress' && !isHost && (device !== 'pod' || isMulticast)) return false;
     const { family } = wire;
-    if (wire.tuple.protocol === ICMP[family]) return this.#mayTouchIcmp(hook, before, wire);
+    if (wire.place !== 'later' && wire.tuple.protocol === ICMP[family])
+      return this.#mayTouchIcmp(hook, before, wire);
     if (!tuple || !hasPorts(tuple)) return false;
     if (this.ledger.find(tuple) || this.ledger.middle(tuple)) return true;
     if (this.#isDirect(tuple)) return true;
@@ -378,7 +379,7 @@ export class Judge {
       isReset: false,
       isBroken: false,
     });
-    if (!offer) return;
+    if (!offer?.service.affinitySeconds) return;
     const affinity = affinityKey(offer, tuple);
     this.#affinities.set(affinity, { backend: endKey(backend), usedAt: this.ledger.now });
   }
@@ -485,17 +486,8 @@ export class Judge {
 
   /** A packet with ports that was passed, refused or dropped. */
   #judgeNotTranslated(found: Case, wire: Wire, tuple: Tuple): void {
-    const { hook, outcome, before } = found;
+    const { hook } = found;
     if (!this.#mayBeTouched(found)) return;
-    // A packet whose checksum is cut off cannot be translated.
-    if (outcome === 'dropped_cannot_rewrite') {
-      this.#exercise.holds(
-        'served',
-        before.length < wire.transport + 18,
-        () => 'there is a checksum to be changed',
-      );
-      return;
-    }
     const known = this.ledger.find(tuple);
     if (known) this.#judgeNotGoingOn(found, wire, known);
     else if (hook === 'ingress' && wire.place !== 'later') this.#judgeNotServed(found, wire, tuple);
@@ -543,7 +535,8 @@ export class Judge {
     const isTaken = () => allowed.every((one) => isExhausted(tableAfter, wire, tuple, one));
     const isSctpClash = () =>
       tuple.protocol === SCTP &&
-      (tuple.destination.port !== finding.offer.target ||
+      (tuple.source.port === 0 ||
+        tuple.destination.port !== finding.offer.target ||
         allowed.some((one) => isSctpTaken(found, wire, tuple, one)));
     const reasons: Record<string, () => boolean> = {
       dropped_no_route: () => allowed.some(({ address }) => address === unreachable),
@@ -669,9 +662,10 @@ function hasPorts({ protocol }: Tuple): boolean {
   return protocol === TCP || protocol === UDP || protocol === SCTP;
 }
 
-function fragmentKey({ tuple, id }: Wire): string {
+/** In IPv6 a later fragment may name another protocol (RFC 8200 4.5). */
+function fragmentKey({ family, tuple, id }: Wire): string {
   const { protocol, source, destination } = tuple;
-  return `${protocol} ${source.address} ${destination.address} ${id}`;
+  return `${family === 'IPv4' ? protocol : ''} ${source.address} ${destination.address} ${id}`;
 }
 
 function affinityKey({ servicePort }: Offer, { source }: Tuple): string {

@@ -177,6 +177,8 @@ function sumOf(parts: readonly Buffer[]): number {
 export function newProblems(before: Buffer, after: Buffer): string[] {
   const known = checksumProblems(before);
   return checksumProblems(after)
-    .filter((problem) => ![problem, problem.replace('quoted ', '')].some((it) => known.includes(it)))
+    .filter(
+      (problem) => ![problem, problem.replace('quoted ', '')].some((it) => known.includes(it)),
+    )
     .map((problem) => `checksum: ${problem}`);
 }

@@ -167,6 +167,7 @@ const FLAGS = [
   'SYN ACK',
   'SYN',
   'SYN',
+  'FIN',
   '',
 ];
 const flags = fc.constantFrom(...FLAGS);
@@ -232,7 +233,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       do: does('replay'),
       nth,
       isEgress,
-      device: fc.nat(3),
+      device: fc.nat(2),
       changed: fc.oneof(
         fc.constant([]),
         fc.array(fc.tuple(fc.nat(120), fc.nat(255)), { minLength: 1, maxLength: 3 }),

@@ -4,10 +4,10 @@
 
 import {
   familyOf,
-  isLoopback,
   formatEndpoint,
   type IpAddress,
   type IpFamily,
+  isLoopback,
 } from '../../../agent/model/address.ts';
 import { readAddressBytes } from '../../prog/packet/bytes.ts';
 
@@ -83,7 +83,8 @@ function readPacket(
   const { transport, protocol, place } = header;
   const hasPorts = [TCP, UDP, SCTP].includes(protocol) && place !== 'later';
   const isTcp = hasPorts && protocol === TCP && isWhole;
-  if (hasPorts && bytes.length < transport + (isWhole ? (HEADER_SIZES[protocol] ?? 0) : 4)) return undefined;
+  if (hasPorts && bytes.length < transport + (isWhole ? (HEADER_SIZES[protocol] ?? 0) : 4))
+    return undefined;
   const port = (at: number) => (hasPorts ? bytes.readUInt16BE(transport + at) : 0);
   const { source, destination, id, ttl } = header;
   return {

@@ -3,7 +3,7 @@
 // and other hooks where it would, and whoever gets it may answer.
 
 import type { IpAddress } from '../../../agent/model/address.ts';
-import { DEVICES, type Device, ethernetFrom, ethernetTo, NARROW_MTU } from '../../prog/network.ts';
+import { type Device, ethernetFrom, ethernetTo, NARROW_MTU } from '../../prog/network.ts';
 import { build, fragmentsOf, type Packet, parse } from '../../prog/packet/packet.ts';
 import type { Hook, PacketNode } from '../../prog/packet-node.ts';
 import { addressOf, type Place } from '../../prog/places.ts';
@@ -25,6 +25,7 @@ import {
 } from './wire.ts';
 
 const MTU = 1500;
+const ETHERNET_DEVICES = ['uplink', 'pod', 'narrow'] as const;
 const NUMBERS = { TCP, UDP, SCTP } as const;
 
 /** A packet that reached whom it was for. */
@@ -274,7 +275,7 @@ export class World {
     if (!seen) return;
     const bytes = Buffer.from(seen.bytes);
     for (const [at, value] of changed) bytes[at % bytes.length] = value;
-    const where = DEVICES[device] as Device;
+    const where = ETHERNET_DEVICES[device] as Device;
     const hook = isEgress ? 'egress' : 'ingress';
     const isFramed = changed.every(([at]) => at % bytes.length >= 12);
     this.#judge.show(hook, where, isFramed ? reframed(bytes, hook, where) : bytes);
