@@ -50,7 +50,7 @@ export function errorProblems(
   if (!quoted) return ['there is nothing quoted that can be read'];
   const { transport } = wire;
   const at = checksumAt(quoted);
-  const isThere = at !== undefined && at + 2 <= before.length;
+  const isThere = at !== undefined && at + 2 <= packetEnd(before, wire);
   return [
     ...sameBytes(before, after, [
       [0, hopsTaken ? 12 : 0],
@@ -70,6 +70,13 @@ export function errorProblems(
     ]),
     ...newProblems(before, after),
   ];
+}
+
+/** Where the packet ends by its own word, or is cut. What is behind is padding. */
+function packetEnd(bytes: Buffer, { family, network }: Wire): number {
+  const end =
+    family === 'IPv4' ? bytes.readUInt16BE(network + 2) : 40 + bytes.readUInt16BE(network + 4);
+  return Math.min(bytes.length, network + end);
 }
 
 /** An answer to an echo request. */
