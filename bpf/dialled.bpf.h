@@ -22,7 +22,13 @@ __noinline int dialled_find(const struct ip_port *dialled, __u32 protocol,
 /* Reads what `key` leads to. Returns whether it leads anywhere. */
 __noinline int dialled_read(const struct frontend_key *key, struct frontend_value *frontend)
 {
-	return key && frontend && frontend_read(key, frontend);
+	struct frontend_key copy;
+
+	if (!key || !frontend)
+		return 0;
+	/* Before 6.2 a key must not lie behind an argument of such a function. */
+	copy = *key;
+	return frontend_read(&copy, frontend);
 }
 
 #endif

@@ -113,13 +113,24 @@ static __always_inline void flow_forget_other(const struct flow_key *key,
 		bpf_map_delete_elem(&flows, &other_key);
 }
 
+/*
+ * Takes the entry away. Before 6.2 a key must not lie behind an argument of a function that is
+ * verified by itself.
+ */
+static __always_inline void flow_delete(const struct flow_key *key)
+{
+	struct flow_key copy = *key;
+
+	bpf_map_delete_elem(&flows, &copy);
+}
+
 /* Takes both entries away. */
 __noinline int flow_forget(const struct flow_key *key, const struct flow_value *flow)
 {
 	if (!key || !flow)
 		return 0;
 	flow_forget_other(key, flow);
-	bpf_map_delete_elem(&flows, key);
+	flow_delete(key);
 	return 0;
 }
 
@@ -175,7 +186,7 @@ __noinline int flow_use(const struct packet *packet, struct flow_value *entry,
 			 * client it may: what a backend keeps in TIME_WAIT stays noted.
 			 */
 			if (flow->flags & FLOW_REQUEST)
-				bpf_map_delete_elem(&flows, &packet->tuple);
+				flow_delete(&packet->tuple);
 		} else if (!other && !(flow->flags & FLOW_REQUEST) && flow_is_in_time_wait(flow)) {
 			return 0;
 		} else if (other) {

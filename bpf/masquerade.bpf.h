@@ -174,7 +174,11 @@ __noinline int flow_publish(const struct packet *packet, struct flow_value *flow
 	flow->source.port = claim.key.destination.port;
 	if (!(flow->flags & FLOW_MASQUERADED) && flow->source.port != packet->tuple.source.port)
 		count(PACKET_SOURCE_PORT_CHANGED);
-	if (bpf_map_update_elem(&flows, &packet->tuple, flow, BPF_ANY)) {
+	/* In the claim's place: before 6.2 an entry must not come from behind an argument. */
+	claim.key = packet->tuple;
+	claim.value = *flow;
+	if (bpf_map_update_elem(&flows, &claim.key, &claim.value, BPF_ANY)) {
+		claim.key = flow_other_key(&packet->tuple, flow);
 		bpf_map_delete_elem(&flows, &claim.key);
 		return PACKET_DROPPED_FLOW_TABLE;
 	}
