@@ -23,14 +23,14 @@ const SERVED = { local: { pod: LOCAL, number: 1 }, remote: { pod: REMOTE, number
 /** Where iperf3 listens. */
 const STREAM_PORT = 5201;
 
-/** Bytes of each way; a few tenths of a second. */
-const BYTES = 200_000_000;
+/** Bytes of each way; a tenth of a second. */
+const BYTES = 50_000_000;
 
 /**
  * While others have the CPU, queues of the kernel overflow: a stream that dials the pod itself then has
- * retransmissions as well, in one of three runs. What the programs did wrong they would do in each.
+ * retransmissions as well, in one of three runs, often for a timer that came late. What the programs did wrong they would do in each.
  */
-const ATTEMPTS = 6;
+const ATTEMPTS = 12;
 
 /** So little is on the way at once that this is rare. */
 const WINDOW = '256K';
