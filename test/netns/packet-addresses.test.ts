@@ -49,6 +49,10 @@ const SAME_REMOTE = 10;
 const RESTRICTED = 11;
 const RESTRICTED_EMPTY = 12;
 
+/** Nothing listens there. */
+const CLOSED_LOCAL = 13;
+const CLOSED_REMOTE = 14;
+
 const POLICY_LOCAL = { spec: { externalTrafficPolicy: 'Local' } };
 const RANGES = { spec: { loadBalancerSourceRanges: [`${CLIENT}/32`, 'fd00:198:51:100::2/128'] } };
 
@@ -64,6 +68,8 @@ const network = packetNetworkForFile(test, {}, async ({ node }) => {
     ...packetService(SAME_REMOTE, [REMOTE]),
     ...packetService(RESTRICTED, [LOCAL], RANGES),
     ...packetService(RESTRICTED_EMPTY, [], RANGES),
+    ...packetService(CLOSED_LOCAL, [LOCAL], { targetPort: 9999 }),
+    ...packetService(CLOSED_REMOTE, [REMOTE], { targetPort: 9999 }),
   ]);
   await node.agent.start();
 });
@@ -154,6 +160,16 @@ test.serial(
     await comeTo(t, network(), rows);
   },
 );
+
+test.serial('what a backend’s kernel refuses is heard as from the Service', async (t) => {
+  if (!canMakeNodes(t)) return;
+  const ways = [...waysTo(CLOSED_LOCAL), ...waysTo(CLOSED_REMOTE)];
+  await comeTo(
+    t,
+    network(),
+    ways.map((way) => ({ ...way, source: CLIENT, becomes: REFUSED })),
+  );
+});
 
 test.serial(
   'externalTrafficPolicy Local: the node’s own endpoint, and the client’s address',
