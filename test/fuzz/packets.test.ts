@@ -98,7 +98,7 @@ async function live(
     await world.live(history);
     return undefined;
   } catch (error) {
-    const { trace, flows, ledger, last } = world.judge;
+    const { trace, flows, knowledge, last } = world.judge;
     const what = error instanceof Violation ? error.message : `${(error as Error).stack}`;
     const lines = [
       what,
@@ -111,7 +111,7 @@ async function live(
       'flows:',
       ...flows,
       '',
-      `after ${ledger.now} s; PACKETS_SEED=${SEED}`,
+      `after ${knowledge.ledger.now} s; PACKETS_SEED=${SEED}`,
     ];
     return {
       check: error instanceof Violation ? error.check : undefined,

@@ -177,3 +177,16 @@ export function isFromHost({ family, tuple }: Wire): boolean {
   if (family === 'IPv6') return address !== '::' && !address.startsWith('ff');
   return address !== '0.0.0.0' && Number.parseInt(address, 10) < 224;
 }
+
+/** A later fragment shows its addresses alone. */
+export function isSame({ tuple, place }: Wire, expected: Tuple): boolean {
+  if (place !== 'later') return tupleKey(tuple) === tupleKey(expected);
+  return (
+    tuple.source.address === expected.source.address &&
+    tuple.destination.address === expected.destination.address
+  );
+}
+
+export function wireKey({ tuple }: Wire): string {
+  return tupleKey(tuple);
+}

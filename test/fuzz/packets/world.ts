@@ -10,7 +10,8 @@ import { addressOf, type Place } from '../../prog/places.ts';
 import type { Exercise } from './checks.ts';
 import type { FlowTable } from './flow-table.ts';
 import { framesOf } from './forms.ts';
-import { Judge, PORTS, type Shown } from './judge.ts';
+import { Judge, type Shown } from './judge.ts';
+import { PORTS } from './knowledge.ts';
 import { isOnNode, nodePortOf, objectsOf, type RandomCluster } from './random-services.ts';
 import { CLIENTS, type Form, type History, type Step, type Target } from './steps.ts';
 import {
