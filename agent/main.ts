@@ -8,7 +8,7 @@ import { MendableError } from './errors.ts';
 import { VERSION } from './version.ts';
 
 const program = new Command('signalbox')
-  .description('Kubernetes Services in the kernel: a kube-proxy replacement on BPF socket hooks.')
+  .description('Kubernetes Services in the kernel: a kube-proxy replacement, next to any CNI.')
   .version(VERSION)
   .showHelpAfterError('(see --help)')
   .exitOverride();

@@ -26,7 +26,7 @@ interface Options {
 
 const MORE = `
 Of Services with sessionAffinity: ClientIP. CLIENT is
-  an address       of a client outside of this node
+  an address       a client outside, or a pod that does not use the node's sockets
   pod netns N      a pod of this node, by the cookie of its network namespace
   this node        processes in the node's own network namespace
 

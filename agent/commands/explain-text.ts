@@ -161,7 +161,7 @@ function snatText({ snat, codes, origin, backends }: Answer): string {
   );
   if (origin !== 'external') {
     return snat
-      ? `of packets, not of sockets on this node: ${reasons}`
+      ? `no, a socket on this node keeps its own address; kube-proxy would replace it: ${reasons}`
       : 'no, the backend sees the client’s own address';
   }
   const seen = new Set(backends.map(({ sees }) => sees));

@@ -31,7 +31,7 @@ export interface FlowView {
   readonly seenAs: IpPort;
   readonly state: FlowState;
   readonly idleSeconds: number;
-  /** Not more than 0: its time is over, and the next sweep takes it. */
+  /** Below 0: its time is over, and the next sweep takes it. */
   readonly expiresInSeconds: number;
   /** Whose packets have an entry; those of the other are restored when they are used. */
   readonly entries: readonly ('request' | 'reply')[];

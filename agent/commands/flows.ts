@@ -43,8 +43,8 @@ SERVICE PORT - is no Service's: a connection straight to a pod, whose packets wo
 SEEN AS is the source that the backend sees: an address of this node, or the client with another port; - is the
 client itself. IDLE is the time since the last packet, in either direction.
 
-STATE of TCP: opening (the backend has not answered), established, closing (one end has closed), closed; of UDP and
-SCTP: unanswered, answered. Beside it:
+STATE of TCP: opening (the client has not acknowledged the backend's answer), established, closing (one end has closed),
+closed (both have, or either has reset it); of UDP and SCTP: unanswered, answered. Beside it:
   request only, reply only  one of the two entries was pushed out; the next packet makes it again
   over                      unused for too long; the agent takes it away within half a minute
 

@@ -58,7 +58,7 @@ export function addNodeOptions(command: Command): Command {
     )
     .option(
       '--masquerade-all',
-      'packets to clusterIPs get an address of the node as their source; sockets keep theirs',
+      'explain tells of kube-proxy’s SNAT as with this option; packets here do not change by it',
     )
     .addOption(
       new Option(

@@ -313,9 +313,13 @@ test('a drop is an error at a socket here, and silence outside', (t) => {
 test('whose address a backend sees depends on how the client comes', (t) => {
   const line = (query: string) => answerText(answer(query), plain).match(/^SNAT +(.*)$/m)?.[1];
   const why = 'traffic to a clusterIP, and the client is no pod';
-  t.is(line('host tcp/10.96.0.1:80'), `of packets, not of sockets on this node: ${why}`);
+  const replaced = `kube-proxy would replace it: ${why}`;
+  t.is(
+    line('host tcp/10.96.0.1:80'),
+    `no, a socket on this node keeps its own address; ${replaced}`,
+  );
   const own = 'no, the backend sees the client’s own address';
-  t.is(line('external tcp/10.96.0.1:80'), `${own}; kube-proxy would replace it: ${why}`);
+  t.is(line('external tcp/10.96.0.1:80'), `${own}; ${replaced}`);
   t.is(line(`${POD} tcp/10.96.0.1:80`), own);
 });
 
