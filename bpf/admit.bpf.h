@@ -84,7 +84,12 @@ __noinline int admit_stray(struct __sk_buff *skb, const struct packet *packet)
 	key.address = packet->tuple.destination.address;
 	key.port = packet->tuple.destination.port;
 	port = bpf_ntohs(packet->tuple.destination.port);
-	if (node && port - node->masquerade_first_port < node->masquerade_port_count) {
+	/*
+	 * From a pod, for a CNI masquerades what pods send beyond the cluster, with any port of the
+	 * same addresses: those answers are conntrack's, and no socket has them.
+	 */
+	if (node && port - node->masquerade_first_port < node->masquerade_port_count &&
+	    is_cluster_address(&packet->tuple.source.address)) {
 		struct ip_address own =
 			device_address(skb->ifindex, &packet->tuple.destination.address);
 

@@ -121,6 +121,14 @@ row(
         counts: ['dropped_unknown_reply'],
       });
     }
+    // What a CNI masquerades beyond the cluster comes back to the same address, at any port.
+    for (const flags of ['ACK', 'SYN ACK', 'FIN ACK', 'PSH ACK']) {
+      node.meets(t, 'ingress', p.tcp('stranger:443 > node:61000', flags), {
+        verdict: 'pass',
+        packet: 'same',
+        counts: ['passed'],
+      });
+    }
     for (const port of [60_999, 61_001]) {
       node.meets(t, 'ingress', p.tcp(`remotePod:8080 > node:${port}`, 'ACK'), {
         verdict: 'pass',
