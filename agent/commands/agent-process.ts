@@ -32,7 +32,11 @@ import { EXPLAIN_PATH, explainHandler } from './explain-socket.ts';
 import { FlowSweeper } from './flow-sweeper.ts';
 import { LeftSockets } from './left-sockets.ts';
 import { packetGauges } from './packet-gauges.ts';
-import { type PacketPathConfig, PacketPathDevices } from './packet-path-devices.ts';
+import {
+  isPacketPathOff,
+  type PacketPathConfig,
+  PacketPathDevices,
+} from './packet-path-devices.ts';
 import { releaseMemory } from './release-memory.ts';
 
 export interface AgentConfig {
@@ -125,7 +129,8 @@ export async function runAgent(config: AgentConfig, log: Logger): Promise<void> 
       signal: stop.signal,
       onComplete: async () => {
         programs.attach(config.cgroup);
-        if (mayMasquerade(config)) reservePorts(config.node.masqueradePorts, config.proc, log);
+        if (!isPacketPathOff(config.packetPath))
+          reservePorts(config.node.masqueradePorts, config.proc, log);
         await devices.start(pins, tables, stop.signal);
         for (const pin of pins.removeOtherMaps(PINNED_MAPS))
           log.info({ pin }, 'removed an older table');
@@ -152,11 +157,6 @@ export async function runAgent(config: AgentConfig, log: Logger): Promise<void> 
     statusServer.closeAllConnections();
   }
   log.info('stopped; programs and tables stay at work');
-}
-
-/** Whether a device may have the packet path's programs. */
-function mayMasquerade({ packetPath: { devices, podDevices } }: AgentConfig): boolean {
-  return devices === undefined || devices.length + podDevices.length > 0;
 }
 
 /** @returns what did not work; undefined when it could not be tried. */

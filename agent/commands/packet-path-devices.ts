@@ -21,6 +21,11 @@ export interface PacketPathConfig {
   readonly attachMode: TcAttachMode;
 }
 
+/** Whether no device is to have the programs. */
+export function isPacketPathOff({ devices, podDevices }: PacketPathConfig): boolean {
+  return devices?.length === 0 && podDevices.length === 0;
+}
+
 const NOTHING: PacketPathReport = { devices: [], missing: [], problems: [] };
 
 export class PacketPathDevices {
@@ -56,7 +61,8 @@ export class PacketPathDevices {
     if (signal.aborted) return;
     let programs: PacketPrograms;
     try {
-      if (this.#isOff) {
+      // Even programs that this kernel does not take must not be in the way of doing without them.
+      if (isPacketPathOff(this.#config)) {
         removePacketPrograms(pins);
         tables.devices.delete(tables.devices.entries().map(([ifindex]) => ifindex));
         return;
@@ -76,12 +82,6 @@ export class PacketPathDevices {
       signal,
     });
     await this.#doorbell.idle();
-  }
-
-  /** Even programs that this kernel does not take must not be in the way of doing without them. */
-  get #isOff(): boolean {
-    const { devices, podDevices } = this.#config;
-    return devices?.length === 0 && podDevices.length === 0;
   }
 
   /** To be called when what is known of the node may have changed. */

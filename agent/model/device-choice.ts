@@ -14,6 +14,9 @@ import {
   specialUseOf,
 } from './address.ts';
 
+/** What a device's packets begin with. */
+export type Framing = 'ethernet' | 'ip';
+
 /** A device as the kernel tells of it (sys/network-devices.ts). */
 export interface DeviceFacts {
   readonly ifindex: number;
@@ -21,7 +24,7 @@ export interface DeviceFacts {
   /** What kind of virtual device it is: `veth`, `vxlan`, ...; '' for others. */
   readonly kind: string;
   /** What its packets begin with; undefined when that is something else. */
-  readonly framing: 'ethernet' | 'ip' | undefined;
+  readonly framing: Framing | undefined;
   readonly isLoopback: boolean;
   readonly isUp: boolean;
   /** The device that this one is a part of; 0 for none. */
@@ -62,7 +65,7 @@ export type UnservedReason =
   | 'no address';
 
 export type DeviceChoice =
-  | { readonly role: DeviceRole; readonly framing: 'ethernet' | 'ip' }
+  | { readonly role: DeviceRole; readonly framing: Framing }
   | { readonly reason: UnservedReason };
 
 /** Kinds by which nothing comes in from elsewhere. */

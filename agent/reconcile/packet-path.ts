@@ -10,6 +10,7 @@ import {
   type DeviceChoice,
   type DeviceFacts,
   type DeviceRules,
+  type Framing,
   masqueradeAddresses,
   missingDevices,
 } from '../model/device-choice.ts';
@@ -20,7 +21,7 @@ import type { Table } from './kernel-tables.ts';
 /** What it takes of the kernel; sys/packet-programs.ts has the real one. */
 export interface DevicePrograms {
   /** Puts our programs on a device, or finds them there. @throws Error when the device refuses. */
-  attach(device: DeviceFacts, framing: 'ethernet' | 'ip'): TcMechanism;
+  attach(device: DeviceFacts, framing: Framing): TcMechanism;
   /** Takes them off all other devices, and off these where they are tied to them in another way. */
   detachOthers(kept: ReadonlyMap<number, TcMechanism | 'either'>): void;
 }

@@ -43,7 +43,7 @@ interface Device {
 }
 
 /** Ids of our programs on a device. */
-export interface DevicePrograms {
+export interface AttachedPrograms {
   readonly mechanism: TcMechanism;
   readonly ingress?: number;
   readonly egress?: number;
@@ -140,8 +140,8 @@ export class PacketPrograms {
 }
 
 /** Our programs on devices of this network namespace, by ifindex. */
-export function packetAttachments(pins: Pins): Map<number, DevicePrograms> {
-  const attached = new Map<number, DevicePrograms>();
+export function packetAttachments(pins: Pins): Map<number, AttachedPrograms> {
+  const attached = new Map<number, AttachedPrograms>();
   for (const { ifindex } of readClsactQdiscs()) {
     const programs = idsOf((direction) => ownFilter(direction, ifindex));
     if (programs) attached.set(ifindex, { mechanism: 'clsact', ...programs });
@@ -200,7 +200,7 @@ function ownFilter(direction: TcDirection, ifindex: number): number | undefined 
 
 function idsOf(
   idOf: (direction: TcDirection) => number | undefined,
-): Pick<DevicePrograms, TcDirection> | undefined {
+): Pick<AttachedPrograms, TcDirection> | undefined {
   const ids = TC_DIRECTIONS.flatMap((direction) => {
     const id = idOf(direction);
     return id === undefined ? [] : [[direction, id] as const];

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What `signalbox status` shows, as the agent tells it.
 
+import type { DeviceRole, Framing } from '../model/device-choice.ts';
+
 /** Dates are RFC 3339 text: a status travels as JSON. */
 export interface Status {
   readonly version: string;
@@ -33,8 +35,8 @@ export interface DeviceStatus {
   readonly ifindex: number;
   readonly name: string;
   /** What comes in is from outside, or from a pod of this node; without a role it is not served. */
-  readonly role?: 'outward' | 'pod';
-  readonly framing?: 'ethernet' | 'ip';
+  readonly role?: DeviceRole;
+  readonly framing?: Framing;
   readonly attached?: 'tcx' | 'clsact';
   /** Why it has no role. */
   readonly reason?: string;
