@@ -95,6 +95,21 @@ __noinline int forward_note(const struct packet *packet, const struct flow_value
 	return 0;
 }
 
+/* Sends the packet on the way that ip_route() found, which is counted as `what`. */
+static __always_inline int send_on(struct __sk_buff *skb, const struct packet *packet,
+				   const struct bpf_fib_lookup *fib, enum packet_outcome what)
+{
+	/*
+	 * bpf_redirect_neigh() takes a link-layer header off, and drops packets that have none, as
+	 * those that come in by tunnels.
+	 */
+	if (!packet->network && bpf_skb_change_head(skb, ETH_HLEN, 0))
+		return drop(PACKET_DROPPED_CANNOT_REWRITE);
+	count(what);
+	skb->tc_index = TC_INDEX_DONE;
+	return ip_redirect(fib);
+}
+
 /* Sends a masqueraded packet on. Returns what the program is to return. */
 __noinline int forward(struct __sk_buff *skb, const struct packet *packet,
 		       const struct flow_value *flow)
@@ -114,9 +129,8 @@ __noinline int forward(struct __sk_buff *skb, const struct packet *packet,
 		if (packet_rewrite(skb, packet, &flow->source, &flow->destination,
 				   packet->hops - 1))
 			return drop(PACKET_DROPPED_CANNOT_REWRITE);
-		count(is_request ? PACKET_REQUEST_REDIRECTED : PACKET_REPLY_REDIRECTED);
-		skb->tc_index = TC_INDEX_DONE;
-		return ip_redirect(&fib);
+		return send_on(skb, packet, &fib,
+			       is_request ? PACKET_REQUEST_REDIRECTED : PACKET_REPLY_REDIRECTED);
 	}
 	middle = is_request ? packet->tuple.source : flow->destination;
 	middle.port = is_request ? flow->source.port : packet->tuple.destination.port;

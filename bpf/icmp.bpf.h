@@ -97,9 +97,7 @@ __noinline int icmp_send_on(struct __sk_buff *skb, const struct packet *packet,
 	way = ip_route(skb, packet, destination, 0, 0, &fib);
 	if (way != BPF_FIB_LKUP_RET_SUCCESS && way != BPF_FIB_LKUP_RET_NO_NEIGH)
 		return drop(PACKET_DROPPED_NO_ROUTE);
-	count(PACKET_ICMP_ERROR_TRANSLATED);
-	skb->tc_index = TC_INDEX_DONE;
-	return ip_redirect(&fib);
+	return send_on(skb, packet, &fib, PACKET_ICMP_ERROR_TRANSLATED);
 }
 
 /* An ICMP error. `is_egress`: on its way out. `flow` is room for what it belongs to: the stack is

@@ -2,12 +2,15 @@
 // The programs of devices whose packets begin with the IP header: the same bodies as those of Ethernet, so
 // what differs is looked at, where the header is and that there is no other to turn round.
 
-import test from 'ava';
-import { checksumProblems, type Packet } from './packet/packet.ts';
+import test, { type ExecutionContext } from 'ava';
+import { checksumProblems, type Packet, parse } from './packet/packet.ts';
+import type { Outcome } from './packet-node.ts';
 import type { Packets } from './places.ts';
 import { rowsOf, web } from './rows.ts';
 
 const row = rowsOf(test);
+
+const ETHERNET_SIZE = 14;
 
 /** In IPv4, what makes the first byte one that an Ethernet address of one host can begin with. */
 function ip({ family }: Packets, ttl = 64) {
@@ -38,11 +41,10 @@ row('UDP served beyond another tunnel, and its answer', async (t, node, p) => {
     [request.verdict, request.counts],
     ['redirect', ['flow_created', 'request_redirected']],
   );
-  t.deepEqual(request.packet, p.udp('node:61000 > tunnelRemotePod:8080', {}, ip(p, 63)));
+  t.deepEqual(sentOn(t, request), p.udp('node:61000 > tunnelRemotePod:8080', {}, ip(p, 63)));
   const reply = await node.runIp('ingress', p.udp('tunnelRemotePod:8080 > node:61000', {}, ip(p)));
   t.deepEqual([reply.verdict, reply.counts], ['redirect', ['reply_redirected']]);
-  t.deepEqual(reply.packet, p.udp('clusterIP:80 > tunnelClient:40000', {}, ip(p, 63)));
-  for (const { bytes } of [request, reply]) t.deepEqual(checksumProblems(bytes, 'ip'), []);
+  t.deepEqual(sentOn(t, reply), p.udp('clusterIP:80 > tunnelClient:40000', {}, ip(p, 63)));
 });
 
 row('refusals and echo: sent back without a word of Ethernet', async (t, node, p) => {
@@ -73,11 +75,13 @@ row('ICMP errors', async (t, node, p) => {
   await node.runIp('ingress', p.udp('tunnelClient:40000 > clusterIP:80', {}, ip(p)));
   const met = p.udp('node:61000 > tunnelRemotePod:8080', {}, { ttl: 9 });
   const error = p.error('tunnelRemotePod > node', 'port unreachable', met, {}, ip(p));
-  const { verdict, counts, packet, bytes } = await node.runIp('ingress', error);
-  t.deepEqual([verdict, counts], ['redirect', ['icmp_error_translated']]);
+  const outcome = await node.runIp('ingress', error);
+  t.deepEqual([outcome.verdict, outcome.counts], ['redirect', ['icmp_error_translated']]);
   const sent = p.udp('tunnelClient:40000 > clusterIP:80', {}, { ttl: 9 });
-  t.deepEqual(packet, p.error('clusterIP > tunnelClient', 'port unreachable', sent, {}, ip(p, 63)));
-  t.deepEqual(checksumProblems(bytes, 'ip'), []);
+  t.deepEqual(
+    sentOn(t, outcome),
+    p.error('clusterIP > tunnelClient', 'port unreachable', sent, {}, ip(p, 63)),
+  );
 });
 
 row('what is for no Service', async (t, node, p) => {
@@ -89,6 +93,17 @@ row('what is for no Service', async (t, node, p) => {
     t.deepEqual(outcome.packet, usual(packet));
   }
 });
+
+/**
+ * What leaves by another device, without the room for a link-layer header that bpf_redirect_neigh() wants to be
+ * there.
+ */
+function sentOn(t: ExecutionContext, { bytes }: Outcome): Packet {
+  t.deepEqual([...bytes.subarray(0, ETHERNET_SIZE)], Array<number>(ETHERNET_SIZE).fill(0));
+  const packet = bytes.subarray(ETHERNET_SIZE);
+  t.deepEqual(checksumProblems(packet, 'ip'), []);
+  return parse(packet, 'ip');
+}
 
 /** Without what is said although it is so anyway. */
 function usual(packet: Packet): Packet {
