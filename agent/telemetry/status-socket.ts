@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A UNIX socket on which the agent tells its status, one per bpffs directory. It doubles as the lock that
-// keeps two agents from the same tables.
+// keeps two agents from the same tables; of two that start at the same moment an abstract socket, which is one
+// process's at a time and goes with it, lets one take the path.
 
 import { mkdirSync, rmdirSync, rmSync } from 'node:fs';
 import http from 'node:http';
@@ -29,29 +30,55 @@ export async function serveStatus(
   status: () => Status,
   routes: Routes = {},
 ): Promise<http.Server> {
-  const socketPath = statusSocketPath(bpffs);
-  const other = await findAgent(bpffs);
-  if (other !== undefined) {
-    throw new EnvironmentError(`another agent (${other}) keeps the tables in ${bpffs}`, {
-      hint: 'stop it first, or give this one tables of its own with --bpffs DIR',
-    });
-  }
-  mkdirSync(RUN_DIRECTORY, { recursive: true, mode: 0o700 });
-  // Nobody answered there: what lies at the path was left by an agent that was killed.
-  rmSync(socketPath, { force: true });
+  const lock = await takeLock(bpffs);
   const server = http.createServer((request, response) => {
     const route = Object.hasOwn(routes, request.url ?? '') && routes[request.url ?? ''];
     if (route) return route(request, response);
     response.setHeader('Content-Type', 'application/json');
     response.end(JSON.stringify(status()));
   });
-  await new Promise<void>((resolve, reject) => {
+  server.once('close', () => lock.close());
+  try {
+    const other = await findAgent(bpffs);
+    if (other !== undefined) throw taken(bpffs, other);
+    mkdirSync(RUN_DIRECTORY, { recursive: true, mode: 0o700 });
+    // Nobody answered there: what lies at the path was left by an agent that was killed.
+    rmSync(statusSocketPath(bpffs), { force: true });
+    await listen(server, statusSocketPath(bpffs));
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+  return server;
+}
+
+/** Between two network namespaces it is none: abstract sockets are a namespace's own. */
+async function takeLock(bpffs: string): Promise<net.Server> {
+  const lock = net.createServer((socket) => socket.destroy());
+  try {
+    await listen(lock, `\0${statusSocketPath(bpffs)}`);
+  } catch (error) {
+    const { code } = (error as Error).cause as NodeJS.ErrnoException;
+    if (code !== 'EADDRINUSE') throw error;
+    throw taken(bpffs, (await findAgent(bpffs)) ?? 'one that is just starting');
+  }
+  return lock.unref();
+}
+
+function taken(bpffs: string, other: string): EnvironmentError {
+  return new EnvironmentError(`another agent (${other}) keeps the tables in ${bpffs}`, {
+    hint: 'stop it first, or give this one tables of its own with --bpffs DIR',
+  });
+}
+
+function listen(server: net.Server, socketPath: string): Promise<void> {
+  return new Promise((resolve, reject) => {
     server.once('error', (cause) => {
-      reject(new EnvironmentError(`cannot listen on ${socketPath}: ${cause.message}`, { cause }));
+      const shown = socketPath.replace('\0', '@');
+      reject(new EnvironmentError(`cannot listen on ${shown}: ${cause.message}`, { cause }));
     });
     server.listen(socketPath, resolve);
   });
-  return server;
 }
 
 /** Removes what a killed agent left, and the directory behind the last of them. */

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
 import type { Status } from '../../../agent/telemetry/status.ts';
 import {
@@ -48,4 +49,21 @@ test('so does one that does not answer', async (t) => {
     serveStatus(bpffs, () => STATUS),
     { message: `another agent (one that does not answer) keeps the tables in ${bpffs}` },
   );
+});
+
+test('of many at the same moment one gets it, and later the next', async (t) => {
+  if (!requireRoot(t)) return;
+  const bpffs = bpffsFor(t);
+  for (let round = 1; round <= 2; round++) {
+    const starts = Array.from({ length: 5 }, () => serveStatus(bpffs, () => STATUS));
+    const served = (await Promise.allSettled(starts)).flatMap((start) =>
+      start.status === 'fulfilled' ? start.value : [],
+    );
+    t.is(served.length, 1);
+    t.deepEqual(await fetchStatus(bpffs), STATUS);
+    for (const server of served) {
+      server.closeAllConnections();
+      await promisify(server.close.bind(server))();
+    }
+  }
 });
