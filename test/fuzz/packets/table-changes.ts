@@ -49,12 +49,12 @@ export function judgeTable(
   for (const connection of knowledge.ledger.connections) {
     const { request, translated } = connection;
     const isWhole = hasBothHalves(tableAfter, request, translated);
-    if (connection.isBroken) connection.isBroken = !isWhole;
+    const hasMadeRoom = request.protocol === TCP && hasEnded(connection);
+    if (connection.isBroken || hasMadeRoom) connection.isBroken = !isWhole;
     else if (knowledge.ledger.age(connection) === 'alive') {
-      const isThere = isWhole || (request.protocol === TCP && hasEnded(connection));
       knowledge.exercise.holds(
         'tables',
-        isThere,
+        isWhole,
         () => `a half is missing: ${connectionText(connection)}`,
       );
     }
