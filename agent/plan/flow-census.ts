@@ -23,8 +23,6 @@ export interface FlowTotals {
   readonly masqueradePortsInUse: number;
 }
 
-export const NO_FLOWS: FlowTotals = { entries: 0, flows: [], masqueradePortsInUse: 0 };
-
 export class FlowCensus {
   #entries = 0;
   readonly #flows = new Map<string, FlowCount>();
@@ -55,6 +53,6 @@ export class FlowCensus {
 }
 
 /** Whether an entry stands for a whole connection: that of the client's packets, and not the half of one. */
-export function isRequest(flags: FlowFlags): boolean {
+function isRequest(flags: FlowFlags): boolean {
   return (flags & (FlowFlags.REQUEST | FlowFlags.FORWARDED)) === FlowFlags.REQUEST;
 }
