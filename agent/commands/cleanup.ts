@@ -4,6 +4,8 @@
 
 import { Command } from 'commander';
 import { EnvironmentError } from '../errors.ts';
+import { readNode } from '../sys/datapath.ts';
+import { netnsCookie } from '../sys/libbpf/netns.ts';
 import { removePacketPrograms } from '../sys/packet-programs.ts';
 import { Pins } from '../sys/pins.ts';
 import { findAgent, removeStatusSocket } from '../telemetry/status-socket.ts';
@@ -28,6 +30,7 @@ async function run({ bpffs }: { readonly bpffs: string }): Promise<void> {
     });
   }
   const pins = new Pins(bpffs);
+  requireItsNamespace(pins);
   const removed = [
     ...removePacketPrograms(pins),
     ...releaseMasqueradePorts(pins),
@@ -36,5 +39,17 @@ async function run({ bpffs }: { readonly bpffs: string }): Promise<void> {
   removeStatusSocket(bpffs);
   console.log(
     removed.length ? removed.map((what) => `removed ${what}`).join('\n') : `nothing in ${bpffs}`,
+  );
+}
+
+/** Filters on devices and reserved ports are a network namespace's own, and forgotten with the tables. */
+function requireItsNamespace(pins: Pins): void {
+  const cookie = readNode(pins)?.netnsCookie ?? 0n;
+  if (cookie === 0n || cookie === netnsCookie()) return;
+  throw new EnvironmentError(
+    `the agent of ${pins.directory} was in another network namespace, where its programs are on devices and its ports reserved`,
+    {
+      hint: `run this in there (nsenter --net=FILE); if it is gone, rm -r ${pins.directory} does the rest`,
+    },
   );
 }

@@ -4,8 +4,7 @@
 
 import { messageOf } from '../errors.ts';
 import { formatPortRange, type PortRange } from '../model/port-ranges.ts';
-import { openTables, type Tables } from '../sys/datapath.ts';
-import { isNotFound } from '../sys/libbpf/kernel-error.ts';
+import { readNode } from '../sys/datapath.ts';
 import type { Pins } from '../sys/pins.ts';
 import { releasePorts } from '../sys/reserved-ports.ts';
 
@@ -24,16 +23,7 @@ export function releaseMasqueradePorts(pins: Pins): string[] {
 
 /** @returns undefined when no agent of this version has written them. */
 function masqueradePortsOf(pins: Pins): PortRange | undefined {
-  let tables: Tables | undefined;
-  try {
-    tables = openTables(pins);
-    const node = tables.nodes.get(0);
-    if (!node?.masqueradePortCount) return undefined;
-    return { first: node.masqueradeFirstPort, count: node.masqueradePortCount };
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  } finally {
-    tables?.close();
-  }
+  const node = readNode(pins);
+  if (!node?.masqueradePortCount) return undefined;
+  return { first: node.masqueradeFirstPort, count: node.masqueradePortCount };
 }

@@ -21,6 +21,7 @@ import {
   type ServicePortName,
   type SourceRangeKey,
 } from './layout.gen.ts';
+import { isNotFound } from './libbpf/kernel-error.ts';
 import { type CgroupHook, createPinnedLink, readPinnedLink } from './libbpf/link.ts';
 import { RawMap } from './libbpf/map.ts';
 import { LoadedObject, type MapSetup } from './libbpf/object.ts';
@@ -76,6 +77,20 @@ export function openTables(pins: Pins): Tables {
   } catch (error) {
     close();
     throw error;
+  }
+}
+
+/** What the programs know of the node; undefined when this build's table is not pinned, whatever else is. */
+export function readNode(pins: Pins): Node | undefined {
+  let nodes: KernelMap<number, Node> | undefined;
+  try {
+    nodes = openMap(pins, MAPS.nodes);
+    return nodes.get(0);
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  } finally {
+    nodes?.close();
   }
 }
 
