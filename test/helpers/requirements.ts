@@ -40,11 +40,16 @@ export function requireRoot(t: ExecutionContext): boolean {
   return missing.length === 0 || skip(t, `needs root (${missing.join(', ')})`);
 }
 
+/** @returns whether the running kernel has it: for what is expected, not for whether to test. */
+export function hasKernel(feature: KernelFeature): boolean {
+  return isAtLeast(release(), KERNEL_FEATURES[feature]);
+}
+
 /** @returns whether the test may go on: the running kernel has the feature. */
 export function requireKernel(t: ExecutionContext, feature: KernelFeature): boolean {
-  const first = KERNEL_FEATURES[feature];
   return (
-    isAtLeast(release(), first) || skip(t, `needs Linux ${first} for ${feature}, has ${release()}`)
+    hasKernel(feature) ||
+    skip(t, `needs Linux ${KERNEL_FEATURES[feature]} for ${feature}, has ${release()}`)
   );
 }
 

@@ -9,7 +9,7 @@ import { openTables } from '../../agent/sys/datapath.ts';
 import { type Device, DeviceFlags } from '../../agent/sys/layout.gen.ts';
 import { Pins } from '../../agent/sys/pins.ts';
 import type { Status } from '../../agent/telemetry/status.ts';
-import { requireKernel } from '../helpers/requirements.ts';
+import { hasKernel, requireKernel } from '../helpers/requirements.ts';
 import { until } from '../lab/until.ts';
 import { attachForeign, output, pinForeign, programIdsOn, programsOn } from './device-programs.ts';
 import { canMakeNodes } from './node-for-file.ts';
@@ -25,7 +25,7 @@ function canAttach(t: ExecutionContext, mechanism: Mechanism): boolean {
 /** A node with an uplink `up0`, its agent attaching by `mechanism`. */
 async function nodeWithUplink(
   t: ExecutionContext,
-  mechanism: Mechanism,
+  mechanism: Mechanism | 'auto',
   ...flags: readonly string[]
 ): Promise<TestNode> {
   const node = await TestNode.create();
@@ -249,6 +249,28 @@ for (const mechanism of ['tcx', 'clsact'] as const) {
     t.false(existsSync(node.bpffs));
   });
 }
+
+test.serial('auto: by TCX, as filters where the kernel has no TCX', async (t) => {
+  if (!canMakeNodes(t)) return;
+  const mechanism = hasKernel('TCX') ? 'tcx' : 'clsact';
+  const node = await nodeWithUplink(t, 'auto');
+  const before = await qdiscs(node);
+  const seen: string[] = [];
+  for (let run = 1; run <= 2; run++) {
+    await node.agent.start();
+    await isServed(node, 'up0', mechanism);
+    const { stdout, code } = await node.signalbox('status');
+    t.is(code, 0, stdout);
+    t.regex(stdout, new RegExp(`up0: outward, Ethernet, ${mechanism}, `));
+    seen.push(JSON.stringify(await programIdsOn(node, 'up0')));
+    await node.agent.end('SIGKILL');
+  }
+  t.not(seen[1], seen[0], 'its own programs');
+  t.is((await node.signalbox('cleanup')).code, 0);
+  await isNotServed(node, 'up0');
+  t.is(await qdiscs(node), before);
+  t.false(existsSync(node.bpffs));
+});
 
 test.serial('the way of attaching can change', async (t) => {
   if (!canAttach(t, 'tcx')) return;

@@ -3,6 +3,7 @@
 // kernels before 6.6 have. Packets meet the same, and one takes the place of the other while traffic runs.
 
 import test, { type ExecutionContext } from 'ava';
+import { requireKernel } from '../helpers/requirements.ts';
 import { inIpv4Words, twinOf } from './dual-stack.ts';
 import { targetAt } from './kube-service.ts';
 import { comesTo } from './landings.ts';
@@ -43,7 +44,7 @@ test.serial('clsact: packets are served', async (t) => {
 
 for (const to of ['tcx', 'clsact'] as const) {
   test.serial(`to ${to} under load: no connection fails`, async (t) => {
-    if (!canMakeNodes(t)) return;
+    if (!canMakeNodes(t) || (to === 'tcx' && !requireKernel(t, 'TCX'))) return;
     const probe = await SocketProbe.start(network().node, network().client);
     const targets = BACKENDS.flatMap(([number, backend]) =>
       [NODE_IP, twinOf(NODE_IP)].flatMap((address) =>
