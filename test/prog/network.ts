@@ -25,15 +25,15 @@ export type Device = (typeof DEVICES)[number];
 /** Of `narrow`; the others have 1500. At least 1280, as IPv6 asks for. */
 export const NARROW_MTU = 1300;
 
-export class PacketNetwork {
+export class RoutingNetwork {
   readonly #id = newLabId();
   readonly #ifindexes = new Map<Device, number>();
   #namespace: number | undefined;
   readonly #forgetSignals = exitOnSignals(() => this.close());
 
   /** @param isAddressed the node has addresses; without them, there is a way to one remote pod all the same. */
-  static async create({ isAddressed = true } = {}): Promise<PacketNetwork> {
-    const network = new PacketNetwork();
+  static async create({ isAddressed = true } = {}): Promise<RoutingNetwork> {
+    const network = new RoutingNetwork();
     try {
       await addNamespaces([network.#id]);
       await network.configure(...linkCommands(), ...(isAddressed ? routes() : bareRoutes()));

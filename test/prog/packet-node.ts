@@ -35,7 +35,7 @@ import { perCpu } from '../../agent/sys/per-cpu.ts';
 import { prefixes } from '../helpers/objects.ts';
 import { openRealTables, type RealTables } from '../helpers/real-tables.ts';
 import { SILENT } from '../helpers/silent-observer.ts';
-import { DEVICES, type Device, ethernetFrom, ethernetTo, PacketNetwork } from './network.ts';
+import { DEVICES, type Device, ethernetFrom, ethernetTo, RoutingNetwork } from './network.ts';
 import { macText } from './packet/bytes.ts';
 import { build, checksumProblems, type Packet, parse } from './packet/packet.ts';
 import { addressOf, CLUSTER_CIDRS, endText, FAMILIES, SERVICE_CIDRS } from './places.ts';
@@ -85,12 +85,12 @@ type Served = ServiceSpec | EndpointSliceSpec;
 interface NodeOptions {
   /** With other programs of the same names and tables. */
   readonly object?: string;
-  /** See {@link PacketNetwork.create}. */
+  /** See {@link RoutingNetwork.create}. */
   readonly isAddressed?: boolean;
 }
 
 export class PacketNode {
-  readonly network: PacketNetwork;
+  readonly network: RoutingNetwork;
   readonly tables: RealTables;
   readonly #programs: LoadedObject;
   readonly #packetTables: PacketTables;
@@ -103,7 +103,7 @@ export class PacketNode {
   #served: readonly Served[] = [];
 
   private constructor(
-    network: PacketNetwork,
+    network: RoutingNetwork,
     tables: RealTables,
     { object, isAddressed }: Required<NodeOptions>,
   ) {
@@ -126,7 +126,7 @@ export class PacketNode {
     t: Pick<ExecutionContext, 'teardown'>,
     { object = TC_OBJECT, isAddressed = true }: NodeOptions = {},
   ): Promise<PacketNode> {
-    const network = await PacketNetwork.create({ isAddressed });
+    const network = await RoutingNetwork.create({ isAddressed });
     t.teardown(() => network.close());
     const node = new PacketNode(network, openRealTables(t), { object, isAddressed });
     t.teardown(() => {
