@@ -205,18 +205,21 @@ enum flow_flags {
 	/* One half of a masqueraded flow's translation, of packets that the stack forwards in
 	   between. */
 	FLOW_FORWARDED = 8,
+	/* The backend has answered. */
+	FLOW_ANSWERED = 16,
 	/*
-	 * The backend has answered. TCP: and the client has acknowledged that, which whoever only
-	 * pretends to have the client's address cannot; the connection is established.
+	 * The client has gone on after that. Who only pretends to have the client's address does
+	 * not know when, and of TCP it takes an acknowledgement: it is what makes the connection
+	 * established.
 	 */
-	FLOW_REPLIED = 16,
+	FLOW_CONFIRMED = 32,
 	/* TCP: the client, the backend has ended its direction. */
-	FLOW_REQUEST_FIN = 32,
-	FLOW_REPLY_FIN = 64,
+	FLOW_REQUEST_FIN = 64,
+	FLOW_REPLY_FIN = 128,
 	/* TCP: either end has reset the connection. */
-	FLOW_RESET = 128,
+	FLOW_RESET = 256,
 	/* TCP: the backend ended its direction first, and so keeps the connection in TIME_WAIT. */
-	FLOW_REPLY_FIN_FIRST = 256,
+	FLOW_REPLY_FIN_FIRST = 512,
 };
 
 /* What its packets become. */
@@ -367,20 +370,24 @@ struct socket_service {
  * them at each packet, user space when it sweeps.
  */
 enum flow_timeout_seconds {
-	/* The client has not acknowledged the backend's answer. */
+	/* Not confirmed. */
 	FLOW_TIMEOUT_TCP_OPENING = 60,
 	/* It has, and neither end has closed. */
 	FLOW_TIMEOUT_TCP_ESTABLISHED = 24 * 3600,
 	/* One end has closed its direction. */
 	FLOW_TIMEOUT_TCP_CLOSING = 3600,
-	/* Both have, or either has reset the connection. */
+	/* Both have. */
 	FLOW_TIMEOUT_TCP_CLOSED = 10,
+	/* Either has reset the connection, or somebody has who is neither (RFC 7857 2.2). */
+	FLOW_TIMEOUT_TCP_RESET = 120,
 	/* Both have, and the backend's TIME_WAIT lasts so long (TCP_TIMEWAIT_LEN of Linux). */
 	FLOW_TIMEOUT_TCP_TIME_WAIT = 60,
-	FLOW_TIMEOUT_UDP_UNANSWERED = 30,
-	FLOW_TIMEOUT_UDP_ANSWERED = 120,
-	FLOW_TIMEOUT_SCTP_UNANSWERED = 60,
-	FLOW_TIMEOUT_SCTP_ANSWERED = 300,
+	/* One exchange at most, as most of DNS. */
+	FLOW_TIMEOUT_UDP_SINGLE = 30,
+	/* The client has gone on after the first answer. */
+	FLOW_TIMEOUT_UDP_STREAM = 120,
+	FLOW_TIMEOUT_SCTP_OPENING = 60,
+	FLOW_TIMEOUT_SCTP_ESTABLISHED = 300,
 };
 
 /* How often, at most, either half of a flow looks after the other. */

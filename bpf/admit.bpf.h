@@ -158,7 +158,7 @@ __noinline int admit_direct(const struct packet *packet, struct flow_value *flow
 	found = *other;
 	if (!(found.flags & FLOW_AT_EGRESS) || (found.flags & FLOW_FORWARDED))
 		return PACKET_PASSED;
-	if ((found.flags & FLOW_ENDING) || flow_is_over(&found, key.protocol, flow->last_used_ns)) {
+	if (flow_has_ended(&found) || flow_is_over(&found, key.protocol, flow->last_used_ns)) {
 		flow_forget(&key, &found);
 		return PACKET_PASSED;
 	}

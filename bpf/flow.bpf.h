@@ -15,8 +15,8 @@
 
 /* What both entries of a flow have in common. */
 #define FLOW_SHARED                                                                                \
-	(FLOW_MASQUERADED | FLOW_REPLIED | FLOW_REQUEST_FIN | FLOW_REPLY_FIN | FLOW_RESET |        \
-	 FLOW_REPLY_FIN_FIRST)
+	(FLOW_MASQUERADED | FLOW_CONFIRMED | FLOW_REQUEST_FIN | FLOW_REPLY_FIN | FLOW_RESET |      \
+	 FLOW_REPLY_FIN_FIRST | FLOW_ANSWERED)
 
 /* Of TCP: the connection has ended, or is about to. */
 #define FLOW_ENDING (FLOW_REQUEST_FIN | FLOW_REPLY_FIN | FLOW_RESET)
@@ -28,20 +28,19 @@ static __always_inline __u32 flow_timeout(__u32 protocol, __u32 flags)
 	switch (protocol) {
 	case IPPROTO_TCP:
 		if (flags & FLOW_RESET)
-			return FLOW_TIMEOUT_TCP_CLOSED;
+			return FLOW_TIMEOUT_TCP_RESET;
 		if ((flags & both) == both)
 			return flags & FLOW_REPLY_FIN_FIRST ? FLOW_TIMEOUT_TCP_TIME_WAIT
 							    : FLOW_TIMEOUT_TCP_CLOSED;
 		if (flags & both)
 			return FLOW_TIMEOUT_TCP_CLOSING;
-		return flags & FLOW_REPLIED ? FLOW_TIMEOUT_TCP_ESTABLISHED
-					    : FLOW_TIMEOUT_TCP_OPENING;
+		return flags & FLOW_CONFIRMED ? FLOW_TIMEOUT_TCP_ESTABLISHED
+					      : FLOW_TIMEOUT_TCP_OPENING;
 	case IPPROTO_UDP:
-		return flags & FLOW_REPLIED ? FLOW_TIMEOUT_UDP_ANSWERED
-					    : FLOW_TIMEOUT_UDP_UNANSWERED;
+		return flags & FLOW_CONFIRMED ? FLOW_TIMEOUT_UDP_STREAM : FLOW_TIMEOUT_UDP_SINGLE;
 	default:
-		return flags & FLOW_REPLIED ? FLOW_TIMEOUT_SCTP_ANSWERED
-					    : FLOW_TIMEOUT_SCTP_UNANSWERED;
+		return flags & FLOW_CONFIRMED ? FLOW_TIMEOUT_SCTP_ESTABLISHED
+					      : FLOW_TIMEOUT_SCTP_OPENING;
 	}
 }
 
@@ -89,6 +88,14 @@ static __always_inline int flow_is_other(const struct flow_value *other, const s
 {
 	return ip_port_equal(&other->source, &key->destination) &&
 	       ip_port_equal(&other->destination, &key->source);
+}
+
+/* Of TCP: whether both ends have closed it, or one has reset it. */
+static __always_inline int flow_has_ended(const struct flow_value *flow)
+{
+	__u32 both = FLOW_REQUEST_FIN | FLOW_REPLY_FIN;
+
+	return (flow->flags & FLOW_RESET) || (flow->flags & both) == both;
 }
 
 /* Whether the flow has ended, and the backend keeps its ends from being used again. */
@@ -140,10 +147,12 @@ static __always_inline __u32 flow_news(const struct packet *packet, const struct
 	int is_request = flow->flags & FLOW_REQUEST;
 	__u32 news = 0;
 
-	if (packet->tuple.protocol == IPPROTO_TCP
-		    ? is_request && (packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_ACK
-		    : !is_request)
-		news = FLOW_REPLIED;
+	if (!is_request)
+		news = FLOW_ANSWERED;
+	else if ((flow->flags & FLOW_ANSWERED) &&
+		 (packet->tuple.protocol != IPPROTO_TCP ||
+		  (packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_ACK))
+		news = FLOW_CONFIRMED;
 	if (packet->tcp_flags & TCP_RST)
 		news |= FLOW_RESET;
 	if ((packet->tcp_flags & TCP_FIN) && is_request)
@@ -156,25 +165,41 @@ static __always_inline __u32 flow_news(const struct packet *packet, const struct
 }
 
 /*
+ * Whether a reset of the flow was none: the backend goes on talking, so it has not believed what
+ * anybody may send with the client's address (RFC 7857 2.2). The client, if it is gone, answers
+ * with another one.
+ */
+static __always_inline int flow_is_revived(const struct packet *packet,
+					   const struct flow_value *flow)
+{
+	return (flow->flags & FLOW_RESET) && !(flow->flags & FLOW_REQUEST) &&
+	       !(packet->tcp_flags & (TCP_RST | TCP_SYN | TCP_FIN));
+}
+
+/*
  * Notes that the packet uses `entry`, of which `flow` is a copy. The other entry hears of it when
  * there is something to tell, else every FLOW_CHECK_NS; when it is gone it is made again.
  */
 __noinline int flow_use(const struct packet *packet, struct flow_value *entry,
 			struct flow_value *flow, __u64 now_ns)
 {
-	__u32 news;
+	__u32 news, gone = 0;
 
 	if (!packet || !entry || !flow)
 		return 0;
 	news = flow_news(packet, flow);
+	if (flow_is_revived(packet, flow))
+		gone = FLOW_RESET;
 	/* The clock has steps: most packets find it as the last one did, and write nothing. */
 	if (flow->last_used_ns != now_ns)
 		entry->last_used_ns = now_ns;
-	if (!news && now_ns - flow->checked_ns < FLOW_CHECK_NS)
+	if (!news && !gone && now_ns - flow->checked_ns < FLOW_CHECK_NS)
 		return 0;
-	flow->flags |= news;
+	flow->flags = (flow->flags | news) & ~gone;
 	if (news)
 		__sync_fetch_and_or(&entry->flags, news);
+	if (gone)
+		__sync_fetch_and_and(&entry->flags, ~gone);
 	entry->checked_ns = now_ns;
 	if (!(flow->flags & FLOW_FORWARDED)) {
 		struct flow_key key = flow_other_key(&packet->tuple, flow);
@@ -193,6 +218,8 @@ __noinline int flow_use(const struct packet *packet, struct flow_value *entry,
 			other->last_used_ns = now_ns;
 			if (news)
 				__sync_fetch_and_or(&other->flags, news);
+			if (gone)
+				__sync_fetch_and_and(&other->flags, ~gone);
 		} else {
 			struct flow_value value = flow_other_value(&packet->tuple, flow, now_ns);
 

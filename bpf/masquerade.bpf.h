@@ -23,6 +23,9 @@
  */
 #define PORT_TRIES 64
 
+/* How long a flow keeps its port for certain before it is answered: much more than a round trip. */
+#define UNANSWERED_SECONDS 3
+
 static __always_inline struct ip_address device_address(__u32 ifindex,
 							const struct ip_address *like)
 {
@@ -77,8 +80,8 @@ struct claim {
 	__u16 has_preferred;
 	/* The last try found an entry that has had its time. */
 	__u32 replaces;
-	/* Nothing better was found: also what the backend still has in TIME_WAIT. */
-	__u32 takes_time_wait;
+	/* Nothing better was found. */
+	__u32 is_last_resort;
 	long error;
 };
 
@@ -89,15 +92,23 @@ static __always_inline int claim_may_replace(const struct claim *claim,
 	if (flow_is_other(other, &(struct flow_key){.source = claim->value.destination,
 						    .destination = claim->value.source}))
 		return 1;
-	if (flow_is_over(other, claim->key.protocol, claim->value.last_used_ns) ||
-	    (other->flags & FLOW_RESET))
+	if (flow_is_over(other, claim->key.protocol, claim->value.last_used_ns))
 		return 1;
 	/*
 	 * A backend that ended first takes a SYN in TIME_WAIT only when its numbers are above the
 	 * old ones, as another client's need not be.
 	 */
-	return (other->flags & FLOW_ENDING) == (FLOW_REQUEST_FIN | FLOW_REPLY_FIN) &&
-	       (claim->takes_time_wait || !(other->flags & FLOW_REPLY_FIN_FIRST));
+	if ((other->flags & (FLOW_ENDING | FLOW_REPLY_FIN_FIRST)) ==
+	    (FLOW_REQUEST_FIN | FLOW_REPLY_FIN))
+		return 1;
+	if (!claim->is_last_resort)
+		return 0;
+	if ((other->flags & FLOW_RESET) || flow_is_in_time_wait(other))
+		return 1;
+	/* A flood of requests that nobody goes on with must not keep every port. */
+	return !(other->flags & FLOW_CONFIRMED) &&
+	       (__s64)(claim->value.last_used_ns - other->last_used_ns) >
+		       (__s64)(UNANSWERED_SECONDS * NS_PER_SECOND);
 }
 
 /* One try, as bpf_loop() calls it. Returns 1 to end. */
@@ -155,7 +166,7 @@ __noinline int flow_publish(const struct packet *packet, struct flow_value *flow
 		tries = claim.has_preferred;
 	bpf_loop(tries, claim_try, &claim, 0);
 	if (claim.error == -EEXIST && !claim.replaces) {
-		claim.takes_time_wait = 1;
+		claim.is_last_resort = 1;
 		bpf_loop(tries, claim_try, &claim, 0);
 	}
 	if (claim.replaces) {

@@ -32,12 +32,13 @@ const BOTH_FINS = FlowFlags.REQUEST_FIN | FlowFlags.REPLY_FIN;
  * @param protocol as in IP headers.
  */
 export function flowState(protocol: number, flags: FlowFlags): FlowState {
-  const isAnswered = (flags & FlowFlags.REPLIED) !== 0;
-  if (protocol !== TCP) return isAnswered ? 'answered' : 'unanswered';
+  if (protocol !== TCP) {
+    return flags & (FlowFlags.ANSWERED | FlowFlags.CONFIRMED) ? 'answered' : 'unanswered';
+  }
   const fins = flags & BOTH_FINS;
   if (flags & FlowFlags.RESET || fins === BOTH_FINS) return 'closed';
   if (fins) return 'closing';
-  return isAnswered ? 'established' : 'opening';
+  return flags & FlowFlags.CONFIRMED ? 'established' : 'opening';
 }
 
 /** How long a connection stays that nothing uses. What is neither TCP nor UDP is SCTP. */
@@ -50,13 +51,16 @@ export function flowTimeoutSeconds(protocol: number, flags: FlowFlags): number {
     case 'closing':
       return Seconds.TIMEOUT_TCP_CLOSING;
     case 'closed':
-      return flags & FlowFlags.REPLY_FIN_FIRST && !(flags & FlowFlags.RESET)
+      if (flags & FlowFlags.RESET) return Seconds.TIMEOUT_TCP_RESET;
+      return flags & FlowFlags.REPLY_FIN_FIRST
         ? Seconds.TIMEOUT_TCP_TIME_WAIT
         : Seconds.TIMEOUT_TCP_CLOSED;
     case 'unanswered':
-      return protocol === UDP ? Seconds.TIMEOUT_UDP_UNANSWERED : Seconds.TIMEOUT_SCTP_UNANSWERED;
     case 'answered':
-      return protocol === UDP ? Seconds.TIMEOUT_UDP_ANSWERED : Seconds.TIMEOUT_SCTP_ANSWERED;
+      if (flags & FlowFlags.CONFIRMED) {
+        return protocol === UDP ? Seconds.TIMEOUT_UDP_STREAM : Seconds.TIMEOUT_SCTP_ESTABLISHED;
+      }
+      return protocol === UDP ? Seconds.TIMEOUT_UDP_SINGLE : Seconds.TIMEOUT_SCTP_OPENING;
   }
 }
 

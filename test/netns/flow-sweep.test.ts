@@ -41,7 +41,7 @@ test.serial('flows go with their UDP backend, or with their time', async (t) => 
     dialled: '192.168.0.1 30080',
     backend,
     servicePortId: id,
-    flags: FlowFlags.REPLIED,
+    flags: FlowFlags.CONFIRMED,
     usedNs: process.hrtime.bigint(),
     ...more,
   });

@@ -157,7 +157,6 @@ for (const [how, ends] of Object.entries({
       const atFirst = node.flows();
       end();
       const state = [
-        ofClient === 'FIN ACK' && 'replied',
         ofClient === 'FIN ACK' && 'request_fin',
         ofBackend === 'FIN ACK' && 'reply_fin',
         (ofClient ?? ofBackend)?.startsWith('RST') && 'reset',
@@ -252,14 +251,14 @@ row('what a half tells of the connection, the other half hears', async (t, node,
   const both = (state: string) => [`${request}${state}`, `${reply}${state}`];
   t.deepEqual(node.flows(), both(''));
   node.ingress(p.tcp('remotePod:8080 > node:61000', 'SYN ACK'));
-  t.deepEqual(node.flows(), both(''));
+  t.deepEqual(node.flows(), both(' answered'));
   // Whoever only pretends to be the client does not get as far.
   node.ingress(p.tcp('client:40000 > node:30080', 'ACK'));
-  t.deepEqual(node.flows(), both(' replied'));
+  t.deepEqual(node.flows(), both(' answered confirmed'));
   node.ingress(p.tcp('client:40000 > node:30080', 'FIN ACK'));
-  t.deepEqual(node.flows(), both(' replied request_fin'));
+  t.deepEqual(node.flows(), both(' answered confirmed request_fin'));
   node.ingress(p.tcp('remotePod:8080 > node:61000', 'FIN ACK'));
-  t.deepEqual(node.flows(), both(' replied request_fin reply_fin'));
+  t.deepEqual(node.flows(), both(' answered confirmed request_fin reply_fin'));
 });
 
 /** Seconds that a flow lives unused, by what happened to it before. */
@@ -292,7 +291,7 @@ const LIVES: Record<string, { seconds: number; before: (node: PacketNode, send: 
         reply('FIN ACK');
       },
     },
-    reset: { seconds: 10, before: (_, { request }) => request('RST') },
+    reset: { seconds: 120, before: (_, { request }) => request('RST') },
   };
 
 interface Sender {
@@ -331,12 +330,12 @@ for (const [state, { seconds, before }] of Object.entries(LIVES)) {
   });
 }
 
-for (const [protocol, unanswered, answered] of [
+for (const [protocol, single, stream] of [
   ['udp', 30, 120],
   ['sctp', 60, 300],
 ] as const) {
   row(
-    `${protocol}: over ${unanswered} s without an answer, ${answered} s with one`,
+    `${protocol}: over ${single} s after one exchange, ${stream} s when the client has gone on`,
     async (t, node, p) => {
       const port = protocol === 'udp' ? 80 : 9000;
       const target = protocol === 'udp' ? 8080 : 9000;
@@ -345,21 +344,53 @@ for (const [protocol, unanswered, answered] of [
       const replaced = { verdict: 'pass', counts: ['flow_replaced', 'request_delivered'] } as const;
       await node.serve(...web(p, ['localPod']));
       node.ingress(request);
-      node.ageFlows(unanswered - 2);
+      node.ageFlows(single - 2);
       node.meets(t, 'ingress', request, REQUEST_GOES_ON);
-      node.ageFlows(unanswered + 1);
+      node.ageFlows(single + 1);
       node.meets(t, 'ingress', request, replaced);
       node.meets(t, 'egress', reply, REPLY_GOES_ON);
-      node.ageFlows(answered - 2);
+      node.ageFlows(single + 1);
+      node.meets(t, 'ingress', request, replaced);
       node.meets(t, 'egress', reply, REPLY_GOES_ON);
-      node.ageFlows(answered - 2);
+      node.ageFlows(single - 2);
       node.meets(t, 'ingress', request, REQUEST_GOES_ON);
-      node.ageFlows(answered + 1);
+      node.ageFlows(stream - 2);
+      node.meets(t, 'egress', reply, REPLY_GOES_ON);
+      node.ageFlows(stream - 2);
+      node.meets(t, 'ingress', request, REQUEST_GOES_ON);
+      node.ageFlows(stream + 1);
       node.meets(t, 'egress', reply, { verdict: 'pass', packet: 'same', counts: ['passed'] });
       node.meets(t, 'ingress', request, replaced);
     },
   );
 }
+
+row('a reset that the backend does not believe was none', async (t, node, p) => {
+  await node.serve(...web(p, ['localPod']));
+  const reset = () => node.flows().map((flow) => / reset\b/.test(flow));
+  node.ingress(p.tcp('client:40000 > clusterIP:80', 'SYN'));
+  node.egress(p.tcp('localPod:8080 > client:40000', 'SYN ACK'));
+  node.ingress(p.tcp('client:40000 > clusterIP:80', 'ACK'));
+  // Anybody can send it; the client itself goes on, which proves nothing.
+  node.ingress(p.tcp('client:40000 > clusterIP:80', 'RST'));
+  node.ingress(p.tcp('client:40000 > clusterIP:80', 'ACK'));
+  t.deepEqual(reset(), [true, true]);
+  node.meets(t, 'egress', p.tcp('localPod:8080 > client:40000', 'ACK'), REPLY_GOES_ON);
+  t.deepEqual(reset(), [false, false]);
+  node.ageFlows(3600);
+  node.meets(t, 'ingress', p.tcp('client:40000 > clusterIP:80', 'ACK'), REQUEST_GOES_ON);
+});
+
+row('a client that dials the pod itself leaves a half-closed flow alone', async (t, node, p) => {
+  await node.serve(...web(p, ['localPod']));
+  node.ingress(p.tcp('client:40000 > clusterIP:80', 'SYN'));
+  node.ingress(p.tcp('client:40000 > clusterIP:80', 'FIN ACK'));
+  node.meets(t, 'ingress', p.tcp('client:40000 > localPod:8080', 'SYN'), {
+    verdict: 'pass',
+    counts: ['flow_created', 'source_port_changed', 'request_delivered'],
+  });
+  node.meets(t, 'egress', p.tcp('localPod:8080 > client:40000', 'ACK'), REPLY_GOES_ON);
+});
 
 row('UDP: a backend that is gone is given up, one that ends is not', async (t, node, p) => {
   const request = p.udp('client:40000 > clusterIP:80');

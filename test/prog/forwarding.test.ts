@@ -216,6 +216,39 @@ row(
   },
 );
 
+row('a flood that nobody goes on with keeps no port for long', async (t, node, p) => {
+  await node.serve(...web(p, ['remotePod']));
+  for (const kind of ['tcp', 'udp'] as const) {
+    await node.usePorts({ first: 61_000, count: 2 });
+    const dial = (port: number) =>
+      node.ingress(
+        kind === 'tcp'
+          ? p.tcp(`client:${port} > clusterIP:80`, 'SYN')
+          : p.udp(`client:${port} > clusterIP:80`),
+      );
+    for (const port of [1, 2]) t.is(dial(port).verdict, 'redirect');
+    node.ageFlows(2);
+    t.deepEqual(dial(3).counts, ['dropped_masquerade_ports_exhausted']);
+    node.ageFlows(2);
+    t.deepEqual(dial(4).counts, ['flow_created', 'request_redirected']);
+    // What the client has gone on with stays.
+    await node.reset();
+    await node.serve(...web(p, ['remotePod']));
+    await node.usePorts({ first: 61_000, count: 1 });
+    dial(5);
+    const [answer, more] =
+      kind === 'tcp'
+        ? [p.tcp('remotePod:8080 > node:61000', 'SYN ACK'), p.tcp('client:5 > clusterIP:80', 'ACK')]
+        : [p.udp('remotePod:8080 > node:61000'), p.udp('client:5 > clusterIP:80')];
+    node.ingress(answer);
+    node.ingress(more);
+    node.ageFlows(20);
+    t.deepEqual(dial(6).counts, ['dropped_masquerade_ports_exhausted']);
+    await node.reset();
+    await node.serve(...web(p, ['remotePod']));
+  }
+});
+
 /** What the client, and then the backend, sends. */
 const ENDINGS: Record<string, readonly (string | undefined)[]> = {
   'a reset of the client': ['RST'],

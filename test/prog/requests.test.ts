@@ -40,8 +40,8 @@ for (const dialled of DIALLED) {
         },
       );
       t.deepEqual(node.flows(), [
-        `TCP client:40000 > ${dialled} = client:40000 > localPod:8080 request replied`,
-        `TCP localPod:8080 > client:40000 = ${dialled} > client:40000 at_egress replied`,
+        `TCP client:40000 > ${dialled} = client:40000 > localPod:8080 request answered confirmed`,
+        `TCP localPod:8080 > client:40000 = ${dialled} > client:40000 at_egress answered confirmed`,
       ]);
     },
   );
@@ -70,8 +70,8 @@ for (const dialled of DIALLED) {
         counts: ['request_redirected'],
       });
       t.deepEqual(node.flows(), [
-        `TCP client:40000 > ${dialled} = node:61000 > remotePod:8080 request masqueraded replied`,
-        `TCP remotePod:8080 > node:61000 = ${dialled} > client:40000 masqueraded replied`,
+        `TCP client:40000 > ${dialled} = node:61000 > remotePod:8080 request masqueraded answered confirmed`,
+        `TCP remotePod:8080 > node:61000 = ${dialled} > client:40000 masqueraded answered confirmed`,
       ]);
     },
   );

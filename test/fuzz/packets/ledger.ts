@@ -114,7 +114,12 @@ export class Ledger {
   use({ connection, direction }: Known, flags: number): void {
     connection.usedAt = this.now;
     if (direction === 'reply') connection.hasReplied = true;
-    else if ((flags & (FLAGS.ACK | FLAGS.SYN)) === FLAGS.ACK) connection.hasAcknowledged = true;
+    else if (
+      connection.request.protocol !== TCP
+        ? connection.hasReplied
+        : (flags & (FLAGS.ACK | FLAGS.SYN)) === FLAGS.ACK
+    )
+      connection.hasAcknowledged = true;
     if (flags & FLAGS.RST) connection.isReset = true;
     if (flags & FLAGS.FIN) {
       if (direction === 'request') connection.requestFin = true;
@@ -123,6 +128,11 @@ export class Ledger {
         connection.replyFin = true;
       }
     }
+  }
+
+  /** Whether it must make room when there is nothing else: nobody has gone on with it for seconds. */
+  isIdle({ usedAt, hasAcknowledged }: Connection): boolean {
+    return !hasAcknowledged && this.now - usedAt > 3 - TOLERANCE;
   }
 
   /** Whether its time is over. */
@@ -149,9 +159,11 @@ function timeoutsOf(connection: Connection): readonly [number, number] {
   const { protocol } = connection.request;
   const { hasReplied, hasAcknowledged, isReplyFinFirst, isReset } = connection;
   const exactly = (seconds: number) => [seconds, seconds] as const;
-  if (protocol === UDP) return exactly(hasReplied ? 120 : 30);
-  if (protocol !== TCP) return exactly(hasReplied ? 300 : 60);
-  if (hasEnded(connection)) return exactly(isReplyFinFirst && !isReset ? 60 : 10);
+  if (protocol === UDP) return exactly(hasAcknowledged ? 120 : 30);
+  if (protocol !== TCP) return exactly(hasAcknowledged ? 300 : 60);
+  // A backend that goes on after a reset may have taken it back.
+  if (isReset) return [120, 24 * 3600];
+  if (hasEnded(connection)) return exactly(isReplyFinFirst ? 60 : 10);
   if (isEnding(connection)) return exactly(3600);
   if (hasReplied !== hasAcknowledged) return [60, 24 * 3600];
   return exactly(hasReplied ? 24 * 3600 : 60);

@@ -87,6 +87,7 @@ function judgeSource(
     holder.isBroken ||
     tupleKey(holder.request) === tupleKey(tuple) ||
     knowledge.ledger.age(holder) !== 'alive' ||
+    knowledge.ledger.isIdle(holder) ||
     (tuple.protocol === TCP && hasEnded(holder));
   knowledge.exercise.holds(
     'sources',

@@ -131,7 +131,7 @@ test('the kernel’s table is swept by the kernel’s clock', async (t) => {
     { ...udp, usedNs: nowNs },
     {
       ...FLOW,
-      usedNs: nowNs - 11n * 1_000_000_000n,
+      usedNs: nowNs - 121n * 1_000_000_000n,
       client: '192.0.2.9 40001',
       flags: FlowFlags.RESET,
     },

@@ -18,7 +18,7 @@ import { address } from '../../helpers/objects.ts';
 
 const SECOND = 1_000_000_000n;
 const NOW = 1_000_000n * SECOND;
-const { REPLIED, REQUEST_FIN, FORWARDED } = FlowFlags;
+const { CONFIRMED, REQUEST_FIN, FORWARDED } = FlowFlags;
 
 const NAMES: Readonly<Record<number, ServicePort>> = {
   1: { service: 'default/quote', portName: 'http', protocol: 'TCP' },
@@ -37,7 +37,7 @@ const MASQUERADED = {
   client: '192.0.2.9 5000',
   backend: '10.244.2.7 8080',
   seenAs: '192.168.0.1 61000',
-  flags: REPLIED,
+  flags: CONFIRMED,
   usedNs: NOW - 3661n * SECOND,
 };
 const DNS = {
@@ -47,7 +47,7 @@ const DNS = {
   backend: 'fd00::7 53',
   seenAs: '2001:db8::9 4001',
   servicePortId: 2,
-  flags: REPLIED,
+  flags: CONFIRMED,
   usedNs: NOW,
 };
 
@@ -73,7 +73,7 @@ test('a line for each connection, by Service and client', (t) => {
 });
 
 test('both entries are one flow, whichever comes first and knows more', (t) => {
-  const [request, reply] = flowEntries({ ...WEB, flags: REPLIED });
+  const [request, reply] = flowEntries({ ...WEB, flags: CONFIRMED });
   const older = { ...request[1], flags: FlowFlags.REQUEST, lastUsedNs: 0n };
   const cells = [
     'default/quote:http TCP 192.0.2.9:40000 192.168.0.1:30080 10.244.1.7:8080 - established 5s',
@@ -120,7 +120,7 @@ test('a connection to no Service, and one whose id has no name', (t) => {
 
 const selects = test.macro({
   exec(t, filter: FlowFilter, clients: readonly number[]) {
-    const closing = { ...WEB, client: '192.0.2.10 40001', flags: REPLIED | REQUEST_FIN };
+    const closing = { ...WEB, client: '192.0.2.10 40001', flags: CONFIRMED | REQUEST_FIN };
     const made = list(all(WEB, MASQUERADED, DNS, closing), filter);
     t.deepEqual(
       made.flows.map(({ client }) => client.port),
@@ -142,7 +142,7 @@ test(selects, { state: 'established' }, [5000]);
 test(selects, { service: 'quote', client: address('192.0.2.9'), state: 'opening' }, [40000]);
 
 test('a state is that of both halves', (t) => {
-  const [request, reply] = flowEntries({ ...WEB, flags: REPLIED });
+  const [request, reply] = flowEntries({ ...WEB, flags: CONFIRMED });
   const older: FlowEntry = [request[0], { ...request[1], flags: FlowFlags.REQUEST }];
   t.is(list([older, reply], { state: 'opening' }).flows.length, 0);
   t.is(list([older, reply], { state: 'established' }).flows.length, 1);

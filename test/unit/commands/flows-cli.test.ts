@@ -47,7 +47,7 @@ const flow = (client: string) => ({
   dialled: '192.168.0.1 30080',
   backend: '10.244.1.7 8080',
   servicePortId: 1,
-  flags: FlowFlags.REPLIED,
+  flags: FlowFlags.CONFIRMED,
   usedNs: process.hrtime.bigint(),
 });
 

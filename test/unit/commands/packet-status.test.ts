@@ -70,7 +70,7 @@ test('the kernel’s tables', (t) => {
     backend: '10.244.1.7 8080',
     seenAs: '192.168.0.1 61000',
     servicePortId: 1,
-    flags: FlowFlags.REPLIED,
+    flags: FlowFlags.CONFIRMED,
     usedNs: process.hrtime.bigint(),
   };
   t.deepEqual(tables.flows.put(flowEntries(flow)), []);

@@ -13,7 +13,7 @@ import { requireProgram } from '../../helpers/requirements.ts';
 
 const BPF = path.join(import.meta.dirname, '../../../bpf');
 const PROTOCOLS = ['TCP', 'UDP', 'SCTP'] as const;
-const { REPLIED, REQUEST_FIN, REPLY_FIN, REPLY_FIN_FIRST, RESET } = FlowFlags;
+const { CONFIRMED, REQUEST_FIN, REPLY_FIN, REPLY_FIN_FIRST, RESET } = FlowFlags;
 
 const lives = test.macro({
   exec(t, protocol: (typeof PROTOCOLS)[number], flags: number, state: string, seconds: number) {
@@ -28,21 +28,21 @@ const lives = test.macro({
   title: (_, protocol, flags, state) => `${protocol} with flags ${flags} is ${state}`,
 });
 test(lives, 'TCP', 0, 'opening', 60);
-test(lives, 'TCP', REPLIED, 'established', 24 * 3600);
-test(lives, 'TCP', REPLIED | REQUEST_FIN, 'closing', 3600);
-test(lives, 'TCP', REPLIED | REPLY_FIN, 'closing', 3600);
+test(lives, 'TCP', CONFIRMED, 'established', 24 * 3600);
+test(lives, 'TCP', CONFIRMED | REQUEST_FIN, 'closing', 3600);
+test(lives, 'TCP', CONFIRMED | REPLY_FIN, 'closing', 3600);
 test(lives, 'TCP', REQUEST_FIN, 'closing', 3600);
-test(lives, 'TCP', REPLIED | REQUEST_FIN | REPLY_FIN, 'closed', 10);
-test(lives, 'TCP', REPLIED | REQUEST_FIN | REPLY_FIN | REPLY_FIN_FIRST, 'closed', 60);
-test(lives, 'TCP', REPLIED | RESET, 'closed', 10);
-test(lives, 'TCP', REPLIED | REPLY_FIN | REPLY_FIN_FIRST | RESET, 'closed', 10);
-test(lives, 'TCP', RESET, 'closed', 10);
-test(lives, 'TCP', REPLIED | REQUEST_FIN | RESET, 'closed', 10);
+test(lives, 'TCP', CONFIRMED | REQUEST_FIN | REPLY_FIN, 'closed', 10);
+test(lives, 'TCP', CONFIRMED | REQUEST_FIN | REPLY_FIN | REPLY_FIN_FIRST, 'closed', 60);
+test(lives, 'TCP', CONFIRMED | RESET, 'closed', 120);
+test(lives, 'TCP', CONFIRMED | REPLY_FIN | REPLY_FIN_FIRST | RESET, 'closed', 120);
+test(lives, 'TCP', RESET, 'closed', 120);
+test(lives, 'TCP', CONFIRMED | REQUEST_FIN | RESET, 'closed', 120);
 test(lives, 'UDP', 0, 'unanswered', 30);
-test(lives, 'UDP', REPLIED, 'answered', 120);
-test(lives, 'UDP', REPLIED | RESET, 'answered', 120);
+test(lives, 'UDP', CONFIRMED, 'answered', 120);
+test(lives, 'UDP', CONFIRMED | RESET, 'answered', 120);
 test(lives, 'SCTP', 0, 'unanswered', 60);
-test(lives, 'SCTP', REPLIED, 'answered', 300);
+test(lives, 'SCTP', CONFIRMED, 'answered', 300);
 
 test('what was used after the clock was read is used now', (t) => {
   t.is(idleSeconds(1_000_000_000n, 3_500_000_000n), 2.5);
@@ -68,7 +68,7 @@ int main(void)
 	int protocols[] = {${PROTOCOLS.map(protocolNumber).join(', ')}};
 
 	for (int i = 0; i < 3; i++)
-		for (int flags = 0; flags < 512; flags++)
+		for (int flags = 0; flags < 1024; flags++)
 			printf("%u\\n", flow_timeout(protocols[i], flags));
 	return 0;
 }
@@ -77,7 +77,7 @@ int main(void)
   execFileSync('cc', [`-I${BPF}`, `${binary}.c`, '-o', binary]);
   const ofPrograms = execFileSync(binary, { encoding: 'utf8' }).trim().split('\n').map(Number);
   const ours = PROTOCOLS.flatMap((protocol) =>
-    Array.from({ length: 512 }, (_, flags) => flowTimeoutSeconds(protocolNumber(protocol), flags)),
+    Array.from({ length: 1024 }, (_, flags) => flowTimeoutSeconds(protocolNumber(protocol), flags)),
   );
   t.deepEqual(ofPrograms, ours);
 });

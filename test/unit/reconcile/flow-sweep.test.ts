@@ -16,7 +16,7 @@ import { requireRoot } from '../../helpers/requirements.ts';
 const SECOND = 1_000_000_000n;
 /** The machine may have started a minute ago: times in the table are made up, and so is the clock. */
 const NOW = 1_000_000n * SECOND;
-const { REPLIED, REQUEST_FIN, REPLY_FIN, RESET, FORWARDED } = FlowFlags;
+const { CONFIRMED, REQUEST_FIN, REPLY_FIN, RESET, FORWARDED } = FlowFlags;
 
 const LEAVING = '10.244.1.9 53';
 const STAYING = '10.244.1.7 53';
@@ -63,20 +63,20 @@ test('what is over goes, both halves of it', async (t) => {
   const written = [
     flow(10, 60),
     flow(11, 61),
-    flow(12, 24 * 3600, { flags: REPLIED }),
-    flow(13, 24 * 3600 + 1, { flags: REPLIED }),
-    flow(14, 3600, { flags: REPLIED | REQUEST_FIN }),
-    flow(15, 3601, { flags: REPLIED | REPLY_FIN }),
-    flow(16, 10, { flags: REPLIED | REQUEST_FIN | REPLY_FIN }),
-    flow(17, 11, { flags: REPLIED | RESET }),
+    flow(12, 24 * 3600, { flags: CONFIRMED }),
+    flow(13, 24 * 3600 + 1, { flags: CONFIRMED }),
+    flow(14, 3600, { flags: CONFIRMED | REQUEST_FIN }),
+    flow(15, 3601, { flags: CONFIRMED | REPLY_FIN }),
+    flow(16, 10, { flags: CONFIRMED | REQUEST_FIN | REPLY_FIN }),
+    flow(17, 121, { flags: CONFIRMED | RESET }),
     flow(20, 30, udp),
     flow(21, 31, udp),
-    flow(22, 120, { ...udp, flags: REPLIED, seenAs: '192.168.0.1 61000' }),
-    flow(23, 121, { ...udp, flags: REPLIED, seenAs: '192.168.0.1 61001' }),
+    flow(22, 120, { ...udp, flags: CONFIRMED, seenAs: '192.168.0.1 61000' }),
+    flow(23, 121, { ...udp, flags: CONFIRMED, seenAs: '192.168.0.1 61001' }),
     flow(30, 60, sctp),
     flow(31, 61, sctp),
-    flow(32, 300, { ...sctp, flags: REPLIED }),
-    flow(33, 301, { ...sctp, flags: REPLIED }),
+    flow(32, 300, { ...sctp, flags: CONFIRMED }),
+    flow(33, 301, { ...sctp, flags: CONFIRMED }),
     // Used after the clock was read.
     flow(40, -1),
   ];
@@ -101,14 +101,14 @@ test('what is over goes, both halves of it', async (t) => {
 test('UDP goes with its backend, whatever else stays', async (t) => {
   if (!requireRoot(t)) return;
   const tables = open(t);
-  const udp = { protocol: 'UDP', flags: REPLIED } as const;
+  const udp = { protocol: 'UDP', flags: CONFIRMED } as const;
   const written = [
     flow(10, 0, udp),
     flow(11, 0, { ...udp, backend: LEAVING }),
     flow(12, 0, { ...udp, backend: LEAVING, seenAs: '192.168.0.1 61000' }),
     // Of another service port, which never had that backend.
     flow(13, 0, { ...udp, servicePortId: 2 }),
-    flow(14, 0, { backend: LEAVING, flags: REPLIED }),
+    flow(14, 0, { backend: LEAVING, flags: CONFIRMED }),
     flow(15, 0, { protocol: 'SCTP', backend: LEAVING }),
     // What it is to the backend cannot be told from one half.
     flow(16, 0, { ...udp, backend: LEAVING, flags: FORWARDED, seenAs: '192.168.0.1 61001' }),
