@@ -20,7 +20,7 @@ import { netnsCookie } from '../sys/libbpf/netns.ts';
 import { watchNodeAddresses } from '../sys/node-addresses.ts';
 import { openPacketTables } from '../sys/packet-tables.ts';
 import { Pins } from '../sys/pins.ts';
-import { reservePorts } from '../sys/reserved-ports.ts';
+import { arePortsReserved, reservePorts } from '../sys/reserved-ports.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { type BindAddress, serveMetrics } from '../telemetry/metrics-server.ts';
@@ -87,6 +87,10 @@ export async function runAgent(config: AgentConfig, log: Logger): Promise<void> 
     stop.signal.addEventListener('abort', () => sockets.close());
     const devices = new PacketPathDevices(config.packetPath, () => node.facts, log);
     report.watchDevices(devices);
+    let portsAreReserved = false;
+    const reserve = () => {
+      portsAreReserved = reservePorts(config.node.masqueradePorts, config.proc, log);
+    };
     const observer: ReconcilerObserver = {
       passed: (pass) => {
         report.passed(pass);
@@ -102,6 +106,9 @@ export async function runAgent(config: AgentConfig, log: Logger): Promise<void> 
       audited: ({ repairs }) => {
         metrics.repaired(repairs);
         if (repairs > 0) log.warn({ repairs }, 'tables had been changed by something else');
+        // Whoever reads sysctls from files again replaces the whole list.
+        if (portsAreReserved && !arePortsReserved(config.node.masqueradePorts, config.proc))
+          reserve();
         sockets.request();
       },
     };

@@ -4,12 +4,16 @@
 
 import { Command } from 'commander';
 import { messageOf } from '../errors.ts';
-import { type Attachment, attachments, openTables } from '../sys/datapath.ts';
+import { type Attachment, attachments, openTables, type Tables } from '../sys/datapath.ts';
+import type { Node } from '../sys/layout.gen.ts';
+import { netnsCookie } from '../sys/libbpf/netns.ts';
+import { readNodeAddresses } from '../sys/node-addresses.ts';
 import { openPacketTables } from '../sys/packet-tables.ts';
 import { Pins } from '../sys/pins.ts';
 import type { Status } from '../telemetry/status.ts';
 import { fetchStatus } from '../telemetry/status-socket.ts';
 import { type DeviceState, deviceLines, deviceProblems, deviceStates } from './device-lines.ts';
+import { hostWarnings } from './host-warnings.ts';
 import { countFrontends, type FrontendCounts, frontendViews } from './kernel-view.ts';
 import { bpffsOption, outputOption, requireRoot } from './options.ts';
 import { type PacketStatus, packetStatusLines, readPacketStatus } from './packet-status.ts';
@@ -26,6 +30,8 @@ interface KernelStatus extends FrontendCounts {
   readonly devices: readonly DeviceState[];
   /** Connections from outside, and what became of packets. */
   readonly packetPath: PacketStatus;
+  /** Settings of the host that are in the way of packets from outside. */
+  readonly hostWarnings: readonly string[];
 }
 
 export function command(): Command {
@@ -65,8 +71,9 @@ function kernelStatus(bpffs: string): KernelStatus | string {
     const slots = tables.slots.capacity;
     const devices = deviceStates(pins, tables);
     const packetTables = openPacketTables(pins);
-    const masqueradePorts = tables.nodes.get(0)?.masqueradePortCount ?? 0;
-    const packetPath = readPacketStatus(packetTables, masqueradePorts);
+    const node = tables.nodes.get(0);
+    const packetPath = readPacketStatus(packetTables, node?.masqueradePortCount ?? 0);
+    const warnings = warningsOf(node, devices, tables);
     packetTables.close();
     tables.close();
     return {
@@ -75,10 +82,35 @@ function kernelStatus(bpffs: string): KernelStatus | string {
       slots,
       devices,
       packetPath,
+      hostWarnings: warnings,
     };
   } catch (error) {
     return messageOf(error);
   }
+}
+
+function warningsOf(
+  node: Node | undefined,
+  devices: readonly DeviceState[],
+  { members }: Pick<Tables, 'members'>,
+): string[] {
+  if (node && node.netnsCookie !== netnsCookie()) {
+    return [
+      'this is another network namespace than the agent’s: devices are named as they are here',
+    ];
+  }
+  const served = devices.filter(({ attached }) => attached);
+  return hostWarnings({
+    families: [
+      ...(served.some(({ ipv4 }) => ipv4) ? (['IPv4'] as const) : []),
+      ...(served.some(({ ipv6 }) => ipv6) ? (['IPv6'] as const) : []),
+    ],
+    backends: members.entries().map(([{ backend }]) => backend.address),
+    ownAddresses: readNodeAddresses(),
+    masqueradePorts: node?.masqueradePortCount
+      ? { first: node.masqueradeFirstPort, count: node.masqueradePortCount }
+      : undefined,
+  });
 }
 
 function kernelProblems(
@@ -115,6 +147,7 @@ function kernelLines(kernel: KernelStatus | string, agent: Status | undefined): 
     line('Programs', attached.join(' ') || 'none'),
     ...list('Devices', deviceLines(kernel.devices, agent?.devices)),
     ...packetStatusLines(kernel.packetPath).map(([label, text]) => line(label, text)),
+    ...kernel.hostWarnings.map((text) => line('Warning', text)),
   ];
 }
 

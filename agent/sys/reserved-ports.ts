@@ -21,7 +21,7 @@ import type { Logger } from '../telemetry/log.ts';
 /** Fewer are too few for the connections that a node opens itself. */
 const ENOUGH_PORTS = 4096;
 
-const RESERVED = 'net.ipv4.ip_local_reserved_ports';
+export const RESERVED = 'net.ipv4.ip_local_reserved_ports';
 const LOCAL = 'net.ipv4.ip_local_port_range';
 
 /**
@@ -29,8 +29,9 @@ const LOCAL = 'net.ipv4.ip_local_port_range';
  * two, now and then.
  *
  * @param proc a proc file system: whose network namespace it shows is that of this process, wherever it is mounted.
+ * @returns whether they are reserved now.
  */
-export function reservePorts(range: PortRange, proc: string, log: Logger): void {
+export function reservePorts(range: PortRange, proc: string, log: Logger): boolean {
   const ports = formatPortRange(range);
   try {
     const reserved = readPorts(proc);
@@ -39,6 +40,7 @@ export function reservePorts(range: PortRange, proc: string, log: Logger): void 
       log.info({ ports }, 'reserved the ports of masqueraded flows');
     }
     warnOfFewPorts(range, proc, log);
+    return true;
   } catch (error) {
     log.warn(
       {
@@ -48,6 +50,16 @@ export function reservePorts(range: PortRange, proc: string, log: Logger): void 
       },
       'cannot reserve the ports of masqueraded flows: the kernel may give one to a connection of the node',
     );
+    return false;
+  }
+}
+
+/** What cannot be read is not reserved. */
+export function arePortsReserved(range: PortRange, proc = '/proc'): boolean {
+  try {
+    return containsPorts(readPorts(proc), range);
+  } catch {
+    return false;
   }
 }
 
