@@ -31,8 +31,12 @@ static int print_programs(const char *name, unsigned int ifindex, int type)
 	attr.query.attach_type = type;
 	attr.query.prog_ids = (__u64)(unsigned long)ids;
 	attr.query.prog_cnt = 64;
-	if (syscall(SYS_bpf, BPF_PROG_QUERY, &attr, sizeof(attr)) && errno != ENOENT)
-		return fail("query");
+	if (syscall(SYS_bpf, BPF_PROG_QUERY, &attr, sizeof(attr))) {
+		/* Before 6.6 there is no such way of attaching: nothing is there by it. */
+		if (errno != ENOENT && errno != EINVAL)
+			return fail("query");
+		attr.query.prog_cnt = 0;
+	}
 	printf("\"%s\":[", name);
 	for (__u32 i = 0; i < attr.query.prog_cnt; i++)
 		printf("%s%u", i ? "," : "", ids[i]);
