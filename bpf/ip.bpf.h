@@ -249,6 +249,9 @@ static __always_inline int ipv4_load(struct __sk_buff *skb, __u32 network, struc
 		return -1;
 	if (ip.version != 4 || ip.ihl < 5)
 		return -1;
+	/* 0 is what stands for too much to be said, of packets that stand for many (6.3). */
+	if (bpf_ntohs(ip.tot_len) < ip.ihl * 4 && (ip.tot_len || !skb->gso_size))
+		return -1;
 	fragment = bpf_ntohs(ip.frag_off) & 0x3fff; /* more fragments, and where this one is */
 	packet->family = FAMILY_IPV4;
 	packet->network = network;
@@ -338,7 +341,8 @@ static __always_inline void *ip_load_plain(void *data, void *end, const __u32 ne
 	packet->network = network;
 	if (family == FAMILY_IPV4) {
 		if ((void *)(ipv4 + 1) > end || *(const __u8 *)ipv4 != 0x45 ||
-		    (ipv4->frag_off & bpf_htons(0x3fff)))
+		    (ipv4->frag_off & bpf_htons(0x3fff)) ||
+		    bpf_ntohs(ipv4->tot_len) < sizeof(*ipv4))
 			return NULL;
 		packet->transport = network + sizeof(*ipv4);
 		packet->hops = ipv4->ttl;

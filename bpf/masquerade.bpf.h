@@ -82,7 +82,8 @@ struct claim {
 	__u32 replaces;
 	/* Nothing better was found. */
 	__u32 is_last_resort;
-	long error;
+	/* Not long: before 6.4 the upper half of what a map helper returns says nothing. */
+	int error;
 };
 
 /* Whether the entry that stands in the way may be replaced. */

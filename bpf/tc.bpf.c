@@ -27,15 +27,20 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 const enum packet_outcome outcomes SEC("records") = PACKET_PASSED;
 const enum flow_timeout_seconds timeouts SEC("records") = FLOW_TIMEOUT_TCP_OPENING;
 
+/* Of a VLAN tag (IEEE 802.1Q 9.6): 0 is no VLAN, only a priority, and the stack takes it off, too.
+ */
+#define VLAN_ID_MASK 0x0fff
+
 /*
  * Whether the packet may be for us. With a VLAN tag it is for the device of that VLAN, which sees
  * it next. On the way in, frames for other hosts are none of our business, although a device may
  * show them; but a bridge takes what a pod sends to the bridge's own address, not to that of the
  * pod's device.
  */
-static __always_inline int is_ours(const struct __sk_buff *skb, int is_egress)
+static __always_inline int is_ours(struct __sk_buff *skb, int is_egress)
 {
-	if (skb->vlan_present)
+	if (skb->vlan_present &&
+	    (is_egress || (skb->vlan_tci & VLAN_ID_MASK) || bpf_skb_vlan_pop(skb)))
 		return 0;
 	return is_egress || skb->pkt_type == PACKET_HOST ||
 	       (skb->pkt_type == PACKET_OTHERHOST && is_pod_device(skb));
