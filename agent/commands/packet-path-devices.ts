@@ -5,7 +5,11 @@
 
 import { messageOf } from '../errors.ts';
 import type { NodeFacts } from '../model/node-facts.ts';
-import { type PacketPathReport, reconcilePacketPath } from '../reconcile/packet-path.ts';
+import {
+  type PacketPathReport,
+  reconcilePacketPath,
+  withoutGone,
+} from '../reconcile/packet-path.ts';
 import { inSlices } from '../reconcile/slices.ts';
 import type { Tables } from '../sys/datapath.ts';
 import { type Doorbell, followNetlink } from '../sys/doorbell.ts';
@@ -101,9 +105,11 @@ export class PacketPathDevices {
     const { devices, podDevices } = this.#config;
     const { nodeIPs, clusterCIDRs } = facts;
     const rules = { devices, podDevices, nodeIPs, clusterCIDRs };
-    this.#report = await inSlices(
+    const report = await inSlices(
       reconcilePacketPath(readNetworkDevices(), rules, tables.devices, programs),
     );
+    const hasRefused = report.devices.some(({ problem }) => problem !== undefined);
+    this.#report = hasRefused ? withoutGone(report, readNetworkDevices()) : report;
     this.#tell();
   }
 

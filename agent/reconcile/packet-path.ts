@@ -102,6 +102,22 @@ export function* reconcilePacketPath(
   return { devices: reports, missing: missingDevices(devices, rules), problems: unique(problems) };
 }
 
+/**
+ * Without devices that refused because they went meanwhile, as pods' do all the time. Pure.
+ *
+ * @param now the devices after {@link reconcilePacketPath}.
+ */
+export function withoutGone(
+  report: PacketPathReport,
+  now: readonly Pick<DeviceFacts, 'ifindex'>[],
+): PacketPathReport {
+  const there = new Set(now.map(({ ifindex }) => ifindex));
+  const devices = report.devices.filter(
+    ({ ifindex, problem }) => problem === undefined || there.has(ifindex),
+  );
+  return { ...report, devices };
+}
+
 function put(
   wanted: ReadonlyMap<number, Device>,
   held: ReadonlyMap<number, Device>,

@@ -9,6 +9,7 @@ import {
   type DevicePrograms,
   type PacketPathReport,
   reconcilePacketPath,
+  withoutGone,
 } from '../../../agent/reconcile/packet-path.ts';
 import { type Device, DeviceFlags, MAPS } from '../../../agent/sys/layout.gen.ts';
 import type { TcMechanism } from '../../../agent/sys/packet-programs.ts';
@@ -60,10 +61,7 @@ class Kernel implements DevicePrograms {
     return Object.fromEntries(this.table.entries());
   }
 
-  look(
-    devices: readonly DeviceFacts[],
-    podDevices: readonly string[] = [],
-  ): Pick<PacketPathReport, 'devices' | 'problems'> {
+  look(devices: readonly DeviceFacts[], podDevices: readonly string[] = []): PacketPathReport {
     this.done.length = 0;
     const rules = { devices: undefined, podDevices, nodeIPs: [], clusterCIDRs: [] };
     const work = reconcilePacketPath(devices, rules, this.table, this);
@@ -129,6 +127,23 @@ test('a device that refuses is named, keeps what it had, and does not keep the o
     kernel.look(devices).devices.map(({ attached }) => attached),
     ['tcx', 'tcx'],
   );
+});
+
+test('a device that refuses because it has gone is no problem', (t) => {
+  const kernel = new Kernel();
+  const devices = [device(2, 'eth0', '192.0.2.1'), device(3, 'pod0'), device(4, 'pod1')];
+  for (const { name } of devices) kernel.refusing.add(name);
+  const report = kernel.look(devices, ['pod*']);
+  t.deepEqual(
+    withoutGone(report, devices.slice(0, 2)).devices.map(({ name, problem }) => [name, problem]),
+    [
+      ['eth0', 'eth0 is busy'],
+      ['pod0', 'pod0 is busy'],
+    ],
+  );
+  kernel.refusing.clear();
+  const served = kernel.look(devices, ['pod*']);
+  t.deepEqual(withoutGone(served, []), served, 'the next look tells of those that were served');
 });
 
 test('a table that is full is told, and the programs are attached all the same', (t) => {
