@@ -11,12 +11,15 @@ import { readNodeAddresses } from '../sys/node-addresses.ts';
 import { openPacketTables } from '../sys/packet-tables.ts';
 import { Pins } from '../sys/pins.ts';
 import type { Status } from '../telemetry/status.ts';
-import { fetchStatus } from '../telemetry/status-socket.ts';
+import { fetchStatus, isListening } from '../telemetry/status-socket.ts';
 import { type DeviceState, deviceLines, deviceProblems, deviceStates } from './device-lines.ts';
 import { hostWarnings } from './host-warnings.ts';
 import { countFrontends, type FrontendCounts, frontendViews } from './kernel-view.ts';
 import { bpffsOption, outputOption, requireRoot } from './options.ts';
 import { type PacketStatus, packetStatusLines, readPacketStatus } from './packet-status.ts';
+
+const NOT_RUNNING = 'is not running';
+const SILENT = 'does not answer';
 
 interface Options {
   readonly bpffs: string;
@@ -45,9 +48,10 @@ export function command(): Command {
 async function run({ bpffs, output }: Options): Promise<void> {
   requireRoot();
   const agent = await fetchStatus(bpffs);
+  const absence = agent || !(await isListening(bpffs)) ? NOT_RUNNING : SILENT;
   const kernel = kernelStatus(bpffs);
   const problems = [
-    ...(agent?.problems ?? ['the agent is not running']),
+    ...(agent?.problems ?? [`the agent ${absence}`]),
     ...kernelProblems(kernel, agent, bpffs),
   ];
   const healthy = problems.length === 0;
@@ -55,9 +59,11 @@ async function run({ bpffs, output }: Options): Promise<void> {
     console.log(JSON.stringify({ healthy, problems, agent, kernel }, undefined, 2));
   } else {
     console.log(
-      [...verdict(healthy, problems), ...kernelLines(kernel, agent), ...agentLines(agent)].join(
-        '\n',
-      ),
+      [
+        ...verdict(healthy, problems),
+        ...kernelLines(kernel, agent),
+        ...agentLines(agent, absence),
+      ].join('\n'),
     );
   }
   process.exitCode = healthy ? 0 : 1;
@@ -151,9 +157,9 @@ function kernelLines(kernel: KernelStatus | string, agent: Status | undefined): 
   ];
 }
 
-function agentLines(agent: Status | undefined): string[] {
+function agentLines(agent: Status | undefined, absence: string): string[] {
   if (!agent) {
-    return ['', line('Agent', 'not running: the kernel goes on with what it has, changes wait')];
+    return ['', line('Agent', `${absence}: the kernel goes on with what it has, changes wait`)];
   }
   const { lastPass } = agent;
   return [

@@ -99,13 +99,13 @@ export function removeStatusSocket(bpffs: string): void {
 export async function findAgent(bpffs: string): Promise<string | undefined> {
   const status = await fetchStatus(bpffs);
   if (status) return `pid ${status.pid}`;
-  return (await accepts(statusSocketPath(bpffs))) ? 'one that does not answer' : undefined;
+  return (await isListening(bpffs)) ? 'one that does not answer' : undefined;
 }
 
 /** The kernel accepts for a process that listens, whatever that process does; nobody listens for a dead one. */
-function accepts(socketPath: string): Promise<boolean> {
+export function isListening(bpffs: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = net.connect(socketPath);
+    const socket = net.connect(statusSocketPath(bpffs));
     socket.on('error', () => resolve(false));
     socket.on('connect', () => {
       socket.destroy();

@@ -88,6 +88,21 @@ test.serial(
   },
 );
 
+test.serial('an agent that is stopped is not said to have ended', async (t) => {
+  if (!canMakeNodes(t)) return;
+  const node = await nodeWithWeb(t, '10.244.1.1');
+  await node.agent.start();
+  process.kill(Number(node.agent.pid), 'SIGSTOP');
+  const silent = await node.signalbox('status');
+  process.kill(Number(node.agent.pid), 'SIGCONT');
+  t.is(silent.code, 1);
+  t.true(silent.stdout.includes('\n  - the agent does not answer\n'), silent.stdout);
+  await node.agent.end('SIGKILL');
+  const ended = await node.signalbox('status');
+  t.is(ended.code, 1);
+  t.true(ended.stdout.includes('\n  - the agent is not running\n'), ended.stdout);
+});
+
 test.serial('two agents in two cgroups do not disturb each other', async (t) => {
   if (!canMakeNodes(t)) return;
   const one = await nodeWithWeb(t, '10.244.1.1');
