@@ -6,7 +6,7 @@ import { type ApiServerSource, createApiServerSource } from '../cluster/api-serv
 import { EventRecorder } from '../cluster/event-recorder.ts';
 import { createManifestSource } from '../cluster/manifest-source.ts';
 import type { ObjectSource } from '../cluster/object-source.ts';
-import { messageOf } from '../errors.ts';
+import { EnvironmentError, messageOf } from '../errors.ts';
 import { ClusterState } from '../model/cluster-state.ts';
 import type { NodeConfig } from '../model/node-facts.ts';
 import type { Failure } from '../reconcile/apply.ts';
@@ -109,6 +109,7 @@ export async function runAgent(config: AgentConfig, log: Logger): Promise<void> 
         // Whoever reads sysctls from files again replaces the whole list.
         if (portsAreReserved && !arePortsReserved(config.node.masqueradePorts, config.proc))
           reserve();
+        putBack(pins, programs, config.cgroup, log);
         sockets.request();
       },
     };
@@ -136,8 +137,7 @@ export async function runAgent(config: AgentConfig, log: Logger): Promise<void> 
       signal: stop.signal,
       onComplete: async () => {
         programs.attach(config.cgroup);
-        if (!isPacketPathOff(config.packetPath))
-          reservePorts(config.node.masqueradePorts, config.proc, log);
+        if (!isPacketPathOff(config.packetPath)) reserve();
         await devices.start(pins, tables, stop.signal);
         for (const pin of pins.removeOtherMaps(PINNED_MAPS))
           log.info({ pin }, 'removed an older table');
@@ -164,6 +164,26 @@ export async function runAgent(config: AgentConfig, log: Logger): Promise<void> 
     statusServer.closeAllConnections();
   }
   log.info('stopped; programs and tables stay at work');
+}
+
+/**
+ * Puts the programs on hooks again of which somebody has removed the pins.
+ *
+ * @throws EnvironmentError when tables are gone too. What this process holds nobody else finds, the next agent neither:
+ * whoever keeps it running starts it anew, and then all is there again.
+ */
+function putBack(pins: Pins, programs: Programs, cgroup: string, log: Logger): void {
+  const [missing] = pins.missingMaps(PINNED_MAPS);
+  if (missing !== undefined) {
+    throw new EnvironmentError(`somebody has removed ${missing}, and with it what is served`, {
+      hint: 'start the agent again: it makes all of it anew',
+    });
+  }
+  try {
+    programs.attach(cgroup);
+  } catch (error) {
+    log.error({ cgroup, error: messageOf(error) }, 'cannot put the programs on their hooks again');
+  }
 }
 
 /** @returns what did not work; undefined when it could not be tried. */

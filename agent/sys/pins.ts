@@ -102,6 +102,12 @@ export class Pins {
     removePinnedLink(this.link(hook));
   }
 
+  /** Pins of maps that are not there: somebody has removed them, or mounted another file system over them. */
+  missingMaps(specs: readonly Layout[]): string[] {
+    const there = new Set(this.#list('maps'));
+    return specs.map((spec) => this.map(spec)).filter((pin) => !there.has(pin));
+  }
+
   /** Removes pins of maps that `specs` do not name: tables of other builds, which no program uses any more. */
   removeOtherMaps(specs: readonly Layout[]): string[] {
     const kept = new Set(specs.map((spec) => this.map(spec)));

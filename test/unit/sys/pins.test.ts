@@ -47,6 +47,16 @@ test('tables of other builds are removed, those in use stay', (t) => {
   t.deepEqual(readdirSync(path.join(pins.directory, 'maps')).sort(), NAMES);
 });
 
+test('tables that somebody has removed are missed', (t) => {
+  if (!requireRoot(t)) return;
+  const { pins } = openRealTables(t);
+  t.deepEqual(pins.missingMaps(PINNED_MAPS), []);
+  rmSync(pins.map(MAPS.flows));
+  t.deepEqual(pins.missingMaps(PINNED_MAPS), [pins.map(MAPS.flows)]);
+  rmSync(path.join(pins.directory, 'maps'), { recursive: true });
+  t.is(pins.missingMaps(PINNED_MAPS).length, PINNED_MAPS.length);
+});
+
 test('slots move with frontends, which alone say which of them are in use', (t) => {
   const { frontends, slots, members } = MAPS;
   t.is(pinName(slots), `slots_${slots.layoutHash}_${frontends.layoutHash}`);
