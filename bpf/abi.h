@@ -87,7 +87,7 @@ struct frontend_value {
 	enum frontend_flags flags;
 	/* 0: none. */
 	__u32 affinity_timeout_seconds;
-	/* For pods of this node and for the node itself. */
+	/* For the node itself, and for whatever has a pod's address or device. */
 	struct slot_run inside;
 	/* For everybody else. */
 	struct slot_run outside;
@@ -282,8 +282,9 @@ enum packet_outcome {
 	PACKET_DROPPED_UNALLOCATED = 16,
 	/* Every port tried for a masqueraded flow was in use. */
 	PACKET_DROPPED_MASQUERADE_PORTS_EXHAUSTED = 17,
-	/* The device towards the backend has no address of the family. */
+	/* Neither the device towards the backend nor the node has an address of the family. */
 	PACKET_DROPPED_NO_MASQUERADE_ADDRESS = 18,
+	/* Towards whom it is for; also of an ICMP error that has no hop left. */
 	PACKET_DROPPED_NO_ROUTE = 19,
 	/* To a port of masqueraded flows, of none that is known: the client's next packet mends it.
 	 */
@@ -292,12 +293,14 @@ enum packet_outcome {
 	PACKET_DROPPED_SCTP_PORT = 21,
 	/* The flow table took no entry. */
 	PACKET_DROPPED_FLOW_TABLE = 22,
-	/* The kernel refused to change the packet. */
+	/* The kernel refused to change it; or it was to be refused, and no answer can be made of
+	 * it.
+	 */
 	PACKET_DROPPED_CANNOT_REWRITE = 23,
 
 	/* Besides what becomes of a packet. */
 	PACKET_FLOW_CREATED = 24,
-	/* A new connection on the addresses and ports of one that had ended. */
+	/* A new connection on the addresses and ports of one that had ended or lost its backend. */
 	PACKET_FLOW_REPLACED = 25,
 	/* One half was gone and has been made again. */
 	PACKET_FLOW_RESTORED = 26,
@@ -318,7 +321,7 @@ struct packet_count {
 
 /* Refusals that one CPU may still make. */
 struct refusal_budget {
-	__u64 filled_ns; /* CLOCK_MONOTONIC */
+	__u64 filled_ns; /* CLOCK_MONOTONIC_COARSE */
 	__u32 left;
 	__u32 pad;
 };
@@ -372,7 +375,7 @@ struct socket_service {
 enum flow_timeout_seconds {
 	/* Not confirmed. */
 	FLOW_TIMEOUT_TCP_OPENING = 60,
-	/* It has, and neither end has closed. */
+	/* Confirmed, and neither end has closed. */
 	FLOW_TIMEOUT_TCP_ESTABLISHED = 24 * 3600,
 	/* One end has closed its direction. */
 	FLOW_TIMEOUT_TCP_CLOSING = 3600,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What the first packet of a connection meets: a backend, and entries in the flow table.
- * Family-free. */
+/*
+ * What the first packet of a connection meets: a backend, and whose address that is to see; the
+ * entries are made in masquerade.bpf.h. Family-free.
+ */
 #ifndef ADMIT_BPF_H
 #define ADMIT_BPF_H
 

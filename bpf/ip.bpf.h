@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The only BPF file that knows IPv4 from IPv6. `family` is a constant in every caller, so each
- * entry point is compiled for its own family.
+ * The only BPF file that knows IPv4 from IPv6. Of sockets `family` is a constant in every caller,
+ * so that each entry point is compiled for its own family; a packet tells its own.
  */
 #ifndef IP_BPF_H
 #define IP_BPF_H
@@ -224,7 +224,7 @@ enum fragment_place {
 
 /* What there is to know of an IP packet. Offsets count from the beginning of the skb's data. */
 struct packet {
-	/* Its ends and protocol; ports are 0 until transport.bpf.h has read them. */
+	/* Its ends and protocol; ports are 0 until packet.bpf.h has read them. */
 	struct flow_key tuple;
 	__u32 fragment_id;
 	__u16 network; /* offset of the IP header */

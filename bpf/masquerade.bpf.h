@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Which source a backend sees, such that no two flows look alike to it: their entries are made
- * here. Family-free.
+ * Which source a backend sees, such that no two flows look alike to it; both entries of every new
+ * flow, masqueraded or not, are made here. Family-free.
  */
 #ifndef MASQUERADE_BPF_H
 #define MASQUERADE_BPF_H
@@ -23,8 +23,9 @@
  */
 #define PORT_TRIES 64
 
-/* How long a flow keeps its port for certain before it is answered: much more than a round trip. */
-#define UNANSWERED_SECONDS 3
+/* How long a flow keeps its port for certain before it is confirmed: much more than a round trip.
+ */
+#define UNCONFIRMED_SECONDS 3
 
 static __always_inline struct ip_address device_address(__u32 ifindex,
 							const struct ip_address *like)
@@ -95,21 +96,21 @@ static __always_inline int claim_may_replace(const struct claim *claim,
 		return 1;
 	if (flow_is_over(other, claim->key.protocol, claim->value.last_used_ns))
 		return 1;
-	/*
-	 * A backend that ended first takes a SYN in TIME_WAIT only when its numbers are above the
-	 * old ones, as another client's need not be.
-	 */
 	if ((other->flags & (FLOW_ENDING | FLOW_REPLY_FIN_FIRST)) ==
 	    (FLOW_REQUEST_FIN | FLOW_REPLY_FIN))
 		return 1;
 	if (!claim->is_last_resort)
 		return 0;
+	/*
+	 * A backend that ended first takes a SYN in TIME_WAIT only when its numbers are above the
+	 * old ones, as another client's need not be.
+	 */
 	if ((other->flags & FLOW_RESET) || flow_is_in_time_wait(other))
 		return 1;
 	/* A flood of requests that nobody goes on with must not keep every port. */
 	return !(other->flags & FLOW_CONFIRMED) &&
 	       (__s64)(claim->value.last_used_ns - other->last_used_ns) >
-		       (__s64)(UNANSWERED_SECONDS * NS_PER_SECOND);
+		       (__s64)(UNCONFIRMED_SECONDS * NS_PER_SECOND);
 }
 
 /* One try, as bpf_loop() calls it. Returns 1 to end. */

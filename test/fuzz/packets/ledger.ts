@@ -17,7 +17,7 @@ export interface Connection {
   usedAt: number;
   /** The backend has answered. */
   hasReplied: boolean;
-  /** TCP: the client has acknowledged something. */
+  /** The client has gone on after that. */
   hasAcknowledged: boolean;
   requestFin: boolean;
   replyFin: boolean;
@@ -88,7 +88,12 @@ export class Ledger {
     this.#forgetReply(connection);
   }
 
+  /** Replies of a backend that is in TIME_WAIT go on being translated, for as long as that lasts. */
   #forgetReply(connection: Connection): void {
+    if (hasEnded(connection) && connection.isReplyFinFirst) {
+      connection.isBroken = true;
+      return;
+    }
     const key = tupleKey(reverse(connection.translated));
     if (this.#replies.get(key) === connection) this.#replies.delete(key);
   }
@@ -113,11 +118,12 @@ export class Ledger {
   /** Notes that a packet of the connection was translated. */
   use({ connection, direction }: Known, flags: number): void {
     connection.usedAt = this.now;
+    const isEndingPacket = (flags & (FLAGS.RST | FLAGS.SYN | FLAGS.FIN)) !== 0;
+    if (direction === 'reply' && !isEndingPacket) connection.isReset = false;
     if (direction === 'reply') connection.hasReplied = true;
     else if (
-      connection.request.protocol !== TCP
-        ? connection.hasReplied
-        : (flags & (FLAGS.ACK | FLAGS.SYN)) === FLAGS.ACK
+      connection.hasReplied &&
+      (connection.request.protocol !== TCP || (flags & (FLAGS.ACK | FLAGS.SYN)) === FLAGS.ACK)
     )
       connection.hasAcknowledged = true;
     if (flags & FLAGS.RST) connection.isReset = true;
@@ -137,9 +143,11 @@ export class Ledger {
 
   /** Whether its time is over. */
   age(connection: Connection): 'alive' | 'over' | 'unsure' {
+    // It makes room where ports run out, and a backend that goes on takes it back.
+    if (connection.isReset) return 'unsure';
     const idle = this.now - connection.usedAt;
     const [shortest, longest] = timeoutsOf(connection);
-    if (idle < shortest - TOLERANCE) return 'alive';
+    if (idle < shortest - TOLERANCE) return this.isIdle(connection) ? 'unsure' : 'alive';
     return idle > longest + TOLERANCE ? 'over' : 'unsure';
   }
 }
@@ -154,19 +162,16 @@ export function hasEnded({ requestFin, replyFin, isReset }: Connection): boolean
   return (requestFin && replyFin) || isReset;
 }
 
-/** From and to: whether one side alone makes a TCP connection an established one is left open. */
+/** From and to. */
 function timeoutsOf(connection: Connection): readonly [number, number] {
   const { protocol } = connection.request;
-  const { hasReplied, hasAcknowledged, isReplyFinFirst, isReset } = connection;
+  const { hasAcknowledged, isReplyFinFirst } = connection;
   const exactly = (seconds: number) => [seconds, seconds] as const;
   if (protocol === UDP) return exactly(hasAcknowledged ? 120 : 30);
   if (protocol !== TCP) return exactly(hasAcknowledged ? 300 : 60);
-  // A backend that goes on after a reset may have taken it back.
-  if (isReset) return [120, 24 * 3600];
   if (hasEnded(connection)) return exactly(isReplyFinFirst ? 60 : 10);
   if (isEnding(connection)) return exactly(3600);
-  if (hasReplied !== hasAcknowledged) return [60, 24 * 3600];
-  return exactly(hasReplied ? 24 * 3600 : 60);
+  return exactly(hasAcknowledged ? 24 * 3600 : 60);
 }
 
 /** What packets of one direction become. */
