@@ -65,6 +65,11 @@ export class Knowledge {
 
   serve(cluster: RandomCluster): void {
     this.cluster = cluster;
+    // A Service that comes again is another one: what was led there by the first has lost its backend.
+    for (const connection of this.ledger.connections) {
+      const name = connection.servicePort?.includes(' web ') ? 'web' : 'other';
+      if (connection.servicePort && !cluster[name]) connection.isOrphaned = true;
+    }
     // What remembers a choice is of a port that there is.
     for (const key of this.#affinities.keys()) {
       const name = key.split(' ')[1] as keyof RandomCluster;
@@ -155,8 +160,9 @@ export class Knowledge {
     return protocol === UDP && !this.isServed(connection);
   }
 
-  isServed({ servicePort, family, translated }: Connection): boolean {
+  isServed({ servicePort, family, translated, isOrphaned }: Connection): boolean {
     if (servicePort === undefined) return true;
+    if (isOrphaned) return false;
     return serves(this.cluster, servicePort, family, translated.destination);
   }
 }

@@ -24,6 +24,8 @@ export interface Connection {
   /** TCP: the backend ended first, and is in TIME_WAIT once both have. */
   isReplyFinFirst: boolean;
   isReset: boolean;
+  /** Its Service has been away. */
+  isOrphaned: boolean;
   /** A half was taken away, or another connection has its place: nothing can be said but what it must not become. */
   isBroken: boolean;
 }

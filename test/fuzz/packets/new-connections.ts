@@ -54,6 +54,7 @@ export function judgeNew(
     isMasqueraded: isHidden,
     usedAt: knowledge.ledger.now,
     hasReplied: false,
+    isOrphaned: false,
     hasAcknowledged: false,
     requestFin: false,
     replyFin: false,
