@@ -72,6 +72,13 @@ export async function runAgent(config: AgentConfig, log: Logger): Promise<void> 
   try {
     const programs = Programs.load(pins);
     const tables = openTables(pins);
+    const { netnsCookie: cookieBefore = 0n } = tables.nodes.get(0) ?? {};
+    if (cookieBefore !== 0n && cookieBefore !== netnsCookie()) {
+      log.warn(
+        { bpffs: config.bpffs, hint: 'it must be the one of the host (hostNetwork)' },
+        'the agent before this one was in another network namespace; devices are served in this one now, and there no more',
+      );
+    }
     const packetTables = openPacketTables(pins);
     const { flows } = packetTables;
     const { members } = tables;

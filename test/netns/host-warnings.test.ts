@@ -60,6 +60,23 @@ test.serial('ports that somebody gave back', async (t) => {
   await warnsOf(t);
 });
 
+test.serial('an agent that starts elsewhere with the same tables says so, once', async (t) => {
+  if (!canMakeNodes(t)) return;
+  const elsewhere = await TestNode.create();
+  t.teardown(() => elsewhere.close());
+  await node().agent.end('SIGTERM');
+  elsewhere.agent.flags = ['--bpffs', node().bpffs];
+  const isTold = () =>
+    elsewhere.agent.log.some(({ msg }) => /was in another network namespace/.test(`${msg}`));
+  await elsewhere.agent.start();
+  t.true(isTold());
+  await elsewhere.agent.end('SIGTERM');
+  await elsewhere.agent.start();
+  t.false(isTold());
+  await elsewhere.agent.end('SIGTERM');
+  await node().agent.start();
+});
+
 test.serial('asked elsewhere', async (t) => {
   if (!canMakeNodes(t)) return;
   const elsewhere = await TestNode.create();
