@@ -217,11 +217,14 @@ __noinline int admit(struct __sk_buff *skb, const struct packet *packet, struct 
 			 (!is_of_pod && !(member && (member->flags & MEMBER_ON_NODE)));
 	if (!is_masqueraded)
 		return PACKET_FLOW_CREATED;
+	outcome = masquerade_address(skb, packet, &flow->destination, &flow->source.address);
+	if (outcome == PACKET_REQUEST_DELIVERED)
+		return PACKET_FLOW_CREATED;
 	flow->flags |= FLOW_MASQUERADED;
 	/* Any port will do, but for SCTP, whose ports cannot be changed. */
 	if (packet->tuple.protocol != IPPROTO_SCTP)
 		flow->source.port = 0;
-	return masquerade_address(skb, packet, &flow->destination, &flow->source.address);
+	return outcome;
 }
 
 #endif

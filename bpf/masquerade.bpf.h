@@ -41,7 +41,8 @@ static __always_inline struct ip_address device_address(__u32 ifindex,
  * Finds the address of this node that packets to `backend` come from: what the route says, or on
  * kernels that do not tell (before 6.7) the device's own, or the node's.
  *
- * Returns PACKET_FLOW_CREATED, or why there is none.
+ * Returns PACKET_FLOW_CREATED, or why there is none; PACKET_REQUEST_DELIVERED when the backend is
+ * this node itself, of which an endpoint need not say where it is.
  */
 __noinline int masquerade_address(struct __sk_buff *skb, const struct packet *packet,
 				  const struct ip_port *backend, struct ip_address *address)
@@ -60,6 +61,8 @@ __noinline int masquerade_address(struct __sk_buff *skb, const struct packet *pa
 	}
 	/* The flag is not known (EINVAL), or there is no address by that rule. */
 	result = ip_route(skb, packet, &backend->address, 0, 0, &fib);
+	if (result == BPF_FIB_LKUP_RET_NOT_FWDED)
+		return PACKET_REQUEST_DELIVERED;
 	if (result < 0 ||
 	    (result >= BPF_FIB_LKUP_RET_BLACKHOLE && result <= BPF_FIB_LKUP_RET_PROHIBIT))
 		return PACKET_DROPPED_NO_ROUTE;
@@ -123,13 +126,15 @@ static long claim_try(__u32 index, struct claim *claim)
 	else
 		claim->key.destination.port =
 			bpf_htons(claim->first + bpf_get_prandom_u32() % (claim->count ?: 1));
-	claim->error = bpf_map_update_elem(&flows, &claim->key, &claim->value, BPF_NOEXIST);
-	if (claim->error == -EEXIST) {
-		other = bpf_map_lookup_elem(&flows, &claim->key);
-		claim->replaces = other && claim_may_replace(claim, other);
-		return claim->replaces;
+	/* Looked at first: to be refused an entry costs ten times as much. */
+	other = bpf_map_lookup_elem(&flows, &claim->key);
+	if (!other) {
+		claim->error = bpf_map_update_elem(&flows, &claim->key, &claim->value, BPF_NOEXIST);
+		return claim->error != -EEXIST;
 	}
-	return 1;
+	claim->error = -EEXIST;
+	claim->replaces = claim_may_replace(claim, other);
+	return claim->replaces;
 }
 
 /*
@@ -177,7 +182,9 @@ __noinline int flow_publish(const struct packet *packet, struct flow_value *flow
 		other = bpf_map_lookup_elem(&flows, &claim.key);
 		if (other)
 			flow_forget_other(&claim.key, other);
-		claim.error = bpf_map_update_elem(&flows, &claim.key, &claim.value, BPF_ANY);
+		/* Of two that have found it one wins; the other's client asks again. */
+		bpf_map_delete_elem(&flows, &claim.key);
+		claim.error = bpf_map_update_elem(&flows, &claim.key, &claim.value, BPF_NOEXIST);
 	}
 	if (claim.error == -EEXIST && packet->tuple.protocol == IPPROTO_SCTP)
 		return PACKET_DROPPED_SCTP_PORT;

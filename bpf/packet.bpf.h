@@ -145,6 +145,13 @@ static __always_inline int packet_recall_ports(struct packet *packet)
 	return 1;
 }
 
+static __always_inline void packet_forget_ports(const struct packet *packet)
+{
+	struct fragment_key key = fragment_of(packet);
+
+	bpf_map_delete_elem(&fragments, &key);
+}
+
 /* Lets later fragments of the packet find its ports, before its ends are changed. */
 static __always_inline void packet_remember_ports(const struct packet *packet)
 {

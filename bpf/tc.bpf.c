@@ -59,6 +59,9 @@ static __always_inline int load(struct __sk_buff *skb, __u32 network, struct pac
 		return 0;
 	if (packet->fragment == LATER_FRAGMENT)
 		return packet_recall_ports(packet);
+	/* What had the same id before has nothing to do with it, whatever becomes of this one. */
+	if (packet->fragment == FIRST_FRAGMENT)
+		packet_forget_ports(packet);
 	return is_icmp(packet) || (has_ports(packet) && packet_load_transport(skb, packet));
 }
 

@@ -182,3 +182,17 @@ row(
     }
   },
 );
+
+row(
+  'an id that comes again is of another packet, also of one that is nobody’s',
+  async (t, node, p) => {
+    await node.serve(...web(p, ['localPod']));
+    const to = (way: Way) => p.udp(way, { payload: PAYLOAD }, { id: 4711 });
+    for (const fragment of parts(to('client:40000 > node:30080'))) {
+      t.not(node.ingress(fragment).packet.ip?.destination, p.at('node'));
+    }
+    for (const fragment of parts(to('client:500 > node:500'))) {
+      node.meets(t, 'ingress', fragment, { verdict: 'pass', packet: 'same', counts: ['passed'] });
+    }
+  },
+);

@@ -442,3 +442,20 @@ function summed({ ip, body }: Packet): { readonly checksum: number } {
   const pseudo = pseudoHeader(ip.source, ip.destination, 17, datagram.length);
   return { checksum: internetChecksum(pseudo, datagram) };
 }
+
+row(
+  'a backend that is this node itself, of which nobody says so, sees the client',
+  async (t, node, p) => {
+    await node.serve(...web(p, ['node']));
+    node.meets(t, 'ingress', p.tcp('client:40000 > clusterIP:80', 'SYN'), {
+      verdict: 'pass',
+      packet: p.tcp('client:40000 > node:8080', 'SYN'),
+      counts: ['flow_created', 'request_delivered'],
+    });
+    node.meets(t, 'egress', p.tcp('node:8080 > client:40000', 'SYN ACK'), {
+      verdict: 'pass',
+      packet: p.tcp('clusterIP:80 > client:40000', 'SYN ACK'),
+      counts: ['reply_delivered'],
+    });
+  },
+);
