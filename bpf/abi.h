@@ -170,6 +170,8 @@ struct node {
 enum device_flags {
 	/* The node's end of a pod's device: what comes in are packets of a client inside. */
 	DEVICE_OF_POD = 1,
+	/* The programs are there: answers that come in by it are met. */
+	DEVICE_SERVED = 2,
 };
 
 /* What the programs must know of a network device; by ifindex. */

@@ -38,11 +38,25 @@ static __always_inline struct ip_address device_address(__u32 ifindex,
 }
 
 /*
+ * Whether what `backend` answers comes in where no program meets it: it is behind a device of this
+ * node that is not served, as a pod or a virtual machine of which nobody says that it is here. A
+ * backend that dials itself must not see itself.
+ */
+static __always_inline int is_behind_unserved(const struct packet *packet,
+					      const struct ip_port *backend, __u32 ifindex)
+{
+	const struct device *device = bpf_map_lookup_elem(&devices, &ifindex);
+
+	return !(device && (device->flags & DEVICE_SERVED)) &&
+	       !ip_equal(&backend->address, &packet->tuple.source.address);
+}
+
+/*
  * Finds the address of this node that packets to `backend` come from: what the route says, or on
  * kernels that do not tell (before 6.7) the device's own, or the node's.
  *
  * Returns PACKET_FLOW_CREATED, or why there is none; PACKET_REQUEST_DELIVERED when the backend is
- * this node itself, of which an endpoint need not say where it is.
+ * here, which an endpoint need not say: this node itself, or behind a device of its own.
  */
 __noinline int masquerade_address(struct __sk_buff *skb, const struct packet *packet,
 				  const struct ip_port *backend, struct ip_address *address)
@@ -55,6 +69,8 @@ __noinline int masquerade_address(struct __sk_buff *skb, const struct packet *pa
 		return PACKET_DROPPED_NO_ROUTE;
 	result = ip_route(skb, packet, &backend->address, 0, FIB_LOOKUP_SOURCE, &fib);
 	if (result == BPF_FIB_LKUP_RET_SUCCESS || result == BPF_FIB_LKUP_RET_NO_NEIGH) {
+		if (is_behind_unserved(packet, backend, fib.ifindex))
+			return PACKET_REQUEST_DELIVERED;
 		*address = ip_route_source(packet, &fib);
 		if (ip_is_routable(address))
 			return PACKET_FLOW_CREATED;
@@ -66,6 +82,8 @@ __noinline int masquerade_address(struct __sk_buff *skb, const struct packet *pa
 	if (result < 0 ||
 	    (result >= BPF_FIB_LKUP_RET_BLACKHOLE && result <= BPF_FIB_LKUP_RET_PROHIBIT))
 		return PACKET_DROPPED_NO_ROUTE;
+	if (is_behind_unserved(packet, backend, fib.ifindex))
+		return PACKET_REQUEST_DELIVERED;
 	*address = device_address(fib.ifindex, &backend->address);
 	if (ip_is_unspecified(address) && node)
 		*address = node_address_for(node, &backend->address);

@@ -133,9 +133,10 @@ function put(
 function entryOf(choice: DeviceChoice, addresses: readonly IpAddress[]): Device {
   const ofFamily = (family: IpFamily) =>
     addresses.find((address) => familyOf(address) === family) ?? unspecifiedAddress(family);
-  const isPods = 'role' in choice && choice.role === 'pod';
+  const isServed = 'role' in choice;
+  const isPods = isServed && choice.role === 'pod';
   return {
-    flags: isPods ? DeviceFlags.OF_POD : 0,
+    flags: (isServed ? DeviceFlags.SERVED : 0) | (isPods ? DeviceFlags.OF_POD : 0),
     ipv4: ofFamily('IPv4'),
     ipv6: ofFamily('IPv6'),
   };

@@ -374,6 +374,7 @@ export const udpBackend: Codec<UdpBackend> = {
 
 export const DeviceFlags = {
   OF_POD: 1,
+  SERVED: 2,
 } as const;
 export type DeviceFlags = number;
 

@@ -141,10 +141,10 @@ for (const mechanism of ['tcx', 'clsact'] as const) {
     }
     // What has no address leaves with one that the node has elsewhere, the first in the order of devices.
     await areKnown(node, {
-      up0: [0, '192.0.2.1', '2001:db8::1'],
+      up0: [DeviceFlags.SERVED, '192.0.2.1', '2001:db8::1'],
       cni0: [0, '10.244.1.1', '::'],
-      overlay: [0, '10.244.255.1', 'fd00:10:244:ffff::1'],
-      vpn: [0, '10.244.255.1', 'fd00:10:244:ffff::1'],
+      overlay: [DeviceFlags.SERVED, '10.244.255.1', 'fd00:10:244:ffff::1'],
+      vpn: [DeviceFlags.SERVED, '10.244.255.1', 'fd00:10:244:ffff::1'],
     });
     const { stdout, code } = await node.signalbox('status');
     t.is(code, 0);
@@ -170,12 +170,12 @@ for (const mechanism of ['tcx', 'clsact'] as const) {
     await isServed(node, 'up1', mechanism);
     const first = await ifindexOf(node, 'up1');
     await areKnown(node, {
-      up0: [0, '192.0.2.1', '2001:db8::1'],
-      up1: [0, '198.51.100.1', 'fd00:10:244:ffff::1'],
+      up0: [DeviceFlags.SERVED, '192.0.2.1', '2001:db8::1'],
+      up1: [DeviceFlags.SERVED, '198.51.100.1', 'fd00:10:244:ffff::1'],
     });
     // Back with another number: another device.
     await node.configure('link del up1');
-    await areKnown(node, { up0: [0, '192.0.2.1', '2001:db8::1'] });
+    await areKnown(node, { up0: [DeviceFlags.SERVED, '192.0.2.1', '2001:db8::1'] });
     await until('its pins are gone', () => pinsOf(node, first).length === 0);
     await node.configure(
       'link add up1 type veth peer name far1',
@@ -189,14 +189,14 @@ for (const mechanism of ['tcx', 'clsact'] as const) {
     await node.configure('addr add 198.51.100.3/24 dev up1');
     await isServed(node, 'up1', mechanism);
     await areKnown(node, {
-      up0: [0, '192.0.2.1', '2001:db8::1'],
-      up1: [0, '198.51.100.3', 'fd00:10:244:ffff::1'],
+      up0: [DeviceFlags.SERVED, '192.0.2.1', '2001:db8::1'],
+      up1: [DeviceFlags.SERVED, '198.51.100.3', 'fd00:10:244:ffff::1'],
     });
     // It is a pod's by its name, and stays served as such.
     await node.configure('link set up1 name pod1');
     await areKnown(node, {
-      up0: [0, '192.0.2.1', '2001:db8::1'],
-      pod1: [DeviceFlags.OF_POD, '198.51.100.3', '::'],
+      up0: [DeviceFlags.SERVED, '192.0.2.1', '2001:db8::1'],
+      pod1: [DeviceFlags.SERVED | DeviceFlags.OF_POD, '198.51.100.3', '::'],
     });
     await isServed(node, 'pod1', mechanism);
     await node.configure('link set pod1 name up1', 'addr flush dev up1');
@@ -400,7 +400,7 @@ test.serial('tcx: a device that is given away goes without our programs', async 
   t.teardown(() => other.close());
   await node.configure(`link set up1 netns ${other.namespace}`);
   await isNotServed(other, 'up1');
-  await areKnown(node, { up0: [0, '192.0.2.1', '2001:db8::1'] });
+  await areKnown(node, { up0: [DeviceFlags.SERVED, '192.0.2.1', '2001:db8::1'] });
   t.deepEqual(pinsOf(node, ours), []);
   t.is((await node.signalbox('status')).code, 0);
 });

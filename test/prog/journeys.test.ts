@@ -79,7 +79,10 @@ for (const [pod, { to, back }] of Object.entries(WAYS)) {
         reply(syn, 'FIN ACK');
         t.deepEqual(ends(request('ACK')), ends(syn));
         const states = node.flows().map((flow) => flow.replace(/.*(?= answered confirmed)/, ''));
-        t.deepEqual(states, [' answered confirmed request_fin reply_fin', ' answered confirmed request_fin reply_fin']);
+        t.deepEqual(states, [
+          ' answered confirmed request_fin reply_fin',
+          ' answered confirmed request_fin reply_fin',
+        ]);
         // The same port again, at once.
         const again = request('SYN', { seq: 5_000_000 });
         reply(again, 'SYN ACK');

@@ -135,7 +135,7 @@ export class PacketNode {
       node.#fragments.close();
       node.#budgets.close();
     });
-    if (isAddressed) for (const device of DEVICES) node.#describe(device);
+    for (const device of DEVICES) node.describe(device, { isAddressed });
     await node.reset();
     return node;
   }
@@ -331,15 +331,16 @@ export class PacketNode {
     affinities.put(aged);
   }
 
-  #describe(device: Device): void {
-    const isOfNode = device === 'uplink' || device === 'narrow';
+  /** What the programs know of the device: all of it by default, and that they are there. */
+  describe(device: Device, { isAddressed = true, isServed = true } = {}): void {
+    const isOfNode = isAddressed && (device === 'uplink' || device === 'narrow');
     const place = device === 'uplink' ? 'node' : 'narrowNode';
     const [ipv4, ipv6] = FAMILIES.map((family) => addressOf(place, family));
     this.tables.devices.put([
       [
         this.network.ifindex(device),
         {
-          flags: device === 'pod' ? DeviceFlags.OF_POD : 0,
+          flags: (isServed ? DeviceFlags.SERVED : 0) | (device === 'pod' ? DeviceFlags.OF_POD : 0),
           ipv4: (isOfNode ? ipv4 : '0.0.0.0') as NonNullable<typeof ipv4>,
           ipv6: (isOfNode ? ipv6 : '::') as NonNullable<typeof ipv6>,
         },

@@ -459,3 +459,26 @@ row(
     });
   },
 );
+
+row(
+  'a backend behind a device of the node without programs sees the client, too',
+  async (t, node, p) => {
+    await node.serve(...web(p, ['narrowPod']));
+    node.describe('narrow', { isServed: false });
+    try {
+      node.meets(t, 'ingress', p.tcp('client:40000 > clusterIP:80', 'SYN'), {
+        verdict: 'pass',
+        packet: p.tcp('client:40000 > narrowPod:8080', 'SYN'),
+        counts: ['flow_created', 'request_delivered'],
+      });
+    } finally {
+      node.describe('narrow');
+    }
+    // Answers of one behind a device that has them come in there.
+    node.meets(t, 'ingress', p.tcp('client:40001 > clusterIP:80', 'SYN'), {
+      verdict: 'redirect',
+      packet: p.tcp('narrowNode:61000 > narrowPod:8080', 'SYN', {}, { ttl: 63 }),
+      counts: ['flow_created', 'request_redirected'],
+    });
+  },
+);

@@ -29,7 +29,8 @@ const device = (ifindex: number, name: string, address?: string): DeviceFacts =>
   hasDefaultRoute: false,
 });
 
-const entry = (ipv4: string, flags = 0): Device => ({
+const { SERVED } = DeviceFlags;
+const entry = (ipv4: string, flags: number = SERVED): Device => ({
   flags,
   ipv4: ipv4 as IpAddress,
   ipv6: '::' as IpAddress,
@@ -100,9 +101,9 @@ test('an address that changes, a device that becomes a pod’s', (t) => {
   kernel.look([device(2, 'eth0', '192.0.2.9')]);
   t.deepEqual(kernel.known(), { 2: entry('192.0.2.9') });
   kernel.look([device(2, 'eth0', '192.0.2.9')], ['eth*']);
-  t.deepEqual(kernel.known(), { 2: entry('192.0.2.9', DeviceFlags.OF_POD) });
+  t.deepEqual(kernel.known(), { 2: entry('192.0.2.9', SERVED | DeviceFlags.OF_POD) });
   kernel.look([device(2, 'eth0')], ['eth*']);
-  t.deepEqual(kernel.known(), { 2: entry('0.0.0.0', DeviceFlags.OF_POD) });
+  t.deepEqual(kernel.known(), { 2: entry('0.0.0.0', SERVED | DeviceFlags.OF_POD) });
   kernel.look([device(2, 'eth0')]);
   t.deepEqual(kernel.known(), {});
   t.deepEqual([...kernel.attached], []);
