@@ -19,6 +19,7 @@
 #include "flow.bpf.h"
 #include "ip.bpf.h"
 #include "maps.bpf.h"
+#include "masquerade.bpf.h"
 #include "packet.bpf.h"
 #include <bpf/bpf_helpers.h>
 
@@ -150,6 +151,37 @@ static __always_inline int deliver(struct __sk_buff *skb, const struct packet *p
 	if (flow->flags & FLOW_FORWARDED)
 		return pass(PACKET_FORWARDED_OUT);
 	return pass(flow->flags & FLOW_REQUEST ? PACKET_REQUEST_DELIVERED : PACKET_REPLY_DELIVERED);
+}
+
+/*
+ * The stack has chosen the way of a reply by the pod's address, which may be of another network
+ * card's network than the node's address that was dialled (source rules, as the AWS VPC CNI makes
+ * them): beyond that card nobody takes packets from that address. Sends such a reply by the way of
+ * the service address. Returns TC_ACT_UNSPEC when it is on its way already.
+ */
+__noinline int reply_elsewhere(struct __sk_buff *skb, const struct packet *packet,
+			       const struct flow_value *flow)
+{
+	struct node_port_address local;
+	struct bpf_fib_lookup fib;
+	struct ip_address own;
+	long way;
+
+	if (!packet || !flow)
+		return TC_ACT_UNSPEC;
+	own = device_address(skb->ifindex, &flow->source.address);
+	local.address = flow->source.address;
+	if (ip_equal(&own, &flow->source.address) ||
+	    !bpf_map_lookup_elem(&node_port_addresses, &local))
+		return TC_ACT_UNSPEC;
+	way = ip_route_from(skb, packet, &flow->source.address, &flow->destination.address,
+			    packet_length(skb, packet), 0, &fib);
+	if ((way != BPF_FIB_LKUP_RET_SUCCESS && way != BPF_FIB_LKUP_RET_NO_NEIGH) ||
+	    fib.ifindex == skb->ifindex)
+		return TC_ACT_UNSPEC;
+	if (packet_rewrite(skb, packet, &flow->source, &flow->destination, packet->hops))
+		return drop(PACKET_DROPPED_CANNOT_REWRITE);
+	return send_on(skb, packet, &fib, PACKET_REPLY_REDIRECTED);
 }
 
 #endif

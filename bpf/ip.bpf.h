@@ -505,14 +505,15 @@ ip_mend_complete_checksum(struct __sk_buff *skb, const struct packet *packet, __
 #define FIB_LOOKUP_SOURCE (1U << 4)
 
 /*
- * Asks the routing table where a packet of `length` bytes (0: any) to `destination` goes that came
- * in as `skb` has. `source` is where it comes from by the rules of routing.
+ * Asks the routing table where a packet of `length` bytes (0: any) from `source` to `destination`
+ * goes that came in as `skb` has.
  *
  * Returns what bpf_fib_lookup() does; `fib` then has the device and the next hop.
  */
-static __always_inline int ip_route(struct __sk_buff *skb, const struct packet *packet,
-				    const struct ip_address *destination, __u32 length, __u32 flags,
-				    struct bpf_fib_lookup *fib)
+static __always_inline int ip_route_from(struct __sk_buff *skb, const struct packet *packet,
+					 const struct ip_address *source,
+					 const struct ip_address *destination, __u32 length,
+					 __u32 flags, struct bpf_fib_lookup *fib)
 {
 	*fib = (struct bpf_fib_lookup){
 		.l4_protocol = packet->tuple.protocol,
@@ -521,14 +522,23 @@ static __always_inline int ip_route(struct __sk_buff *skb, const struct packet *
 	};
 	if (packet->family == FAMILY_IPV4) {
 		fib->family = AF_INET;
-		fib->ipv4_src = packet->tuple.source.address.words[3];
+		fib->ipv4_src = source->words[3];
 		fib->ipv4_dst = destination->words[3];
 	} else {
 		fib->family = AF_INET6;
-		__builtin_memcpy(fib->ipv6_src, &packet->tuple.source.address, 16);
+		__builtin_memcpy(fib->ipv6_src, source, 16);
 		__builtin_memcpy(fib->ipv6_dst, destination, 16);
 	}
 	return bpf_fib_lookup(skb, fib, sizeof(*fib), flags);
+}
+
+/* The same from where the packet comes. */
+static __always_inline int ip_route(struct __sk_buff *skb, const struct packet *packet,
+				    const struct ip_address *destination, __u32 length, __u32 flags,
+				    struct bpf_fib_lookup *fib)
+{
+	return ip_route_from(skb, packet, &packet->tuple.source.address, destination, length, flags,
+			     fib);
 }
 
 /* What ip_route() found as the address that packets on that way come from. */

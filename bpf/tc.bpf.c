@@ -147,6 +147,7 @@ static __always_inline int on_egress(struct __sk_buff *skb, __u32 network)
 	struct flow_value flow = {}, *entry;
 	struct packet packet = {};
 	__u64 now_ns;
+	int verdict;
 
 	if (skb->tc_index == TC_INDEX_DONE) {
 		skb->tc_index = 0;
@@ -164,6 +165,11 @@ static __always_inline int on_egress(struct __sk_buff *skb, __u32 network)
 		return pass(PACKET_PASSED);
 	flow_use(&packet, entry, &flow, now_ns);
 	note_fragment(&packet);
+	if (!(flow.flags & (FLOW_REQUEST | FLOW_FORWARDED))) {
+		verdict = reply_elsewhere(skb, &packet, &flow);
+		if (verdict != TC_ACT_UNSPEC)
+			return verdict;
+	}
 	return deliver(skb, &packet, &flow);
 }
 

@@ -53,7 +53,7 @@ export interface PlanNames {
 }
 
 const ROUTER_TO_CLIENT = '198.51.100.1';
-const ROUTER_TO_NODES = '192.0.2.1';
+export const ROUTER_TO_NODES = '192.0.2.1';
 const ROUTER_TO_SECOND = '198.18.0.1';
 const BRIDGE_GATEWAY = '10.244.3.1';
 const BRIDGE_CIDR = '10.244.3.0/24';

@@ -2,6 +2,7 @@
 // A node with two uplinks: packets come in by either, and leave by the one that the routes say.
 
 import test from 'ava';
+import { configureNamespace } from '../lab/netns.ts';
 import { canMakeNodes } from './node-for-file.ts';
 import { packetNetworkForFile } from './packet-network.ts';
 import {
@@ -10,6 +11,7 @@ import {
   LOCAL_PODS,
   NODE_IP,
   REMOTE_PODS,
+  ROUTER_TO_NODES,
   SECOND_NODE_IP,
 } from './packet-plan.ts';
 import { comeTo, keeping, REFUSED, type Row, servedBy } from './packet-rows.ts';
@@ -53,6 +55,38 @@ test.serial('refusals too', async (t) => {
   const rows = onBothUplinks(EMPTY).map((way) => ({ ...way, source: CLIENT, becomes: REFUSED }));
   await comeTo(t, network(), rows);
 });
+
+// As the AWS VPC CNI has it: the pod's address belongs to a network card of its own, beyond which nobody takes
+// packets from another one's.
+test.serial(
+  'replies of a pod with routes of its own leave by the way of what was dialled',
+  async (t) => {
+    if (!canMakeNodes(t)) return;
+    const { node, router } = network();
+    // One family is enough, and `ip -batch` knows rules of IPv4 alone.
+    await network().configure(
+      node,
+      `rule add from ${LOCAL} pref 1536 lookup 7`,
+      `route add default via ${ROUTER_TO_NODES} table 7`,
+    );
+    await configureNamespace(router.namespace, {
+      sysctls: { 'net.ipv4.conf.nodes.rp_filter': 1 },
+      commands: [],
+    });
+    const [number] = BACKENDS.flatMap(([backend, n]) => (backend === LOCAL ? [n] : []));
+    const { nodePort } = addressesOf(number as number);
+    const row: Row = {
+      address: SECOND_NODE_IP,
+      port: nodePort,
+      source: CLIENT,
+      becomes: servedBy(LOCAL, keeping(CLIENT)),
+    };
+    await comeTo(t, network(), [
+      { ...row, kinds: ['tcp'], size: 200_000 },
+      { ...row, kinds: ['udp'], size: 8_000 },
+    ]);
+  },
+);
 
 function onBothUplinks(number: number) {
   const { nodePort } = addressesOf(number);

@@ -108,6 +108,7 @@ function routes(): string[] {
       `neigh add ${at('router')} lladdr ${mac('uplink', 2)} dev uplink nud permanent`,
       `neigh add ${at('otherNode')} lladdr ${mac('uplink', 2)} dev uplink nud permanent`,
       `route add ${at('tunnelRemotePod')} dev tunnel src ${at('node')}`,
+      `route add ${at('tunnelClient')} dev tunnel src ${at('node')}`,
       `route add ${at('localPod')} dev pod`,
       `route add ${at('secondLocalPod')} dev pod`,
       ...(['remotePod', 'secondRemotePod'] as const).map(
