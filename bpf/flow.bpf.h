@@ -212,7 +212,8 @@ __noinline int flow_use(const struct packet *packet, struct flow_value *entry,
 			 */
 			if (flow->flags & FLOW_REQUEST)
 				flow_delete(&packet->tuple);
-		} else if (!other && !(flow->flags & FLOW_REQUEST) && flow_is_in_time_wait(flow)) {
+		} else if (!other && !(flow->flags & FLOW_REQUEST) && flow_has_ended(flow)) {
+			/* Perhaps the client has another one since. */
 			return 0;
 		} else if (other) {
 			other->last_used_ns = now_ns;

@@ -7,7 +7,7 @@ import type { Hook, Outcome, PacketNode } from '../../prog/packet-node.ts';
 import type { Exercise } from './checks.ts';
 import { entryText, type FlowTable, isForwarded, otherOf, type Snapshot } from './flow-table.ts';
 import { isError, judgeError, judgeMissedError } from './icmp-errors.ts';
-import { type Case, hasPorts, Knowledge } from './knowledge.ts';
+import { type Case, hasPorts, isLookedAt, Knowledge } from './knowledge.ts';
 import { judgeNotTranslated, judgeTranslation } from './known-connections.ts';
 import { frameText } from './packet-text.ts';
 import type { RandomCluster } from './random-services.ts';
@@ -69,6 +69,9 @@ export class Judge {
     );
     this.last = { before, after };
     const wire = readFrame(before);
+    if (wire?.place === 'first' && isLookedAt(hook, device, before, wire)) {
+      this.knowledge.forgetFragment(wire);
+    }
     const one = this.#oneOutcome(outcome);
     const found: Case = {
       hook,

@@ -77,6 +77,11 @@ export class Knowledge {
     }
   }
 
+  /** What has been known of a packet with its id is of another one. */
+  forgetFragment(first: Wire): void {
+    this.#fragments.delete(fragmentKey(first));
+  }
+
   noteFragment(first: Wire, tuple: Tuple): void {
     this.#fragments.set(fragmentKey(first), tuple);
   }
@@ -93,10 +98,7 @@ export class Knowledge {
 
   /** Whether anything may have come of the packet, by what is known of services. */
   mayBeTouched({ hook, device, before, wire, tuple }: Case): boolean {
-    if (!wire || wire.isMapped) return false;
-    const isHost = macText(before.subarray(0, 6)) === ethernetTo(device).destination;
-    const isMulticast = ((before[0] as number) & 1) !== 0;
-    if (hook === 'ingress' && !isHost && (device !== 'pod' || isMulticast)) return false;
+    if (!wire || !isLookedAt(hook, device, before, wire)) return false;
     const { family } = wire;
     if (wire.place !== 'later' && wire.tuple.protocol === ICMP[family])
       return this.#mayTouchIcmp(hook, before, wire);
@@ -165,6 +167,14 @@ export class Knowledge {
     if (isOrphaned) return false;
     return serves(this.cluster, servicePort, family, translated.destination);
   }
+}
+
+/** Whether programs read more of a packet than whom it is for. */
+export function isLookedAt(hook: Hook, device: Device, before: Buffer, wire: Wire): boolean {
+  if (wire.isMapped) return false;
+  const isHost = macText(before.subarray(0, 6)) === ethernetTo(device).destination;
+  const isMulticast = ((before[0] as number) & 1) !== 0;
+  return hook === 'egress' || isHost || (device === 'pod' && !isMulticast);
 }
 
 export function hasPorts({ protocol }: Tuple): boolean {

@@ -25,8 +25,9 @@ export function judgeTranslation(
   wire: Wire,
   tuple: Tuple,
 ): void {
-  const { before, after, outcome } = found;
-  const hops = outcome.endsWith('_redirected') ? 1 : 0;
+  const { before, after, outcome, hook } = found;
+  // What is on its way out has lost its hop already.
+  const hops = outcome.endsWith('_redirected') && hook === 'ingress' ? 1 : 0;
   knowledge.exercise.none('translations', translationProblems(before, after, wire, hops));
   const out = readFrame(after);
   if (!out) return;
