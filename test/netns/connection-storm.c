@@ -92,21 +92,21 @@ static void *run(void *argument)
 	return NULL;
 }
 
-// Of this network namespace.
+// SYNs sent again in this network namespace: what makes a connection stall for a second.
 static long retransmitted(void)
 {
-	char names[1024], values[1024], *name, *value, *rest_of_names, *rest_of_values;
-	FILE *file = fopen("/proc/self/net/snmp", "r");
+	char names[8192], values[8192], *name, *value, *rest_of_names, *rest_of_values;
+	FILE *file = fopen("/proc/self/net/netstat", "r");
 	long found = -1;
 
 	while (fgets(names, sizeof(names), file) && fgets(values, sizeof(values), file)) {
-		if (strncmp(names, "Tcp:", 4))
+		if (strncmp(names, "TcpExt:", 7))
 			continue;
 		name = strtok_r(names, " ", &rest_of_names);
 		value = strtok_r(values, " ", &rest_of_values);
 		for (; name && value; name = strtok_r(NULL, " ", &rest_of_names),
 				      value = strtok_r(NULL, " ", &rest_of_values))
-			if (!strcmp(name, "RetransSegs"))
+			if (!strcmp(name, "TCPSynRetrans"))
 				found = atol(value);
 	}
 	fclose(file);

@@ -23,7 +23,7 @@ export interface StormResult {
   readonly greeted: number;
   /** By errno. */
   readonly failed: Readonly<Record<string, number>>;
-  /** Segments that the network namespace has sent again meanwhile. */
+  /** SYNs that the network namespace has sent again meanwhile. */
   readonly retransmitted: number;
 }
 

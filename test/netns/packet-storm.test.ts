@@ -82,6 +82,6 @@ async function noneStalls(t: ExecutionContext, storms: readonly Storm[]): Promis
   const results = await Promise.all(storms.map((storm) => runStorm(node, client, storm)));
   for (const [i, { greeted, failed, retransmitted }] of results.entries()) {
     t.deepEqual({ greeted, failed }, { greeted: Number(storms[i]?.count), failed: {} });
-    t.true(retransmitted <= A_HANDFUL, `${retransmitted} segments sent again`);
+    t.true(retransmitted <= A_HANDFUL, `${retransmitted} SYNs sent again`);
   }
 }
