@@ -10,6 +10,8 @@ const NAME = 'kiada';
 const POD = 'kiada';
 /** Of blocks for documentation (RFC 5737, RFC 3849). */
 const LOAD_BALANCER = ['198.51.100.10', '2001:db8:3::10'];
+/** Of kiada: whoever may write Services can say so, without a load balancer. */
+const KIADA_EXTERNAL = ['198.51.100.40', '2001:db8:3::40'];
 const DNS_ADDRESS = '198.51.100.53';
 const COUNT = 10;
 /** This many requests that all miss one pod of four by chance: 1 in 10^12. */
@@ -25,7 +27,9 @@ export const outsideAddresses: Chapter = {
     );
     scene.patchService(NAME, { type: 'LoadBalancer' });
     scene.assignLoadBalancer(NAME, LOAD_BALANCER);
-    for (const host of LOAD_BALANCER) {
+    scene.action(`and externalIPs ${KIADA_EXTERNAL.join(' and ')}`);
+    scene.patchService(NAME, { externalIPs: KIADA_EXTERNAL });
+    for (const host of [...LOAD_BALANCER, ...KIADA_EXTERNAL]) {
       await scene.route(host, 2);
       await scene.reachedFromOutside({ host });
       const result = await scene.outsideRequests(1, { host }, COUNT);
