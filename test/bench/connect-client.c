@@ -15,17 +15,14 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/bpf.h>
-#include <sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/time.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "measuring.h"
 
 /* Exchanges at the start of a block that are not counted: a move between cgroups cools the caches.
  */
@@ -43,26 +40,6 @@ struct arm {
 };
 
 static int protocol = IPPROTO_TCP;
-
-__attribute__((format(printf, 1, 2), noreturn)) static void fail(const char *format, ...)
-{
-	int error = errno;
-	va_list arguments;
-
-	va_start(arguments, format);
-	fprintf(stderr, "connect-client: ");
-	vfprintf(stderr, format, arguments);
-	fprintf(stderr, ": %s\n", strerror(error));
-	exit(1);
-}
-
-static long now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000L + now.tv_nsec;
-}
 
 static void read_targets(struct arm *arm, const char *path)
 {
@@ -200,25 +177,6 @@ static void parse_arm(struct arm *arm, char *text, long exchanges)
 	arm->nanoseconds = calloc(exchanges, sizeof(*arm->nanoseconds));
 	if (!arm->nanoseconds)
 		fail("memory for %ld exchanges", exchanges);
-}
-
-static void pin_to_cpu(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		fail("run on CPU %d", cpu);
-}
-
-/* Ends with this process, however that ends. */
-static void enable_program_statistics(void)
-{
-	union bpf_attr attributes = {.enable_stats.type = BPF_STATS_RUN_TIME};
-
-	if (syscall(SYS_bpf, BPF_ENABLE_STATS, &attributes, sizeof(attributes)) < 0)
-		fail("enable BPF statistics");
 }
 
 int main(int argc, char **argv)

@@ -8,18 +8,13 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-static void fail(const char *what)
-{
-	perror(what);
-	exit(1);
-}
+#include "measuring.h"
 
 static int open_socket(int type, int port)
 {
@@ -28,7 +23,7 @@ static int open_socket(int type, int port)
 
 	setsockopt(file, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
 	if (bind(file, (struct sockaddr *)&any, sizeof(any)))
-		fail("echo-server: bind");
+		fail("bind");
 	return file;
 }
 
@@ -80,21 +75,17 @@ static void serve_udp(int file)
 
 int main(int argc, char **argv)
 {
-	cpu_set_t set;
 	int listener;
 
 	if (argc != 4) {
 		fprintf(stderr, "usage: echo-server CPU tcp|udp PORT\n");
 		return 2;
 	}
-	CPU_ZERO(&set);
-	CPU_SET(atoi(argv[1]), &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		fail("echo-server: run on that CPU");
+	pin_to_cpu(atoi(argv[1]));
 	if (strcmp(argv[2], "udp") == 0)
 		serve_udp(open_socket(SOCK_DGRAM, atoi(argv[3])));
 	listener = open_socket(SOCK_STREAM, atoi(argv[3]));
 	if (listen(listener, 4096))
-		fail("echo-server: listen");
+		fail("listen");
 	serve_tcp(listener);
 }

@@ -22,19 +22,17 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/bpf.h>
 #include <netinet/tcp.h>
-#include <sched.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "measuring.h"
 
 #define MAX_ARMS 32
 #define MAX_CPU_FILES 1024
@@ -69,26 +67,6 @@ static enum kind kind;
 static long warm_up = WARM_UP;
 static char *cpu_files[MAX_CPU_FILES];
 static int cpu_file_count;
-
-__attribute__((format(printf, 1, 2), noreturn)) static void fail(const char *format, ...)
-{
-	int error = errno;
-	va_list arguments;
-
-	va_start(arguments, format);
-	fprintf(stderr, "traffic-client: ");
-	vfprintf(stderr, format, arguments);
-	fprintf(stderr, ": %s\n", strerror(error));
-	exit(1);
-}
-
-static long now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000L + now.tv_nsec;
-}
 
 /*
  * Nanoseconds. A cgroup's cpu.stat and a thread's schedstat say how long they ran, /proc/stat how
@@ -296,25 +274,6 @@ static void parse_cpu_files(char *text)
 	while ((file = strsep(&text, ",")))
 		if (*file && cpu_file_count < MAX_CPU_FILES)
 			cpu_files[cpu_file_count++] = file;
-}
-
-static void pin_to_cpu(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		fail("run on CPU %d", cpu);
-}
-
-/* Ends with this process, however that ends. */
-static void enable_program_statistics(void)
-{
-	union bpf_attr attributes = {.enable_stats.type = BPF_STATS_RUN_TIME};
-
-	if (syscall(SYS_bpf, BPF_ENABLE_STATS, &attributes, sizeof(attributes)) < 0)
-		fail("enable BPF statistics");
 }
 
 static void print_arm(const struct arm *arm)

@@ -22,13 +22,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define READ_SIZE (256 << 10)
+#include "measuring.h"
 
-static void fail(const char *what)
-{
-	perror(what);
-	exit(1);
-}
+#define READ_SIZE (256 << 10)
 
 static int open_socket(int type, int port)
 {
@@ -38,7 +34,7 @@ static int open_socket(int type, int port)
 	setsockopt(file, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
 	setsockopt(file, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no));
 	if (bind(file, (struct sockaddr *)&any, sizeof(any)))
-		fail("traffic-server: bind");
+		fail("bind");
 	return file;
 }
 
@@ -91,16 +87,6 @@ static void serve_datagrams(int file)
 	}
 }
 
-static void pin_to_cpu(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		fail("traffic-server: run on that CPU");
-}
-
 /* Reads what has come when the client waits for an answer: to be woken by each datagram, on the CPU
  * that still sends, costs more than the datagram. */
 static void be_patient(void)
@@ -108,7 +94,7 @@ static void be_patient(void)
 	const struct sched_param none = {};
 
 	if (sched_setscheduler(0, SCHED_BATCH, &none))
-		fail("traffic-server: run as a batch");
+		fail("run as a batch");
 }
 
 int main(int argc, char **argv)
@@ -123,7 +109,7 @@ int main(int argc, char **argv)
 	is_datagrams = strcmp(argv[2], "datagrams") == 0;
 	file = open_socket(is_datagrams ? SOCK_DGRAM : SOCK_STREAM, atoi(argv[3]));
 	if (!is_datagrams && listen(file, 128))
-		fail("traffic-server: listen");
+		fail("listen");
 	printf("listening\n");
 	fflush(stdout);
 	if (is_datagrams) {
