@@ -63,27 +63,27 @@ __noinline int masquerade_address(struct __sk_buff *skb, const struct packet *pa
 {
 	const struct node *node = node_get();
 	struct bpf_fib_lookup fib;
-	long result;
+	int has_source;
+	long way;
 
 	if (!packet || !backend || !address)
 		return PACKET_DROPPED_NO_ROUTE;
-	result = ip_route(skb, packet, &backend->address, 0, FIB_LOOKUP_SOURCE, &fib);
-	if (result == BPF_FIB_LKUP_RET_SUCCESS || result == BPF_FIB_LKUP_RET_NO_NEIGH) {
-		if (is_behind_unserved(packet, backend, fib.ifindex))
-			return PACKET_REQUEST_DELIVERED;
+	way = ip_route(skb, packet, &backend->address, 0, FIB_LOOKUP_SOURCE, &fib);
+	has_source = way == BPF_FIB_LKUP_RET_SUCCESS || way == BPF_FIB_LKUP_RET_NO_NEIGH;
+	/* The flag is not known (EINVAL), or there is no address by that rule. */
+	if (!has_source)
+		way = ip_route(skb, packet, &backend->address, 0, 0, &fib);
+	if (way == BPF_FIB_LKUP_RET_NOT_FWDED)
+		return PACKET_REQUEST_DELIVERED;
+	if (way < 0 || (way >= BPF_FIB_LKUP_RET_BLACKHOLE && way <= BPF_FIB_LKUP_RET_PROHIBIT))
+		return PACKET_DROPPED_NO_ROUTE;
+	if (is_behind_unserved(packet, backend, fib.ifindex))
+		return PACKET_REQUEST_DELIVERED;
+	if (has_source) {
 		*address = ip_route_source(packet, &fib);
 		if (ip_is_routable(address))
 			return PACKET_FLOW_CREATED;
 	}
-	/* The flag is not known (EINVAL), or there is no address by that rule. */
-	result = ip_route(skb, packet, &backend->address, 0, 0, &fib);
-	if (result == BPF_FIB_LKUP_RET_NOT_FWDED)
-		return PACKET_REQUEST_DELIVERED;
-	if (result < 0 ||
-	    (result >= BPF_FIB_LKUP_RET_BLACKHOLE && result <= BPF_FIB_LKUP_RET_PROHIBIT))
-		return PACKET_DROPPED_NO_ROUTE;
-	if (is_behind_unserved(packet, backend, fib.ifindex))
-		return PACKET_REQUEST_DELIVERED;
 	*address = device_address(fib.ifindex, &backend->address);
 	if (ip_is_unspecified(address) && node)
 		*address = node_address_for(node, &backend->address);
