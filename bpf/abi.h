@@ -152,6 +152,16 @@ struct presence {
 enum node_flags {
 	/* nodePorts are served on loopback addresses, to the node's own network namespace. */
 	NODE_LOOPBACK_NODE_PORTS = 1,
+	/*
+	 * Somebody else, as kube-proxy, translates connections to the same addresses that were
+	 * there before: what belongs to no flow may be theirs, and goes on to the stack.
+	 */
+	NODE_BESIDE = 2,
+	/*
+	 * Another proxy takes over: nothing new is served. What goes on keeps its backend: flows,
+	 * sockets, and pairs of unconnected UDP.
+	 */
+	NODE_DRAINING = 4,
 };
 
 /* What the programs must know of the node. */

@@ -80,7 +80,7 @@ __noinline int admit_stray(struct __sk_buff *skb, const struct packet *packet)
 	struct node_port_address local;
 	__u32 port;
 
-	if (!packet)
+	if (!packet || (node && (node->flags & (NODE_BESIDE | NODE_DRAINING))))
 		return PACKET_PASSED;
 	local.address = packet->tuple.destination.address;
 	key.address = packet->tuple.destination.address;

@@ -64,6 +64,7 @@ static __always_inline int send_back(struct __sk_buff *skb, __u32 network, int i
 			return TC_ACT_SHOT;
 	}
 	skb->tc_index = is_egress ? 0 : TC_INDEX_DONE;
+	skb->cb[0] = 0;
 	return bpf_redirect(skb->ifindex, is_egress ? BPF_F_INGRESS : 0);
 }
 

@@ -29,6 +29,26 @@
  */
 #define TC_INDEX_DONE 0x5b0c
 
+/*
+ * In skb->cb of packets that a program has seen, with the hook: where links of TCX and filters of
+ * clsact take turns, both are there for a moment, and what the first has translated is no packet
+ * for the second. IP and bridges clear that field, so no packet comes to the same hook of another
+ * network namespace with it.
+ */
+#define SEEN_ON_HOOK 0x5b0c5ee2
+
+/* Whether the packet is one that another program of ours has just seen; if not, this one has. */
+static __always_inline int seen_on_hook(struct __sk_buff *skb, int is_egress)
+{
+	__u32 hook = skb->ifindex << 1 | (is_egress ? 1 : 0);
+
+	if (skb->cb[0] == SEEN_ON_HOOK && skb->cb[1] == hook)
+		return 1;
+	skb->cb[0] = SEEN_ON_HOOK;
+	skb->cb[1] = hook;
+	return 0;
+}
+
 static __always_inline int drop(enum packet_outcome why)
 {
 	count(why);
@@ -108,6 +128,7 @@ static __always_inline int send_on(struct __sk_buff *skb, const struct packet *p
 		return drop(PACKET_DROPPED_CANNOT_REWRITE);
 	count(what);
 	skb->tc_index = TC_INDEX_DONE;
+	skb->cb[0] = 0;
 	return ip_redirect(fib);
 }
 

@@ -58,6 +58,14 @@ static __always_inline const struct node *node_get(void)
 	return bpf_map_lookup_elem(&nodes, &zero);
 }
 
+/* Whether one of the flags is set. */
+static __always_inline int node_has(enum node_flags flags)
+{
+	const struct node *node = node_get();
+
+	return node && (node->flags & flags);
+}
+
 /*
  * Whether `address`, dialled in the network namespace `netns_cookie`, is one on which this node
  * serves nodePorts. Loopback is the node's own only in its own namespace: a pod's loopback is the
@@ -93,7 +101,10 @@ enum finding {
 	FOUND_UNALLOCATED,
 };
 
-/* What stands at `dialled` for a client in the network namespace `netns_cookie`. */
+/*
+ * What stands at `dialled` for a new connection of a client in the network namespace
+ * `netns_cookie`.
+ */
 static __always_inline enum finding frontend_find(const struct ip_port *dialled, __u8 protocol,
 						  __u64 netns_cookie,
 						  struct frontend_value *frontend)
@@ -105,6 +116,8 @@ static __always_inline enum finding frontend_find(const struct ip_port *dialled,
 		.scope = FRONTEND_AT_ADDRESS,
 	};
 
+	if (node_has(NODE_DRAINING))
+		return FOUND_NOTHING;
 	if (frontend_read(&key, frontend))
 		return FOUND_FRONTEND;
 	if (serves_node_ports(&dialled->address, netns_cookie)) {

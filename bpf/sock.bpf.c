@@ -139,6 +139,13 @@ static __always_inline int on_sendmsg(struct bpf_sock_addr *ctx, const enum ip_f
 	struct route route;
 
 	sock_addr_load(ctx, family, &service);
+	if (kept && node_has(NODE_DRAINING)) {
+		if (ctx->sk->state == SOCK_CONNECTED && ip_port_equal(&kept->service, &service))
+			sock_addr_store(ctx, family, &kept->backend);
+		else if (!udp_backend_kept(bpf_get_socket_cookie(ctx), &service, &backend))
+			sock_addr_store(ctx, family, &backend);
+		return PROCEED;
+	}
 	switch (frontend_find(&service, IPPROTO_UDP, bpf_get_netns_cookie(ctx), &frontend)) {
 	case FOUND_FRONTEND:
 		break;

@@ -95,6 +95,8 @@ static __always_inline int on_ingress(struct __sk_buff *skb, __u32 network)
 	int is_replaced = 0;
 	__u64 now_ns;
 
+	if (seen_on_hook(skb, 0))
+		return TC_ACT_UNSPEC;
 	/* Of another network namespace, whose packets may come here by a virtual device. */
 	if (skb->tc_index == TC_INDEX_DONE)
 		skb->tc_index = 0;
@@ -149,6 +151,8 @@ static __always_inline int on_egress(struct __sk_buff *skb, __u32 network)
 	__u64 now_ns;
 	int verdict;
 
+	if (seen_on_hook(skb, 1))
+		return TC_ACT_UNSPEC;
 	if (skb->tc_index == TC_INDEX_DONE) {
 		skb->tc_index = 0;
 		return TC_ACT_UNSPEC;

@@ -88,6 +88,29 @@ static __always_inline int udp_backend_for(__u64 socket_cookie, const struct ip_
 	return 0;
 }
 
+/*
+ * What a datagram to `service` goes on with while nothing new is served: copied to `backend`.
+ * Returns 0, or -1 when there is nothing.
+ */
+static __always_inline int udp_backend_kept(__u64 socket_cookie, const struct ip_port *service,
+					    struct ip_port *backend)
+{
+	struct udp_peer_key key = {.socket_cookie = socket_cookie, .peer = *service};
+	struct udp_backend *kept = bpf_map_lookup_elem(&udp_backends, &key), known;
+	__u64 now_ns = bpf_ktime_get_ns();
+
+	if (!kept)
+		return -1;
+	known = *kept;
+	if ((__s64)(now_ns - known.last_used_ns) >= (__s64)UDP_IDLE_NS ||
+	    !backend_serves(known.service_port_id, &known.backend))
+		return -1;
+	kept->last_used_ns = now_ns;
+	*backend = known.backend;
+	udp_remember_service(socket_cookie, backend, service);
+	return 0;
+}
+
 /* The service address that a datagram from `source` must be shown as; NULL to leave it as it is. */
 static __always_inline const struct ip_port *udp_service_of(__u64 socket_cookie,
 							    const struct ip_port *source)

@@ -14,6 +14,7 @@ export class AgentNode {
   readonly #cluster: ClusterState;
   readonly #netnsCookie: bigint;
   #localAddresses: readonly IpAddress[] = [];
+  #isBeside = false;
   /** Of the cluster state, when {@link #facts} was made. */
   #revision = -1;
   #facts: NodeFacts | undefined;
@@ -33,6 +34,12 @@ export class AgentNode {
     this.#facts = undefined;
   }
 
+  /** Whether another proxy's connections are to go on beside ours (NODE_BESIDE in bpf/abi.h). */
+  setBeside(isBeside: boolean): void {
+    this.#isBeside = isBeside;
+    this.#viewed = undefined;
+  }
+
   get facts(): NodeFacts {
     const revision = this.#cluster.nodeRevision;
     if (!this.#facts || this.#revision !== revision) {
@@ -49,7 +56,12 @@ export class AgentNode {
     if (this.#view && this.#viewed === facts) return this.#view;
     this.#viewed = facts;
     const { name, zone, nodeIPs } = facts;
-    const state = nodeStateOf(facts, this.#cluster.foreignAddresses, this.#netnsCookie);
+    const state = nodeStateOf(
+      facts,
+      this.#cluster.foreignAddresses,
+      this.#netnsCookie,
+      this.#isBeside,
+    );
     const view: NodeView = { traits: { name, zone, nodeIPs }, state };
     if (!this.#view || !isDeepStrictEqual(view, this.#view)) this.#view = view;
     return this.#view;

@@ -36,6 +36,8 @@ export interface NodeState {
   readonly clusterCIDRs: readonly IpPrefix[];
   /** Source ports of masqueraded flows. */
   readonly masqueradePorts: PortRange;
+  /** Another proxy's connections, which were there before, are to go on beside ours. */
+  readonly isBeside: boolean;
 }
 
 /** What the programs are to know of a node of which this is known. */
@@ -43,6 +45,7 @@ export function nodeStateOf(
   facts: NodeFacts,
   foreignAddresses: readonly IpAddress[],
   netnsCookie: bigint,
+  isBeside = false,
 ): NodeState {
   return {
     netnsCookie,
@@ -53,6 +56,7 @@ export function nodeStateOf(
     foreignAddresses,
     clusterCIDRs: facts.clusterCIDRs,
     masqueradePorts: facts.masqueradePorts,
+    isBeside,
   };
 }
 
@@ -93,7 +97,10 @@ function importantFirst({ nodeIPs, nodePortAddresses }: NodeState): readonly IpA
 function reconcileEntry(wanted: NodeState, table: KernelTables['nodes']): NodeReport {
   const node: Node = {
     netnsCookie: wanted.netnsCookie,
-    flags: wanted.servesLoopbackNodePorts ? NodeFlags.LOOPBACK_NODE_PORTS : 0,
+    // Whoever has this written serves: it ends a draining, too.
+    flags:
+      (wanted.servesLoopbackNodePorts ? NodeFlags.LOOPBACK_NODE_PORTS : 0) |
+      (wanted.isBeside ? NodeFlags.BESIDE : 0),
     ipv4: firstOf(wanted.nodeIPs, 'IPv4'),
     ipv6: firstOf(wanted.nodeIPs, 'IPv6'),
     masqueradeFirstPort: wanted.masqueradePorts.first,

@@ -223,6 +223,8 @@ export const ipPrefix: Codec<IpPrefix> = {
 
 export const NodeFlags = {
   LOOPBACK_NODE_PORTS: 1,
+  BESIDE: 2,
+  DRAINING: 4,
 } as const;
 export type NodeFlags = number;
 

@@ -3,6 +3,9 @@
 // hears each answer from whom it asked (semantics 1.20).
 
 import test from 'ava';
+import { beginDraining, endDraining } from '../../agent/reconcile/draining.ts';
+import { openTables } from '../../agent/sys/datapath.ts';
+import { Pins } from '../../agent/sys/pins.ts';
 import { bothProtocols, kubeService, TARGET_PORT, targetAt } from './kube-service.ts';
 import { MOVING, moveService, removeService } from './moving-service.ts';
 import { canMakeNodes, nodeForFile } from './node-for-file.ts';
@@ -192,4 +195,31 @@ test.serial('unconnected UDP: sendmmsg() and recvmmsg() with several Services', 
     t.deepEqual(received.map(({ from }) => from).sort(), shown.sort());
     await socket.close();
   }
+});
+
+test.serial('while another proxy takes over, what goes on keeps its backend', async (t) => {
+  if (!canMakeNodes(t)) return;
+  const [kept, connected, later] = [
+    await probe.open('udp', 4),
+    await probe.open('udp', 4),
+    await probe.open('udp', 4),
+  ];
+  const first = await kept.askAt(LARGE, 80);
+  t.is(await connected.connect(WEB, 80), '');
+  const tables = openTables(new Pins(node().bpffs));
+  t.teardown(() => {
+    endDraining(tables.nodes);
+    tables.close();
+  });
+  t.true(beginDraining(tables.nodes));
+  for (let i = 0; i < 20; i++) t.is(await kept.askAt(LARGE, 80), first);
+  t.is(await connected.ask(), `${targetAt(WEB_BACKEND)} as ${WEB}:80`);
+  t.is(await connected.peer(), `${WEB}:80`);
+  // What is new is left as it is: it gets to the address itself, where nobody is.
+  t.is(await later.connect(WEB, 80), '');
+  t.is(await later.peer(), `${WEB}:80`);
+  t.true(endDraining(tables.nodes));
+  t.is(await later.connect(WEB, 80), '');
+  t.is(await later.ask(), `${targetAt(WEB_BACKEND)} as ${WEB}:80`);
+  for (const socket of [kept, connected, later]) await socket.close();
 });

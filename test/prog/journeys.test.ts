@@ -229,3 +229,16 @@ function portsOf(value: unknown): unknown {
   const { source, destination } = value as { source?: number; destination?: number };
   return [source, destination];
 }
+
+row('where two programs take turns on a hook, one of them translates', async (t, node, p) => {
+  await node.serve(...web(p, ['localPod']));
+  const LEFT_ALONE = { verdict: 'pass', isChanged: false, counts: [] };
+  const request = (flags: string) => p.tcp('client:40000 > node:30080', flags);
+  t.deepEqual(node.twice('ingress', request('SYN')), LEFT_ALONE);
+  t.deepEqual(node.twice('egress', p.tcp('localPod:8080 > client:40000', 'SYN ACK')), LEFT_ALONE);
+  t.deepEqual(node.twice('ingress', request('ACK')), LEFT_ALONE);
+  t.deepEqual(
+    node.flows().filter((flow) => flow.includes('request')),
+    ['TCP client:40000 > node:30080 = client:40000 > localPod:8080 request answered confirmed'],
+  );
+});

@@ -24,6 +24,7 @@ import {
   type FragmentKey,
   type FragmentPorts,
   MAPS,
+  type NodeFlags,
   PacketOutcome,
   type RefusalBudget,
 } from '../../agent/sys/layout.gen.ts';
@@ -176,6 +177,14 @@ export class PacketNode {
     await this.serve(...this.#served);
   }
 
+  /** What the node's entry has for flags from now on. */
+  setNodeFlags(flags: NodeFlags): void {
+    const [[, node] = []] = this.tables.nodes.entries();
+    if (!node) throw new Error('there is no node yet');
+    const [refused] = this.tables.nodes.put([[0, { ...node, flags }]]);
+    if (refused) throw refused.error;
+  }
+
   ingress(packet: Packet | Buffer, device: Device = 'uplink', context: TestContext = {}): Outcome {
     return this.run('ingress', packet, device, context);
   }
@@ -229,6 +238,29 @@ export class PacketNode {
       packet: ethernet && !isSame ? { ethernet, ...packet } : packet,
       counts: counts.sort(),
       bytes: result.packet,
+    };
+  }
+
+  /**
+   * Shows a packet to the program twice on one hook, as where a link of TCX and a filter of clsact have it both.
+   *
+   * @returns what the second time did: what it returned, whether it changed the packet, what it counted.
+   */
+  twice(hook: Hook, packet: Packet, device: Device = 'uplink') {
+    const program = this.#programs.programFd(`${hook}_ethernet`);
+    const ifindex = this.network.ifindex(device);
+    const show = (bytes: Uint8Array, context: TestContext = {}) =>
+      this.network.inside(() =>
+        testRun(program, bytes, { ifindex, ingressIfindex: ifindex, ...context }),
+      );
+    const { packet: bytes, control } = show(build(framed(hook, packet, device)));
+    const before = this.#packetTables.readCounts();
+    const second = show(bytes, { control });
+    const after = this.#packetTables.readCounts();
+    return {
+      verdict: VERDICTS.get(second.verdict),
+      isChanged: !second.packet.equals(bytes),
+      counts: [...after].flatMap(([name, count]) => (count === before.get(name) ? [] : name)),
     };
   }
 

@@ -27,6 +27,7 @@ const CONTEXT = {
   priority: 32,
   ingressIfindex: 36,
   ifindex: 40,
+  control: 48,
   gsoSegments: 164,
   gsoSize: 176,
 } as const;
@@ -45,6 +46,8 @@ export interface TestContext {
   /** Bytes of payload in a segment, for a packet that stands for several. */
   readonly gsoSize?: number;
   readonly gsoSegments?: number;
+  /** What one program leaves to the next on the same hook: cb, 20 bytes. */
+  readonly control?: Uint8Array;
 }
 
 export interface TestRunResult {
@@ -52,6 +55,8 @@ export interface TestRunResult {
   readonly verdict: number;
   readonly packet: Buffer;
   readonly mark: number;
+  /** See {@link TestContext}. */
+  readonly control: Uint8Array;
 }
 
 /**
@@ -73,6 +78,7 @@ export function testRun(
   contextIn.writeUInt32LE(context.ifindex ?? 1, CONTEXT.ifindex);
   contextIn.writeUInt32LE(context.gsoSegments ?? 0, CONTEXT.gsoSegments);
   contextIn.writeUInt32LE(context.gsoSize ?? 0, CONTEXT.gsoSize);
+  contextIn.set(context.control ?? [], CONTEXT.control);
   const contextOut = Buffer.alloc(CONTEXT.size);
   const dataOut = Buffer.alloc(packet.length + ROOM_SIZE);
   const options = Buffer.alloc(OPTIONS.size);
@@ -91,5 +97,6 @@ export function testRun(
     verdict: options.readInt32LE(OPTIONS.result),
     packet: dataOut.subarray(0, options.readUInt32LE(OPTIONS.dataSizeOut)),
     mark: contextOut.readUInt32LE(CONTEXT.mark),
+    control: contextOut.subarray(CONTEXT.control, CONTEXT.control + 20),
   };
 }

@@ -23,6 +23,7 @@ const STATE: NodeState = {
   foreignAddresses: [],
   clusterCIDRs: [prefix('10.244.0.0/16')],
   masqueradePorts: { first: 50000, count: 10 },
+  isBeside: false,
 };
 
 const ALL_WRITES = [
@@ -127,6 +128,7 @@ for (const [what, change] of [
   ['the IPv4 address', { nodeIPs: [address('fd00::1'), address('10.0.0.9')] }],
   ['the IPv6 address', { nodeIPs: [address('fd00::9'), address('10.0.0.1')] }],
   ['loopback', { servesLoopbackNodePorts: true }],
+  ['who else translates', { isBeside: true }],
   ['the first port of masqueraded flows', { masqueradePorts: { first: 50001, count: 10 } }],
   ['the number of their ports', { masqueradePorts: { first: 50000, count: 9 } }],
 ] as const) {

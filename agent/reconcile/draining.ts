@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// The way out: from then on the programs serve nothing new, and what goes on keeps its backend. Written when no agent
+// runs: the first pass of one ends it (node-tables.ts), for who starts an agent wants to be served.
+
+import { type Node, NodeFlags } from '../sys/layout.gen.ts';
+import type { KernelTables } from './kernel-tables.ts';
+
+type Nodes = Pick<KernelTables['nodes'], 'entries' | 'put'>;
+
+/** @returns whether there is a node to drain: no agent has ever been ready where there is none. @throws KernelError */
+export function beginDraining(nodes: Nodes): boolean {
+  return change(nodes, (flags) => flags | NodeFlags.DRAINING);
+}
+
+/** Everything is served again as before. */
+export function endDraining(nodes: Nodes): boolean {
+  return change(nodes, (flags) => flags & ~NodeFlags.DRAINING);
+}
+
+export function isDraining(node: Pick<Node, 'flags'> | undefined): boolean {
+  return ((node?.flags ?? 0) & NodeFlags.DRAINING) !== 0;
+}
+
+function change(nodes: Nodes, of: (flags: NodeFlags) => NodeFlags): boolean {
+  const [[, node] = []] = nodes.entries();
+  if (!node || node.netnsCookie === 0n) return false;
+  const [refused] = nodes.put([[0, { ...node, flags: of(node.flags) }]]);
+  if (refused) throw refused.error;
+  return true;
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// A node changes hands: what another proxy translates goes on beside ours, and what ours translates goes on while
+// another one takes what is new.
+
+import test from 'ava';
+import { NodeFlags } from '../../agent/sys/layout.gen.ts';
+import type { Packet } from './packet/packet.ts';
+import type { Packets } from './places.ts';
+import { DIALLED, rowsOf, web } from './rows.ts';
+
+const row = rowsOf(test);
+
+const SAME = { verdict: 'pass', packet: 'same', counts: ['passed'] } as const;
+
+/** In the middle of connections of which no flow is known. */
+function strays(p: Packets): Packet[] {
+  return ['ACK', 'PSH ACK', 'FIN ACK', 'SYN ACK'].flatMap((flags) => [
+    ...DIALLED.map((dialled) => p.tcp(`client:40000 > ${dialled}`, flags)),
+    // An answer to what another proxy has masqueraded with a port that is ours, too.
+    p.tcp('remotePod:8080 > node:61000', flags),
+  ]);
+}
+
+for (const flag of ['BESIDE', 'DRAINING'] as const) {
+  row(
+    `${flag}: connections that are not ours are left to whoever knows them`,
+    async (t, node, p) => {
+      await node.serve(...web(p, ['localPod']));
+      node.setNodeFlags(NodeFlags[flag]);
+      for (const packet of strays(p)) node.meets(t, 'ingress', packet, SAME);
+      node.setNodeFlags(0);
+      const { counts } = node.ingress(p.tcp('client:40000 > clusterIP:80', 'ACK'));
+      t.deepEqual(counts, ['refused_unknown_flow']);
+    },
+  );
+}
+
+row('BESIDE: what is new is ours', async (t, node, p) => {
+  await node.serve(...web(p, ['localPod']));
+  node.setNodeFlags(NodeFlags.BESIDE);
+  for (const dialled of DIALLED) {
+    for (const packet of [
+      p.tcp(`client:40000 > ${dialled}`, 'SYN'),
+      p.udp(`client:40000 > ${dialled}`),
+    ]) {
+      const { verdict, counts } = node.ingress(packet);
+      t.deepEqual([verdict, counts], ['pass', ['flow_created', 'request_delivered']]);
+    }
+    await node.reset();
+    await node.serve(...web(p, ['localPod']));
+    node.setNodeFlags(NodeFlags.BESIDE);
+  }
+});
+
+row('DRAINING: what is new is left alone, what goes on is served', async (t, node, p) => {
+  await node.serve(...web(p, ['localPod']));
+  for (const packet of [
+    p.tcp('client:40000 > node:30080', 'SYN'),
+    p.udp('client:40000 > node:30080'),
+  ])
+    t.deepEqual(node.ingress(packet).counts, ['flow_created', 'request_delivered']);
+  node.setNodeFlags(NodeFlags.DRAINING);
+  for (const dialled of DIALLED) {
+    node.meets(t, 'ingress', p.tcp(`client:40001 > ${dialled}`, 'SYN'), SAME);
+    node.meets(t, 'ingress', p.udp(`client:40001 > ${dialled}`), SAME);
+  }
+  for (const flags of ['SYN', 'ACK', 'PSH ACK'])
+    t.deepEqual(node.ingress(p.tcp('client:40000 > node:30080', flags)).counts, [
+      'request_delivered',
+    ]);
+  t.deepEqual(node.ingress(p.udp('client:40000 > node:30080')).counts, ['request_delivered']);
+  t.deepEqual(node.egress(p.tcp('localPod:8080 > client:40000', 'ACK')).counts, [
+    'reply_delivered',
+  ]);
+  // Once it has ended, its client's next connection is another proxy's.
+  node.ingress(p.tcp('client:40000 > node:30080', 'FIN ACK'));
+  node.egress(p.tcp('localPod:8080 > client:40000', 'FIN ACK'));
+  node.meets(t, 'ingress', p.tcp('client:40000 > node:30080', 'SYN'), SAME);
+  t.deepEqual(
+    node.flows().filter((flow) => flow.startsWith('TCP')),
+    [],
+  );
+});
+
+row(
+  'DRAINING: no endpoints, source ranges and unallocated addresses are not ours to say',
+  async (t, node, p) => {
+    await node.serve(...web(p, []));
+    node.setNodeFlags(NodeFlags.DRAINING);
+    for (const dialled of [...DIALLED, 'clusterIP:81'] as const)
+      node.meets(t, 'ingress', p.tcp(`client:40001 > ${dialled}`, 'SYN'), SAME);
+  },
+);
