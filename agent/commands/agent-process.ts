@@ -6,9 +6,9 @@ import { type ApiServerSource, createApiServerSource } from '../cluster/api-serv
 import { EventRecorder } from '../cluster/event-recorder.ts';
 import { createManifestSource } from '../cluster/manifest-source.ts';
 import type { ObjectSource } from '../cluster/object-source.ts';
+import type { AgentConfig } from '../config/agent-config.ts';
 import { EnvironmentError, messageOf } from '../errors.ts';
 import { ClusterState } from '../model/cluster-state.ts';
-import type { NodeConfig } from '../model/node-facts.ts';
 import type { Failure } from '../reconcile/apply.ts';
 import { runLoop } from '../reconcile/loop.ts';
 import { type PassReport, Reconciler, type ReconcilerObserver } from '../reconcile/reconciler.ts';
@@ -23,7 +23,7 @@ import { Pins } from '../sys/pins.ts';
 import { arePortsReserved, reservePorts } from '../sys/reserved-ports.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { Metrics } from '../telemetry/metrics.ts';
-import { type BindAddress, serveMetrics } from '../telemetry/metrics-server.ts';
+import { serveMetrics } from '../telemetry/metrics-server.ts';
 import { serveStatus } from '../telemetry/status-socket.ts';
 import { AgentNode } from './agent-node.ts';
 import { AgentReport } from './agent-report.ts';
@@ -32,33 +32,23 @@ import { EXPLAIN_PATH, explainHandler } from './explain-socket.ts';
 import { FlowSweeper } from './flow-sweeper.ts';
 import { LeftSockets } from './left-sockets.ts';
 import { packetGauges } from './packet-gauges.ts';
-import {
-  isPacketPathOff,
-  type PacketPathConfig,
-  PacketPathDevices,
-} from './packet-path-devices.ts';
+import { isPacketPathOff, PacketPathDevices } from './packet-path-devices.ts';
 import { releaseMemory } from './release-memory.ts';
 
-export interface AgentConfig {
-  readonly source:
-    | { readonly manifests: string }
-    | { readonly kubeconfig: string | undefined; readonly master: string | undefined };
-  readonly node: NodeConfig;
-  readonly cgroup: string;
-  readonly bpffs: string;
-  readonly packetPath: PacketPathConfig;
-  /** A proc file system that shows the processes of the node. */
-  readonly proc: string;
-  /** undefined: no metrics are served. */
-  readonly metrics: BindAddress | undefined;
-}
-
-const AUDIT_EVERY_MS = 5 * 60_000;
-
-/** Runs until SIGTERM or SIGINT. @throws EnvironmentError when it cannot start. */
-export async function runAgent(config: AgentConfig, log: Logger): Promise<void> {
+/**
+ * Runs until `signal` aborts: the process is to end, or to go on with another configuration.
+ *
+ * @throws EnvironmentError when it cannot start.
+ */
+export async function runAgent(
+  config: AgentConfig,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<void> {
   const stop = new AbortController();
-  abortOnSignals(stop, log);
+  const end = () => stop.abort();
+  signal.addEventListener('abort', end);
+  if (signal.aborted) end();
   const changed = new Wakeup();
   const cluster = new ClusterState(() => changed.ring());
   const source = createSource(config, log);
@@ -140,7 +130,7 @@ export async function runAgent(config: AgentConfig, log: Logger): Promise<void> 
       cluster,
       reconciler,
       changed,
-      auditEveryMs: AUDIT_EVERY_MS,
+      auditEveryMs: config.auditEveryMs,
       signal: stop.signal,
       onComplete: async () => {
         programs.attach(config.cgroup);
@@ -165,6 +155,7 @@ export async function runAgent(config: AgentConfig, log: Logger): Promise<void> 
     programs.close();
   } finally {
     // A source or a server that goes on would keep a process alive that has given up.
+    signal.removeEventListener('abort', end);
     stop.abort();
     metricsServer?.close();
     statusServer.close();
@@ -239,15 +230,6 @@ function createRecorder(
 ): EventRecorder | undefined {
   if (!('client' in source)) return undefined;
   return new EventRecorder({ client: source.client, nodeName: node.nodeName, log, signal });
-}
-
-function abortOnSignals(controller: AbortController, log: Logger): void {
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.once(signal, () => {
-      log.info({ signal }, 'stopping');
-      controller.abort();
-    });
-  }
 }
 
 function logPass(log: Logger, { services, steps, durationMs, failures }: PassReport): void {

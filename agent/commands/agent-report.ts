@@ -2,6 +2,7 @@
 // What the agent says of itself, to `status` and in metrics: gathered here, from where each fact lives.
 
 import type { ObjectSource } from '../cluster/object-source.ts';
+import type { AgentConfig } from '../config/agent-config.ts';
 import type { ClusterState } from '../model/cluster-state.ts';
 import { NODE_WAIT_MS } from '../reconcile/loop.ts';
 import type { DeviceReport } from '../reconcile/packet-path.ts';
@@ -10,7 +11,6 @@ import type { Tables } from '../sys/datapath.ts';
 import type { Gauges, TableFill } from '../telemetry/metrics.ts';
 import type { DeviceStatus, LastPass, Status } from '../telemetry/status.ts';
 import { VERSION } from '../version.ts';
-import type { AgentConfig } from './agent-process.ts';
 import type { PacketPathDevices } from './packet-path-devices.ts';
 
 export class AgentReport {

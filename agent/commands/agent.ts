@@ -3,12 +3,13 @@
 // runs it.
 
 import { Command, Option } from 'commander';
+import type { AgentConfig } from '../config/agent-config.ts';
 import { UsageError } from '../errors.ts';
 import { parseDeviceNames } from '../model/device-choice.ts';
 import { findCgroupRoot, requireCgroup } from '../sys/cgroup.ts';
 import type { TcAttachMode } from '../sys/packet-programs.ts';
 import { createLogger, LOG_LEVELS, type LogLevel } from '../telemetry/log.ts';
-import { type AgentConfig, runAgent } from './agent-process.ts';
+import { runAgent } from './agent-process.ts';
 import { addNodeOptions, type NodeOptions, nodeConfig } from './node-options.ts';
 import { bpffsOption, parseBindAddress, requireRoot } from './options.ts';
 
@@ -82,7 +83,15 @@ async function run(options: Options): Promise<void> {
   const config = configFrom(options);
   requireRoot();
   requireCgroup(config.cgroup);
-  await runAgent(config, createLogger(options.logLevel));
+  const log = createLogger(options.logLevel);
+  const stop = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      log.info({ signal }, 'stopping');
+      stop.abort();
+    });
+  }
+  await runAgent(config, log, stop.signal);
 }
 
 /** @throws UsageError */
@@ -90,12 +99,20 @@ function configFrom(options: Options): AgentConfig {
   const { kubeconfig, master, manifests, bpffs, proc } = options;
   const metrics = parseBindAddress('--metrics-bind-address', options.metricsBindAddress);
   return {
-    source: manifests === undefined ? { kubeconfig, master } : { manifests },
+    source:
+      manifests === undefined
+        ? { kubeconfig, master, writes: { qps: 5, burst: 10 } }
+        : { manifests },
     node: nodeConfig(options),
     cgroup: options.cgroup ?? findCgroupRoot(),
     bpffs,
     proc,
     metrics,
+    healthz: parseBindAddress('--healthz-bind-address', '0.0.0.0:10256'),
+    bindAddressHardFail: false,
+    syncPeriodMs: 30_000,
+    auditEveryMs: 5 * 60_000,
+    kubeProxyConfiguration: {},
     packetPath: {
       devices: options.devices,
       podDevices: options.podDevices,
