@@ -23,6 +23,9 @@ const BACKENDS: readonly [number: number, backend: string, seen: string][] = [
 ];
 const EMPTY = 3;
 
+/** The kernel takes a device down for a moment when a clsact qdisc comes or goes (qdisc_graft), with what is on its way. */
+const MAY_BE_LOST = 2;
+
 type Way = 'tcx' | 'clsact';
 
 const network = packetNetworkForFile(test, {}, async ({ node }) => {
@@ -68,7 +71,7 @@ for (const to of ['tcx', 'clsact'] as const) {
       failed.filter(({ target }) => (targets[target]?.kind === 'udp') === isUdp),
     );
     t.deepEqual(streams, []);
-    t.deepEqual(datagrams, []);
+    t.true(Number(datagrams?.length) <= MAY_BE_LOST, JSON.stringify(datagrams));
     t.deepEqual(await attached(), [to]);
     await serves(t);
   });
