@@ -1,21 +1,20 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
-// Writes agent/sys/layout.gen.ts from the BTF of the compiled programs; --check only compares.
+// Writes what is made from something else (generated-files.ts); --check only compares.
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { buildBpf } from './build.ts';
-import { Btf } from './layout/btf.ts';
-import { emitLayout } from './layout/emit.ts';
+import { GENERATED_FILES } from './generated-files.ts';
 
-const TARGET = path.join(import.meta.dirname, '../agent/sys/layout.gen.ts');
+const ROOT = path.join(import.meta.dirname, '..');
 
 const USAGE = `Usage: npm run generate [-- --check]
 
-Writes agent/sys/layout.gen.ts from the compiled BPF objects.
+Writes every file that is made from another one:
+${GENERATED_FILES.map(({ file }) => `  ${file}`).join('\n')}
 
-  --check  write nothing; exit 1 when the file in the tree is out of date`;
+  --check  write nothing; exit 1 when one of them is out of date`;
 
 const { values } = parseArgs({
   options: { check: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
@@ -24,13 +23,19 @@ const { values } = parseArgs({
 if (values.help) {
   console.log(USAGE);
 } else {
-  const text = emitLayout(...buildBpf().map(Btf.ofObject));
-  if (!values.check) {
-    writeFileSync(TARGET, text);
-  } else if (readIfThere(TARGET) !== text) {
-    console.error('agent/sys/layout.gen.ts is out of date. Run: npm run generate');
+  for (const { file, text } of GENERATED_FILES) generate(file, await text());
+}
+
+function generate(file: string, text: string): void {
+  const target = path.join(ROOT, file);
+  if (readIfThere(target) === text) return;
+  if (values.check) {
+    console.error(`${file} is out of date. Run: npm run generate`);
     process.exitCode = 1;
+    return;
   }
+  mkdirSync(path.dirname(target), { recursive: true });
+  writeFileSync(target, text);
 }
 
 function readIfThere(file: string): string | undefined {
