@@ -331,6 +331,26 @@ struct packet_count {
 	__u64 packets;
 };
 
+/*
+ * Service port ids that agree in their last bits have one counter: as many as there are. Multiples
+ * of it have counter 0, which user space gives to those for whom there is no counter of their own.
+ */
+#define SERVICE_COUNTERS 16384
+
+/*
+ * Of a service port, on one CPU: how many connections were led to a backend, and how many were not,
+ * whatever the reason. In `service_counts`, by service_port_id modulo SERVICE_COUNTERS. They wrap
+ * around: user space reads them often enough.
+ */
+struct service_count {
+	/* connect(), and the first datagram of an unconnected socket to a service address. */
+	__u32 socket_connections;
+	__u32 socket_refusals;
+	/* Flows. */
+	__u32 packet_connections;
+	__u32 packet_refusals;
+};
+
 /* Refusals that one CPU may still make. */
 struct refusal_budget {
 	__u64 filled_ns; /* CLOCK_MONOTONIC_COARSE */

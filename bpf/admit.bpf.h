@@ -170,7 +170,8 @@ __noinline int admit_direct(const struct packet *packet, struct flow_value *flow
 
 /*
  * Decides about a packet of no flow. Returns PACKET_FLOW_CREATED when it is to have one, whose
- * request's entry `flow` then is but for the source's port; else what is to become of the packet.
+ * request's entry `flow` then is but for the source's port; else what is to become of the packet,
+ * and `flow` names the service port that it was for, if any.
  */
 __noinline int admit(struct __sk_buff *skb, const struct packet *packet, struct flow_value *flow)
 {
@@ -184,6 +185,8 @@ __noinline int admit(struct __sk_buff *skb, const struct packet *packet, struct 
 	/* No packet comes from such a place, nor is any sent there. */
 	if (!ip_is_unicast(&packet->tuple.source.address))
 		return PACKET_PASSED;
+	/* It may be what is left of a flow that is over. */
+	flow->service_port_id = NO_SERVICE_PORT;
 	if (packet->tuple.protocol == IPPROTO_TCP && !is_opening(packet))
 		return admit_stray(skb, packet);
 	*flow = (struct flow_value){

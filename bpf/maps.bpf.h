@@ -176,6 +176,14 @@ struct {
 	__type(value, struct packet_count);
 } packet_counts SEC(".maps");
 
+/* service_port_id modulo SERVICE_COUNTERS -> how often. May have fewer entries: see datapath.ts. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SERVICE_COUNTERS);
+	__type(key, __u32);
+	__type(value, struct service_count);
+} service_counts SEC(".maps");
+
 /* At index 0. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -10,6 +10,7 @@
 #include <linux/in.h>
 
 #include "abi.h"
+#include "count.bpf.h"
 #include "ip.bpf.h"
 #include "maps.bpf.h"
 #include "service.bpf.h"
@@ -37,6 +38,13 @@ static __always_inline int unreachable(void)
 {
 	bpf_set_retval(-EHOSTUNREACH);
 	return REFUSE;
+}
+
+/* Turns a client away whom the frontend has nothing for. */
+static __always_inline int turn_away(const struct frontend_value *frontend, int in_silence)
+{
+	count_socket(frontend->service_port_id, 0);
+	return in_silence ? unreachable() : refuse();
 }
 
 /* NULL for a socket that never dialled a service, which is as cheap to find out as a look-up can
@@ -108,17 +116,18 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, const enum ip_f
 	}
 	if ((frontend.flags & FRONTEND_RESTRICTED) &&
 	    !client_allowed(ctx, family, 0, &connection.service.address, frontend.service_port_id))
-		return unreachable();
+		return turn_away(&frontend, 1);
 	route = route_inside(&frontend);
 	if (!route.run.count) {
 		if (is_route_probe(ctx, &frontend, &connection.service))
 			return PROCEED;
-		return route.drops ? unreachable() : refuse();
+		return turn_away(&frontend, route.drops);
 	}
 	client = client_of(ctx, &connection.service.address, &frontend);
 	if (backend_for_client(&frontend, &route, &client, bpf_get_prandom_u32(),
 			       &connection.backend))
 		return PROCEED;
+	count_socket(frontend.service_port_id, 1);
 	connection.service_port_id = frontend.service_port_id;
 	kept = bpf_sk_storage_get(&socket_services, ctx->sk, &connection,
 				  BPF_SK_STORAGE_GET_F_CREATE);
@@ -158,10 +167,10 @@ static __always_inline int on_sendmsg(struct bpf_sock_addr *ctx, const enum ip_f
 	}
 	if ((frontend.flags & FRONTEND_RESTRICTED) &&
 	    !client_allowed(ctx, family, 1, &service.address, frontend.service_port_id))
-		return unreachable();
+		return turn_away(&frontend, 1);
 	route = route_inside(&frontend);
 	if (!route.run.count)
-		return route.drops ? unreachable() : refuse();
+		return turn_away(&frontend, route.drops);
 	if (kept && ctx->sk->state == SOCK_CONNECTED && ip_port_equal(&kept->service, &service) &&
 	    backend_serves(frontend.service_port_id, &kept->backend)) {
 		/* The kernel lets a connected socket hear no other, also while this one drains. */

@@ -125,6 +125,8 @@ static __always_inline int on_ingress(struct __sk_buff *skb, __u32 network)
 				flow.source.port = last_port;
 			outcome = flow_publish(&packet, &flow);
 		}
+		if (outcome != PACKET_PASSED && flow.service_port_id != NO_SERVICE_PORT)
+			count_flow(flow.service_port_id, outcome == PACKET_FLOW_CREATED);
 		switch (outcome) {
 		case PACKET_FLOW_CREATED:
 			count(is_replaced ? PACKET_FLOW_REPLACED : PACKET_FLOW_CREATED);

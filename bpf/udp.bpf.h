@@ -10,6 +10,7 @@
 #include <linux/bpf.h>
 
 #include "abi.h"
+#include "count.bpf.h"
 #include "ip.bpf.h"
 #include "maps.bpf.h"
 #include "service.bpf.h"
@@ -81,6 +82,7 @@ static __always_inline int udp_backend_for(__u64 socket_cookie, const struct ip_
 
 		if (backend_for_client(frontend, route, client, bpf_get_prandom_u32(), backend))
 			return -1;
+		count_socket(frontend->service_port_id, 1);
 		chosen.backend = *backend;
 		bpf_map_update_elem(&udp_backends, &key, &chosen, BPF_ANY);
 	}

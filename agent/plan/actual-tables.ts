@@ -16,6 +16,7 @@ import {
   servicePortKey,
 } from '../model/service-port.ts';
 import type { FrontendFlags, FrontendKind, MemberFlags, SlotRun } from '../sys/layout.gen.ts';
+import { ServicePortIds } from './service-port-ids.ts';
 
 /** A run that a frontend names, with its content. */
 export interface NamedRun {
@@ -57,13 +58,16 @@ export class ActualTables {
   readonly #sourceRanges = new Map<number, Set<IpPrefix>>();
   readonly #runUsers = new Map<number, number>();
   #retired = new Map<number, SlotRun>();
-  #lastId = 0;
+  readonly #ids: ServicePortIds;
+
+  /** @param counters of service ports in the kernel; see {@link ServicePortIds}. */
+  constructor(counters?: number) {
+    this.#ids = new ServicePortIds(counters);
+  }
 
   /** An id that no entry has had since this was built: ids are not reused soon. */
   nextServicePortId(): number {
-    do this.#lastId = this.#lastId === 0xffffffff ? 1 : this.#lastId + 1;
-    while (this.#portsById.has(this.#lastId));
-    return this.#lastId;
+    return this.#ids.next();
   }
 
   get frontends(): ReadonlyMap<FrontendKey, FrontendEntry> {
@@ -86,7 +90,7 @@ export class ActualTables {
   }
 
   hasServicePortId(id: number): boolean {
-    return this.#portsById.has(id);
+    return this.#ids.has(id);
   }
 
   servicePort(id: number): ServicePort | undefined {
@@ -140,12 +144,13 @@ export class ActualTables {
     this.#servicePorts.set(key, entry);
     this.#portsById.set(entry.id, entry);
     addTo(this.#portsOfService, entry.servicePort.service, key);
-    this.#lastId = Math.max(this.#lastId, entry.id);
+    this.#ids.take(entry.id);
   }
 
   recordServicePortGone({ id, servicePort }: ServicePortEntry): void {
     const key = servicePortKey(servicePort);
     this.#portsById.delete(id);
+    this.#ids.release(id);
     if (this.#servicePorts.get(key)?.id !== id) return;
     this.#servicePorts.delete(key);
     removeFrom(this.#portsOfService, servicePort.service, key);
@@ -172,7 +177,7 @@ export class ActualTables {
     const members = this.#members.get(servicePortId) ?? new Map<string, MemberEntry>();
     members.set(backendKey(backend), { backend, flags });
     this.#members.set(servicePortId, members);
-    this.#lastId = Math.max(this.#lastId, servicePortId);
+    this.#ids.avoid(servicePortId);
   }
 
   recordMemberGone(servicePortId: number, backend: Backend): void {
@@ -183,7 +188,7 @@ export class ActualTables {
 
   recordSourceRange(servicePortId: number, range: IpPrefix): void {
     addTo(this.#sourceRanges, servicePortId, range);
-    this.#lastId = Math.max(this.#lastId, servicePortId);
+    this.#ids.avoid(servicePortId);
   }
 
   recordSourceRangeGone(servicePortId: number, range: IpPrefix): void {

@@ -8,6 +8,7 @@ import type { ObjectKey } from '../model/objects.ts';
 import { frontendKey } from '../model/service-port.ts';
 import type { ActualTables } from '../plan/actual-tables.ts';
 import { type Plan, STEP_ORDER, type StepKind, type StepOf } from '../plan/plan.ts';
+import { counterOf, SHARED_COUNTER } from '../plan/service-port-ids.ts';
 import type { RefusedEntry } from '../sys/kernel-map.ts';
 import {
   frontendEntryKey,
@@ -117,7 +118,7 @@ interface StepWriter<K extends StepKind> {
 type StepWriters = { readonly [K in StepKind]: StepWriter<K> };
 
 function stepWriters(tables: KernelTables, actual: ActualTables): StepWriters {
-  const { frontends, members, sourceRanges, servicePorts, slots } = tables;
+  const { frontends, members, sourceRanges, servicePorts, serviceCounts, slots } = tables;
   const rangeKey = (step: StepOf<'addSourceRange'>) =>
     sourceRangeKey(step.servicePortId, step.range);
   type MemberStep = StepOf<'widenMember' | 'narrowMember'>;
@@ -128,7 +129,13 @@ function stepWriters(tables: KernelTables, actual: ActualTables): StepWriters {
   };
   return {
     nameServicePort: {
-      write: (steps) => servicePorts.put(steps.map((s) => [s.id, servicePortName(s.servicePort)])),
+      write: (steps) => {
+        // Before a frontend has the id: whatever was counted there was another's.
+        serviceCounts.clear(
+          steps.map(({ id }) => counterOf(id)).filter((c) => c !== SHARED_COUNTER),
+        );
+        return servicePorts.put(steps.map((s) => [s.id, servicePortName(s.servicePort)]));
+      },
       record: (step) => actual.recordServicePort({ id: step.id, servicePort: step.servicePort }),
     },
     addSourceRange: {

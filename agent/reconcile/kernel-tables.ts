@@ -35,12 +35,20 @@ export interface SlotTable {
   settle(): Promise<void>;
 }
 
+/** Connections to each service port, counted by the programs. */
+export interface CountTable {
+  readonly capacity: number;
+  /** Sets counters to zero. */
+  clear(counters: readonly number[]): void;
+}
+
 export interface KernelTables {
   readonly frontends: Table<FrontendKey, FrontendValue>;
   readonly members: Table<MemberKey, MemberValue>;
   readonly sourceRanges: Table<SourceRangeKey, Presence>;
   readonly servicePorts: Table<number, ServicePortName>;
   readonly slots: SlotTable;
+  readonly serviceCounts: CountTable;
   /** One entry, at 0; an array: it cannot be deleted. */
   readonly nodes: Pick<Table<number, Node>, 'put' | 'entries'>;
   readonly nodePortAddresses: Table<NodePortAddress, Presence>;

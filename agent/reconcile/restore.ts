@@ -42,7 +42,7 @@ export function* restoreInParts(
   tables: KernelTables,
   reserved: readonly SlotRun[],
 ): Generator<void, Restored> {
-  const actual = new ActualTables();
+  const actual = new ActualTables(tables.serviceCounts.capacity);
   for (const [id, name] of tables.servicePorts.entries()) {
     const servicePort = servicePortOf(name);
     const isFree = servicePort && !actual.servicePorts.has(servicePortKey(servicePort));

@@ -27,6 +27,7 @@ import { RawMap } from './libbpf/map.ts';
 import { LoadedObject, type MapSetup } from './libbpf/object.ts';
 import { updatePinnedLink } from './libbpf/pinned-link.ts';
 import { HOOKS, type Pins } from './pins.ts';
+import { counterEntries, ServiceCounts } from './service-counts.ts';
 import { SlotArray } from './slot-array.ts';
 
 /** What scripts/build makes of bpf/sock.bpf.c. */
@@ -42,6 +43,7 @@ export interface Tables {
   readonly sourceRanges: KernelMap<SourceRangeKey, Presence>;
   readonly servicePorts: KernelMap<number, ServicePortName>;
   readonly slots: SlotArray;
+  readonly serviceCounts: ServiceCounts;
   readonly nodes: KernelMap<number, Node>;
   readonly nodePortAddresses: KernelMap<NodePortAddress, Presence>;
   readonly serviceCidrs: KernelMap<IpPrefix, Presence>;
@@ -67,6 +69,7 @@ export function openTables(pins: Pins): Tables {
       sourceRanges: opening(openMap(pins, MAPS.sourceRanges)),
       servicePorts: opening(openMap(pins, MAPS.servicePorts)),
       slots: opening(SlotArray.open(RawMap.openPin(pins.map(MAPS.slots)))),
+      serviceCounts: opening(ServiceCounts.open(pins)),
       nodes: opening(openMap(pins, MAPS.nodes)),
       nodePortAddresses: opening(openMap(pins, MAPS.nodePortAddresses)),
       serviceCidrs: opening(openMap(pins, MAPS.serviceCidrs)),
@@ -181,9 +184,10 @@ const LRU_ENTRIES_PER_CPU = 512;
 
 /** How large a table is made. Pure. */
 export function entriesFor(
-  { type, maxEntries }: Pick<MapSpec<unknown, unknown>, 'type' | 'maxEntries'>,
+  { name, type, maxEntries }: Pick<MapSpec<unknown, unknown>, 'name' | 'type' | 'maxEntries'>,
   cpus: number,
 ): number {
+  if (name === MAPS.serviceCounts.name) return counterEntries(cpus);
   return type === LRU_HASH ? Math.max(maxEntries, LRU_ENTRIES_PER_CPU * cpus) : maxEntries;
 }
 

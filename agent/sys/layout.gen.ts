@@ -520,6 +520,29 @@ export const packetCount: Codec<PacketCount> = {
   }),
 };
 
+export interface ServiceCount {
+  readonly socketConnections: number;
+  readonly socketRefusals: number;
+  readonly packetConnections: number;
+  readonly packetRefusals: number;
+}
+
+export const serviceCount: Codec<ServiceCount> = {
+  size: 16,
+  write(view, at, value) {
+    view.setUint32(at, value.socketConnections, true);
+    view.setUint32(at + 4, value.socketRefusals, true);
+    view.setUint32(at + 8, value.packetConnections, true);
+    view.setUint32(at + 12, value.packetRefusals, true);
+  },
+  read: (view, at) => ({
+    socketConnections: view.getUint32(at, true),
+    socketRefusals: view.getUint32(at + 4, true),
+    packetConnections: view.getUint32(at + 8, true),
+    packetRefusals: view.getUint32(at + 12, true),
+  }),
+};
+
 export interface RefusalBudget {
   readonly filledNs: bigint;
   readonly left: number;
@@ -625,5 +648,6 @@ export const MAPS = {
   flows: { name: 'flows', type: 9, flags: 0, maxEntries: 131072, key: flowKey, value: flowValue, layoutHash: '680cfa93' } satisfies MapSpec<FlowKey, FlowValue>,
   fragments: { name: 'fragments', type: 9, flags: 0, maxEntries: 8192, key: fragmentKey, value: fragmentPorts, layoutHash: 'b5c739ab' } satisfies MapSpec<FragmentKey, FragmentPorts>,
   packetCounts: { name: 'packet_counts', type: 6, flags: 0, maxEntries: 31, key: u32, value: packetCount, layoutHash: '944e1a6d' } satisfies MapSpec<number, PacketCount>,
+  serviceCounts: { name: 'service_counts', type: 6, flags: 0, maxEntries: 16384, key: u32, value: serviceCount, layoutHash: '6ec4e01b' } satisfies MapSpec<number, ServiceCount>,
   refusalBudgets: { name: 'refusal_budgets', type: 6, flags: 0, maxEntries: 1, key: u32, value: refusalBudget, layoutHash: '8db4961a' } satisfies MapSpec<number, RefusalBudget>,
 } as const;

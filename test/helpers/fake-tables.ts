@@ -72,6 +72,10 @@ export class FakeTables implements KernelTables {
   readonly serviceCidrs: FakeTable<IpPrefix, Presence>;
   readonly clusterCidrs: FakeTable<IpPrefix, Presence>;
   readonly slots: FakeSlots;
+  readonly serviceCounts: KernelTables['serviceCounts'];
+
+  /** In the order in which they were. */
+  readonly clearedCounters: number[] = [];
 
   constructor(limits: Limits = {}) {
     const hooks: Hooks = {
@@ -96,6 +100,10 @@ export class FakeTables implements KernelTables {
     this.nodePortAddresses = new FakeTable('nodePortAddresses', MAPS.nodePortAddresses, hooks);
     this.serviceCidrs = new FakeTable('serviceCidrs', MAPS.serviceCidrs, hooks);
     this.clusterCidrs = new FakeTable('clusterCidrs', MAPS.clusterCidrs, hooks);
+    this.serviceCounts = {
+      capacity: MAPS.serviceCounts.maxEntries,
+      clear: (counters) => void this.clearedCounters.push(...counters),
+    };
     this.slots = new FakeSlots(limits.slots ?? 4, hooks);
   }
 }

@@ -689,7 +689,7 @@ test('frontends of a service port that change their runs over leave both in use'
   t.deepEqual(actual.takeRetired(), []);
 });
 
-test('ids go round, past those in use', (t) => {
+test('ids go on past those in use', (t) => {
   const actual = new ActualTables();
   const inUse = (id: number) =>
     actual.recordServicePort({
@@ -697,9 +697,7 @@ test('ids go round, past those in use', (t) => {
       servicePort: { service: QUOTE, portName: String(id), protocol: 'TCP' },
     });
   for (let id = 1; id <= 20_000; id++) inUse(id);
-  t.is(actual.nextServicePortId(), 20_001);
-  inUse(0xffffffff);
-  t.is(actual.nextServicePortId(), 20_001);
+  t.is(actual.nextServicePortId(), 2 * 16_384);
 });
 
 test('equal sets have equal keys, and no others', (t) => {
