@@ -13,6 +13,7 @@ import {
   eachText,
   type FieldError,
   type JsonObject,
+  objectField,
   optionalObjectField,
   optionalText,
   within,
@@ -20,6 +21,9 @@ import {
 } from './json-fields.ts';
 import { labelText, readClusterMetadata } from './object-metadata.ts';
 import { parsedWithout, parseObject } from './parsed-object.ts';
+
+/** The cluster autoscaler's, on a node that it is about to delete. */
+const TO_BE_DELETED_TAINT = 'ToBeDeletedByClusterAutoscaler';
 
 const ZONE_LABEL = 'topology.kubernetes.io/zone';
 
@@ -45,6 +49,7 @@ export function parseNode(json: unknown): Parsed<NodeSpec> {
       ...(zone ? { zone: intern(zone) } : {}),
       addresses: within('status', () => readAddresses(status, noteIn('status'))),
       podCIDRs: within('spec', () => readPodCidrs(spec, noteIn('spec'))),
+      ...(isBeingDeleted(object, spec, noteIn('spec')) ? { isBeingDeleted: true } : {}),
     };
     return parsedWithout(node, errors);
   });
@@ -75,4 +80,13 @@ function readPodCidrs(spec: JsonObject, onError: OnError): readonly IpPrefix[] {
   if (podCIDRs.length > 0 || !podCIDR) return podCIDRs;
   const prefix = attempt(() => prefixIn(podCIDR, 'podCIDR'), onError);
   return prefix ? [prefix] : [];
+}
+
+/** A timestamp of whatever form: who deletes it has said so. */
+function isBeingDeleted(object: JsonObject, spec: JsonObject, onError: OnError): boolean {
+  if (objectField(object, 'metadata').deletionTimestamp) return true;
+  const keys = within('spec', () =>
+    each(spec, 'taints', (taint) => optionalText(taint, 'key'), onError),
+  );
+  return keys.includes(TO_BE_DELETED_TAINT);
 }

@@ -21,8 +21,13 @@ export function portField(object: JsonObject): number {
 
 /** `nodePort`, 1 to 65535; absent and 0 are 0, which is none. @throws FieldError */
 export function nodePortField(object: JsonObject): number {
-  const { nodePort = 0 } = object;
-  return nodePort === 0 || nodePort === null ? 0 : portNumber(object, 'nodePort');
+  return optionalPort(object, 'nodePort');
+}
+
+/** The port in `field`, 1 to 65535; absent and 0 are 0, which is none. @throws FieldError */
+export function optionalPort(object: JsonObject, field: string): number {
+  const port = object[field] ?? 0;
+  return port === 0 ? 0 : portNumber(object, field);
 }
 
 function portNumber(object: JsonObject, field: string): number {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a Service says of how its clients are spread: traffic policies and session affinity (semantics 1.3,
-// 1.10). Used by service.ts. A word that nobody knows counts as the default, and is named.
+// What a Service says of how its clients are spread: traffic policies, the port for health checks that goes with one
+// of them, and session affinity (semantics 1.3, 1.10, 1.11). Used by service.ts. A word that nobody knows counts as
+// the default, and is named.
 
 import type { TrafficPolicy } from '../model/objects.ts';
 import {
+  attempt,
   FieldError,
   type JsonObject,
   listField,
@@ -11,6 +13,7 @@ import {
   optionalText,
   within,
 } from './json-fields.ts';
+import { optionalPort } from './port-fields.ts';
 
 type OnError = (error: FieldError) => void;
 
@@ -36,6 +39,18 @@ export function readExternalPolicy(spec: JsonObject, onError: OnError): TrafficP
     type === 'LoadBalancer' ||
     (type === 'ClusterIP' && listField(spec, 'externalIPs').length > 0);
   return isReachable ? policy : 'Cluster';
+}
+
+/**
+ * spec.healthCheckNodePort; undefined where none counts: of another type, behind policy Cluster, or before the API
+ * server has given one (semantics 1.11).
+ *
+ * @param onError takes what is no port. @throws FieldError when a field that it depends on has the wrong type.
+ */
+export function readHealthCheckNodePort(spec: JsonObject, onError: OnError): number | undefined {
+  if (optionalText(spec, 'type') !== 'LoadBalancer') return undefined;
+  if (optionalText(spec, 'externalTrafficPolicy') !== 'Local') return undefined;
+  return attempt(() => optionalPort(spec, 'healthCheckNodePort'), onError) || undefined;
 }
 
 /**

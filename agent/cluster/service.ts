@@ -20,7 +20,12 @@ import {
 import { hasLabel, type NamespacedMetadata, readMetadata } from './object-metadata.ts';
 import { parsedWithout, parseObject } from './parsed-object.ts';
 import { readExternalIps, readLoadBalancerIps, readSourceRanges } from './service-addresses.ts';
-import { readAffinity, readExternalPolicy, readInternalPolicy } from './service-policies.ts';
+import {
+  readAffinity,
+  readExternalPolicy,
+  readHealthCheckNodePort,
+  readInternalPolicy,
+} from './service-policies.ts';
 import { readServicePorts } from './service-ports.ts';
 
 /** Any value of this label, even an empty one, hands the Service to another proxy. */
@@ -89,6 +94,7 @@ function readService(
   };
   const balancing = readBalancing(object, onError);
   const loadBalancerIPs = readLoadBalancerIps(object, onError);
+  const healthCheckNodePort = within('spec', () => readHealthCheckNodePort(spec, inSpec));
   const service = within('spec', () => ({
     namespace,
     name,
@@ -99,6 +105,7 @@ function readService(
     loadBalancerSourceRanges: readSourceRanges(spec, inSpec),
     internalTrafficPolicy: readInternalPolicy(spec, inSpec),
     externalTrafficPolicy: readExternalPolicy(spec, inSpec),
+    ...(healthCheckNodePort === undefined ? {} : { healthCheckNodePort }),
     affinityTimeoutSeconds: readAffinity(spec, inSpec),
     balancing,
     ports: readServicePorts(spec, inSpec),

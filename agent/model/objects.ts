@@ -44,6 +44,11 @@ export interface ServiceSpec {
   readonly internalTrafficPolicy: TrafficPolicy;
   /** Local only where it is honoured (semantics 1.3). */
   readonly externalTrafficPolicy: TrafficPolicy;
+  /**
+   * spec.healthCheckNodePort, where a load balancer asks whether this node has endpoints. Only of type LoadBalancer
+   * with externalTrafficPolicy Local (semantics 1.11).
+   */
+  readonly healthCheckNodePort?: number;
   /** spec.sessionAffinityConfig.clientIP.timeoutSeconds of ClientIP affinity; 0 without affinity. */
   readonly affinityTimeoutSeconds: number;
   /** Annotation signalbox/balancing. */
@@ -103,6 +108,8 @@ export interface NodeSpec {
   readonly addresses: readonly IpAddress[];
   /** spec.podCIDRs */
   readonly podCIDRs: readonly IpPrefix[];
+  /** It has a deletionTimestamp, or the cluster autoscaler's taint: load balancers are to drain it (semantics 1.12). */
+  readonly isBeingDeleted?: true;
 }
 
 /** A ServiceCIDR object (networking.k8s.io/v1). */

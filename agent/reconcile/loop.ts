@@ -9,6 +9,14 @@ import type { Wakeup } from './wakeup.ts';
 /** How long what the API server says of the node is waited for: kube-proxy's time, too (semantics 1.2). */
 export const NODE_WAIT_MS = 30_000;
 
+/** Told when changes are taken up, and when they are done with. Must not throw. */
+export interface LoopProgress {
+  /** All that has changed by now is taken up. */
+  begun(): void;
+  /** What was taken up is in the tables, or has been refused. */
+  ended(): void;
+}
+
 export interface LoopOptions {
   readonly cluster: ClusterState;
   readonly reconciler: Reconciler;
@@ -17,12 +25,18 @@ export interface LoopOptions {
   readonly auditEveryMs: number;
   /** Runs once, when the tables are complete for the first time. */
   readonly onComplete: () => Promise<void>;
+  readonly progress?: LoopProgress;
   readonly signal: AbortSignal;
 }
 
 /** Runs until `signal` aborts. What it throws is a bug or a lost table: nothing that a retry mends. */
 export async function runLoop(options: LoopOptions): Promise<void> {
-  const { cluster, reconciler, changed, auditEveryMs, onComplete, signal } = options;
+  const { cluster, reconciler, changed, auditEveryMs, onComplete, progress, signal } = options;
+  const through = async (work: () => Promise<unknown>) => {
+    progress?.begun();
+    await work();
+    progress?.ended();
+  };
   const deadlineMs = performance.now() + NODE_WAIT_MS;
   while (!signal.aborted && !cluster.settled) {
     const leftMs = deadlineMs - performance.now();
@@ -30,7 +44,7 @@ export async function runLoop(options: LoopOptions): Promise<void> {
     await changed.wait(leftMs > 0 ? leftMs : auditEveryMs, signal);
   }
   if (signal.aborted) return;
-  await reconciler.reconcileAll();
+  await through(() => reconciler.reconcileAll());
   await onComplete();
   let auditAtMs = performance.now() + auditEveryMs;
   while (!signal.aborted) {
@@ -38,9 +52,9 @@ export async function runLoop(options: LoopOptions): Promise<void> {
     await changed.wait(Math.min(untilAuditMs, reconciler.retryInMs ?? Infinity), signal);
     if (signal.aborted) return;
     if (performance.now() < auditAtMs) {
-      await reconciler.reconcileChanges();
+      await through(() => reconciler.reconcileChanges());
     } else {
-      await reconciler.audit();
+      await through(() => reconciler.audit());
       auditAtMs = performance.now() + auditEveryMs;
     }
   }

@@ -25,6 +25,8 @@ import { inSlices } from './slices.ts';
 export interface PassReport {
   /** Services that were looked at. */
   readonly services: number;
+  /** Those for which the pass was made: what others take from them or leave to them it looked at besides. */
+  readonly changed: ReadonlySet<ObjectKey>;
   /** Table writes. */
   readonly steps: number;
   readonly durationMs: number;
@@ -207,6 +209,7 @@ export class Reconciler {
     this.#retries.record(desired.keys(), failures);
     const report: PassReport = {
       services: desired.size,
+      changed: dirty,
       steps: nodeSteps + stepCount(steps),
       durationMs: performance.now() - started,
       udpBackendsGone,

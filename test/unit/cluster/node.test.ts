@@ -12,7 +12,11 @@ const FULL = {
     name: 'node-1',
     labels: { 'topology.kubernetes.io/zone': 'zone-a', 'kubernetes.io/hostname': 'x' },
   },
-  spec: { podCIDR: '10.244.1.0/24', podCIDRs: ['10.244.1.0/24', 'fd00:1::/64'] },
+  spec: {
+    podCIDR: '10.244.1.0/24',
+    podCIDRs: ['10.244.1.0/24', 'fd00:1::/64'],
+    taints: [{ key: 'ToBeDeletedByClusterAutoscaler', value: '1', effect: 'NoSchedule' }],
+  },
   status: {
     addresses: [
       { type: 'Hostname', address: 'node-1' },
@@ -27,6 +31,7 @@ const NODE = {
   zone: 'zone-a',
   addresses: ['192.0.2.1', '2001:db8::1', '203.0.113.1'],
   podCIDRs: ['10.244.1.0/24', 'fd00:1::/64'],
+  isBeingDeleted: true,
 };
 
 const reads = test.macro({
@@ -117,6 +122,35 @@ test(
   named({}, { spec: { podCIDR: 'x' } }),
   BARE,
   'spec.podCIDR: "x" is not a CIDR such as 10.0.0.0/8',
+);
+
+test('a node that is being deleted', reads, named({ deletionTimestamp: '2026-01-01T00:00:00Z' }), {
+  ...BARE,
+  isBeingDeleted: true,
+});
+test(
+  'a node that stays: no timestamp, other taints',
+  reads,
+  named(
+    { deletionTimestamp: null },
+    {
+      spec: {
+        unschedulable: true,
+        taints: [
+          { key: 'node.kubernetes.io/not-ready', effect: 'NoExecute' },
+          { key: 'DeletionCandidateOfClusterAutoscaler', effect: 'PreferNoSchedule' },
+        ],
+      },
+    },
+  ),
+  BARE,
+);
+test(
+  'taints that are none',
+  reads,
+  named({}, { spec: { taints: [{ key: 5 }, 'x', { key: 'ToBeDeletedByClusterAutoscaler' }] } }),
+  { ...BARE, isBeingDeleted: true },
+  'spec.taints[0].key: 5 is not a text; spec.taints[1]: "x" is not an object',
 );
 
 test('not an object', refuses, 'node-1', 'the object is not a JSON object');

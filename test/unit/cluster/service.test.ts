@@ -238,6 +238,18 @@ test(
   { ports: [{ name: '', protocol: 'TCP', port: 80, nodePort: 30080 }] },
 );
 test('externalTrafficPolicy is not honoured without a type', reads, service(LOCAL), {});
+const CHECKED = { ...LOCAL, type: 'LoadBalancer', healthCheckNodePort: 30_100 };
+test('healthCheckNodePort of a LoadBalancer with policy Local', reads, service(CHECKED), {
+  ...LOCAL,
+  healthCheckNodePort: 30_100,
+});
+for (const [what, change, expected] of [
+  ['of a NodePort', { type: 'NodePort' }, LOCAL],
+  ['with policy Cluster', { externalTrafficPolicy: 'Cluster' }, {}],
+  ['that is 0', { healthCheckNodePort: 0 }, LOCAL],
+  ['that is null', { healthCheckNodePort: null }, LOCAL],
+] as const)
+  test(`healthCheckNodePort ${what} is none`, reads, service({ ...CHECKED, ...change }), expected);
 test(
   'internalTrafficPolicy of any type',
   reads,
@@ -377,6 +389,13 @@ test(
   service({ internalTrafficPolicy: 'PreferLocal' }),
   {},
   'spec.internalTrafficPolicy: "PreferLocal" is not Cluster or Local; Cluster is in force',
+);
+test(
+  'a healthCheckNodePort that is no port',
+  leavesOut,
+  service({ ...CHECKED, healthCheckNodePort: 70_000 }),
+  LOCAL,
+  'spec.healthCheckNodePort: 70000 is not a port number from 1 to 65535',
 );
 const annotated = (annotations: unknown): unknown => ({
   metadata: { name: 'quiz', namespace: 'kiada', annotations },
@@ -695,6 +714,7 @@ const FULL = {
     loadBalancerSourceRanges: ['10.0.0.0/8', 'fd00::/8'],
     internalTrafficPolicy: 'Local',
     externalTrafficPolicy: 'Local',
+    healthCheckNodePort: 30_100,
     sessionAffinity: 'ClientIP',
     sessionAffinityConfig: { clientIP: { timeoutSeconds: 60 } },
     ports: [
@@ -712,6 +732,7 @@ test('the Service that is damaged below is in order', reads, FULL, {
   loadBalancerSourceRanges: ['10.0.0.0/8', 'fd00::/8'],
   internalTrafficPolicy: 'Local',
   externalTrafficPolicy: 'Local',
+  healthCheckNodePort: 30_100,
   affinityTimeoutSeconds: 60,
   ports: FULL.spec.ports,
 });
@@ -730,7 +751,7 @@ test('any JSON gives a spec that is one, a reason to ignore, or a reason to refu
 
 /** Whether everything in `spec` is of the kind that its type promises. */
 function isSound(spec: ServiceSpec): boolean {
-  const { ports, affinityTimeoutSeconds: seconds } = spec;
+  const { ports, affinityTimeoutSeconds: seconds, healthCheckNodePort } = spec;
   const addresses = [...spec.clusterIPs, ...spec.externalIPs, ...spec.loadBalancerIPs];
   return (
     addresses.every((address) => parseAddress(address) === address) &&
@@ -739,6 +760,7 @@ function isSound(spec: ServiceSpec): boolean {
       ['Cluster', 'Local'].includes(policy),
     ) &&
     Number.isInteger(seconds) &&
+    (healthCheckNodePort === undefined || isPort(healthCheckNodePort)) &&
     ports.every(({ port, nodePort }) => isPort(port) && (nodePort === 0 || isPort(nodePort)))
   );
 }

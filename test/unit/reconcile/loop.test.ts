@@ -17,6 +17,7 @@ const NEVER_MS = 2 ** 30;
 
 function start(t: ExecutionContext, auditEveryMs = NEVER_MS) {
   const events: string[] = [];
+  const progress: string[] = [];
   const changed = new Wakeup();
   const cluster = new ClusterState(() => changed.ring());
   const tables = new FakeTables();
@@ -33,13 +34,17 @@ function start(t: ExecutionContext, auditEveryMs = NEVER_MS) {
     onComplete: async () => {
       events.push(`complete, ${rowsOf(tables).length} frontends`);
     },
+    progress: {
+      begun: () => progress.push('begun'),
+      ended: () => progress.push(`ended, ${rowsOf(tables).length} frontends`),
+    },
     signal: stop.signal,
   });
   t.teardown(async () => {
     stop.abort();
     await ended;
   });
-  return { cluster, tables, events, stop, ended };
+  return { cluster, tables, events, progress, stop, ended };
 }
 
 const WEB: ObjectKey = 'a/web';
@@ -119,6 +124,17 @@ test('audits come by themselves, and with changes that come all the time', async
     cluster.upsertEndpointSlice('a/web-1', endpoints(`10.1.1.${n++ % 250}`));
     return audits() > before;
   });
+});
+
+test('progress is told before changes are taken up, and when they are written; audits alike', async (t) => {
+  const { cluster, events, progress } = start(t, 20);
+  sync(cluster);
+  await until('an audit', () => events.some((event) => event.startsWith('audit')));
+  await until('its end', () => progress.length % 2 === 0);
+  const [first, ...later] = progress;
+  t.is(first, 'begun');
+  t.true(later.length >= 3);
+  later.forEach((event, i) => void t.is(event, i % 2 ? 'begun' : 'ended, 1 frontends'));
 });
 
 test('it ends when it is told to, in sync or not', async (t) => {
