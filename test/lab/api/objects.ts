@@ -218,7 +218,10 @@ function withoutVersion(object: KubeObject): KubeObject {
 function parseObject({ mediaType, text }: Body): KubeObject {
   const isYaml = mediaType.includes('yaml');
   if (!isYaml && mediaType !== '' && !mediaType.includes('json')) {
-    throw new ApiError(415, `the body of the request was in an unknown format: ${mediaType}`);
+    throw new ApiError(
+      415,
+      'the body of the request was in an unknown format - accepted media types include: application/json, application/yaml',
+    );
   }
   const object = isYaml ? parseYaml(text) : parseJson(text);
   if (typeof object !== 'object' || object === null || typeof object.metadata !== 'object') {

@@ -9,6 +9,7 @@ import { answerCalls } from '../rpc.ts';
 import { type DatagramQuery, exchangeDatagrams } from './datagram.ts';
 import { type DnsQuery, queryDns } from './dns-query.ts';
 import { Download } from './download.ts';
+import { type HttpGet, httpGet } from './http-get.ts';
 import { request, type Target } from './request.ts';
 import { RequestReport } from './request-report.ts';
 
@@ -92,6 +93,9 @@ const methods = {
 
   /** A datagram from a connected UDP socket, and what comes back. */
   datagram: (query: DatagramQuery) => exchangeDatagrams(query),
+
+  /** A request for whatever document, and all of the answer. */
+  get: (request: HttpGet) => httpGet(request),
 
   /** Connects and hangs up. */
   connect: ({ host, port, timeoutMs = CONNECT_TIMEOUT_MS }: ConnectOptions) =>

@@ -48,6 +48,16 @@ test('a protobuf body is refused as such', async (t) => {
   const { url } = await serve(t);
   const answer = await send('POST', url + SERVICES, 'k8s', 'application/vnd.kubernetes.protobuf');
   t.is(answer.status, 415);
+  t.like(answer.body, { reason: 'UnsupportedMediaType' });
+});
+
+test('who would rather have protobuf, as clients written in Go, is answered in JSON', async (t) => {
+  const { store, url } = await serve(t);
+  store.create(service('web'));
+  const accept = 'application/vnd.kubernetes.protobuf, */*';
+  const answer = await fetch(`${url}${SERVICES}/web`, { headers: { accept } });
+  t.is(answer.headers.get('content-type'), 'application/json');
+  t.like(await answer.json(), { kind: 'Service' });
 });
 
 test('replace keeps the status; the status subresource changes nothing else', async (t) => {
