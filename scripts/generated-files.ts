@@ -5,6 +5,8 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { buildBpf } from './build.ts';
+import { DEPLOY_FILES } from './deploy/files.ts';
+import { doctorMessages } from './docs/doctor-messages.ts';
 import { Btf } from './layout/btf.ts';
 import { emitLayout } from './layout/emit.ts';
 
@@ -21,6 +23,11 @@ export const GENERATED_FILES: readonly GeneratedFile[] = [
   {
     file: 'agent/sys/layout.gen.ts',
     text: () => emitLayout(...buildBpf().map(Btf.ofObject)),
+  },
+  ...DEPLOY_FILES,
+  {
+    file: 'docs/doctor.md',
+    text: () => withSection('docs/doctor.md', 'doctor-messages', doctorMessages()),
   },
 ];
 
