@@ -190,6 +190,11 @@ export function addressOfBytes(bytes: Uint8Array): IpAddress | undefined {
   return readAddress(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0);
 }
 
+/** Inverse of {@link addressOfBytes}. */
+export function addressBytes(address: IpAddress): Uint8Array {
+  return Uint8Array.from(bytesOf(address));
+}
+
 /** Whether `address` names a host only together with a device (RFC 4007): fe80::/10. */
 export function isZoned(address: IpAddress): boolean {
   return prefixContains('fe80::/10' as IpPrefix, address);

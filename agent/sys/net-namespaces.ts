@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finds network namespaces by the processes in them. Used by stale-sockets.ts to go where sockets are.
+// Finds network namespaces by the processes in them. Used by stale-sockets.ts and connected-udp.ts, to go where sockets are.
 
 import { closeSync, fstatSync, openSync, readdirSync, readlinkSync } from 'node:fs';
 import path from 'node:path';
@@ -26,6 +26,16 @@ export function openNamespaces(
     if (fd !== undefined) opened.set(inode, fd);
   }
   return opened;
+}
+
+/** Every network namespace that a process is in, by its inode. */
+export function namespacesInUse(procDirectory: string): Set<number> {
+  const inodes = readdirSync(procDirectory)
+    .filter((pid) => /^\d+$/.test(pid))
+    .map((pid) => inodeOf(path.join(procDirectory, pid, 'ns/net')));
+  return new Set(
+    inodes.filter((inode) => inode !== undefined && !Number.isNaN(inode)),
+  ) as Set<number>;
 }
 
 /** Reads what the link says, `net:[4026531840]`: cheaper than to follow it. */

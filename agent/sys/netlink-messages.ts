@@ -13,6 +13,9 @@ const ALIGNMENT = 4;
 const REQUEST = 0x1;
 export const WANTS_ACK = 0x4;
 export const DUMP = 0x300;
+/** What is asked to be made must not be there yet. */
+export const EXCLUSIVE = 0x200;
+export const CREATE = 0x400;
 const DUMP_INTERRUPTED = 0x10;
 
 /** Types of control messages. */

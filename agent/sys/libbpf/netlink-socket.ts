@@ -22,6 +22,7 @@ const SOCK_CLOEXEC = 0o2000000;
 /** linux/netlink.h */
 export const NETLINK_ROUTE = 0;
 export const NETLINK_SOCK_DIAG = 4;
+export const NETLINK_NETFILTER = 12;
 
 /** Offsets in struct sockaddr_nl. */
 const ADDRESS = { size: 12, family: 0, groups: 8 } as const;
@@ -72,21 +73,36 @@ export class NetlinkSocket {
    * @returns positive errno; 0 for success.
    * @throws EnvironmentError when the answer has no end.
    */
-  ask(
-    { type, flags, payload }: NetlinkRequest,
-    visit: (message: NetlinkMessage) => void = () => {},
-  ): number {
+  ask(request: NetlinkRequest, visit: (message: NetlinkMessage) => void = () => {}): number {
+    const pieces = this.askInPieces(request);
+    for (;;) {
+      const { done, value } = pieces.next();
+      if (done) return value;
+      for (const message of value) visit(message);
+    }
+  }
+
+  /**
+   * The same by the datagrams of the answer, which the kernel makes one by one, as they are read: nothing else may be
+   * asked meanwhile, and this one must be heard to its end.
+   */
+  *askInPieces({ type, flags, payload }: NetlinkRequest): Generator<NetlinkMessage[], number> {
     const sequence = ++this.#sequence;
     writeSync(this.#fd, encodeRequest(type, flags, sequence, payload));
     for (;;) {
       const datagram = this.receive();
       if (!datagram) throw new EnvironmentError('the kernel did not end its netlink answer');
+      const messages: NetlinkMessage[] = [];
       for (const message of decodeMessages(datagram)) {
         if (message.sequence !== sequence) continue;
         const outcome = outcomeOf(message);
-        if (outcome !== undefined) return outcome;
-        visit(message);
+        if (outcome !== undefined) {
+          if (messages.length) yield messages;
+          return outcome;
+        }
+        messages.push(message);
       }
+      yield messages;
     }
   }
 
