@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// /healthz and /livez, where kube-proxy has them and with its answers (semantics 1.12): load balancers ask the one
+// whether to send traffic to this node, the kubelet may ask the other whether the agent is at work.
+
+import type http from 'node:http';
+import type net from 'node:net';
+import { messageOf } from '../errors.ts';
+import { type IpFamily, unspecifiedAddress } from '../model/address.ts';
+import type { ProxyHealthReport } from '../model/proxy-health.ts';
+import { HttpConnections, type HttpListener } from './http-connections.ts';
+import type { Logger } from './log.ts';
+import type { BindAddress } from './metrics-server.ts';
+
+export type HealthPath = 'healthz' | 'livez';
+export type HealthCode = 200 | 503;
+
+export interface ProxyHealthServerOptions {
+  readonly bind: BindAddress;
+  readonly health: () => ProxyHealthReport;
+  readonly isNodeEligible: () => boolean;
+  /** Those that are served. */
+  readonly families: readonly IpFamily[];
+  /** Told of each answer, for metrics. */
+  readonly onAnswer?: (path: HealthPath, code: HealthCode) => void;
+  /** Told of each attempt to listen that fails; there will be another. */
+  readonly onFailure?: (error: Error) => void;
+  readonly log: Logger;
+  readonly retryMs?: number;
+}
+
+/** kube-proxy's. */
+const RETRY_MS = 5000;
+/** How kube-proxy writes down the time of what never was. */
+const NEVER = '0001-01-01T00:00:00Z';
+/** Go, and so kube-proxy, takes either for all addresses of both families. The first is both, where there are both. */
+const EVERYWHERE: readonly string[] = [unspecifiedAddress('IPv6'), unspecifiedAddress('IPv4')];
+/** What the kernel says of a family that it does not have, or that is switched off. */
+const NO_SUCH_FAMILY = ['EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EINVAL'];
+
+export class ProxyHealthServer {
+  readonly #options: ProxyHealthServerOptions;
+  readonly #connections = new HttpConnections<undefined>((request, response) =>
+    this.#answer(request, response),
+  );
+  #listener: HttpListener | undefined;
+  #retry: NodeJS.Timeout | undefined;
+
+  constructor(options: ProxyHealthServerOptions) {
+    this.#options = options;
+  }
+
+  /** Where it listens; undefined as long as it does not. */
+  get address(): net.AddressInfo | undefined {
+    return this.#listener?.address;
+  }
+
+  /** Listens, or tries again until it can. */
+  start(): void {
+    const { host } = this.#options.bind;
+    this.#listen(EVERYWHERE.includes(host) ? EVERYWHERE : [host]);
+  }
+
+  close(): void {
+    clearTimeout(this.#retry);
+    this.#listener?.close();
+    this.#connections.close();
+  }
+
+  #listen([host = '', ...others]: readonly string[]): void {
+    const { bind, log, onFailure, retryMs = RETRY_MS } = this.#options;
+    const { port } = bind;
+    this.#listener = this.#connections.listen({
+      host,
+      port,
+      ipv6Only: false,
+      context: undefined,
+      onListening: () => log.info({ ...bind }, 'serving /healthz and /livez'),
+      onError: (error) => {
+        if (others.length && NO_SUCH_FAMILY.includes((error as NodeJS.ErrnoException).code ?? '')) {
+          this.#listen(others);
+          return;
+        }
+        log.warn({ ...bind, error: messageOf(error), retryMs }, 'cannot serve /healthz and /livez');
+        this.#retry = setTimeout(() => this.start(), retryMs);
+        onFailure?.(error);
+      },
+    });
+  }
+
+  #answer(request: http.IncomingMessage, response: http.ServerResponse): void {
+    const [path] = (request.url ?? '').split('?');
+    if (path === '/healthz') this.#tell('healthz', this.#options.isNodeEligible(), response);
+    else if (path === '/livez') this.#tell('livez', undefined, response);
+    else {
+      response.setHeader('Content-Type', 'text/plain; charset=utf-8');
+      response.setHeader('X-Content-Type-Options', 'nosniff');
+      response.writeHead(404).end('404 page not found\n');
+    }
+  }
+
+  /** @param nodeEligible undefined where it is not asked for. */
+  #tell(path: HealthPath, nodeEligible: boolean | undefined, response: http.ServerResponse): void {
+    const { isHealthy: healthy, updatedAt } = this.#options.health();
+    const code = healthy && nodeEligible !== false ? 200 : 503;
+    const currentTime = new Date().toISOString();
+    const updated = updatedAt?.toISOString() ?? NEVER;
+    const status = Object.fromEntries(
+      this.#options.families.map((family) => [family, { lastUpdated: updated, healthy }]),
+    );
+    response.setHeader('Content-Type', 'application/json');
+    response.setHeader('X-Content-Type-Options', 'nosniff');
+    response.writeHead(code).end(
+      JSON.stringify({
+        // Where all is well kube-proxy says that it has just looked, as it did when it looked all the time.
+        lastUpdated: code === 200 ? currentTime : updated,
+        currentTime,
+        nodeEligible,
+        healthy,
+        ...(updatedAt && { status }),
+      }),
+    );
+    this.#options.onAnswer?.(path, code);
+  }
+}
