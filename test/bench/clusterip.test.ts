@@ -13,7 +13,7 @@ import type { Report } from './clusterip-report.ts';
 
 const run = promisify(execFile);
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
-const SMALL = ['--services', '20', '--starts', '1', '--changes', '3'];
+const SMALL = ['--services', '20', '--starts', '1', '--settle', '1', '--changes', '3'];
 const SHORT = ['--rounds', '1', '--exchanges', '100'];
 
 test.serial('it measures everything and says so in JSON', async (t) => {
@@ -33,10 +33,12 @@ test.serial('it measures everything and says so in JSON', async (t) => {
 
   const report = JSON.parse(readFileSync(json, 'utf8')) as Report;
   t.regex(stdout, /^connect\(\) through the Service .* 1\.03$/m);
-  t.is(report.coldStarts.starts.length, 1);
+  for (const { starts } of [report.smallStarts, report.coldStarts, report.warmStarts])
+    t.is(starts.length, 1);
+  t.regex(stdout, /^warm start to ready .* 1000 ms .*$/m);
   t.is(report.change.publishedMs.count, 3);
   t.true(report.fill.passes >= 1);
-  t.true(report.memory.tablesMiB > 0);
+  t.true(report.coldStarts.memory.tablesMiB > 0);
   for (const exchanges of [report.tcp, report.udp]) {
     t.deepEqual(
       Object.values(exchanges.arms).map((arm) => arm.count),

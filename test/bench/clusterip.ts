@@ -6,7 +6,6 @@
 import { mkdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { buildBpf } from '../../scripts/build.ts';
 import { ROOT } from '../../scripts/command.ts';
@@ -15,15 +14,16 @@ import { measureChanges } from './changes.ts';
 import { printReport, type Report } from './clusterip-report.ts';
 import { measureExchanges } from './exchanges.ts';
 import { describeMachine } from './machine.ts';
-import { agentMemory } from './process-usage.ts';
 import { measurePrograms } from './program-costs.ts';
-import { measureColdStarts, measureFill } from './programming.ts';
+import { measureFill } from './programming.ts';
 import { stage } from './stage.ts';
+import { measureStarts } from './starts.ts';
 
 export interface Options {
   readonly services: number;
   readonly endpoints: number;
   readonly starts: number;
+  readonly settle: number;
   readonly changes: number;
   readonly rounds: number;
   readonly exchanges: number;
@@ -32,8 +32,6 @@ export interface Options {
 
 /** Services that speak UDP: created last, so that what is said of the others is of TCP alone. */
 const UDP_SHARE = 0.1;
-/** Until an agent that is done has given back what it only needed for the start. */
-const SETTLE_MS = 5_000;
 
 export function command(): Command {
   return new Command('clusterip')
@@ -42,7 +40,8 @@ export function command(): Command {
     )
     .option('--services <n>', 'Services', count, 10_000)
     .option('--endpoints <n>', 'endpoints of each', count, 3)
-    .option('--starts <n>', 'cold starts of the agent', count, 3)
+    .option('--starts <n>', 'starts of the agent of each kind', count, 3)
+    .option('--settle <s>', 'seconds until its memory is read', count, 5)
     .option('--changes <n>', 'single changes', count, 200)
     .option('--rounds <n>', 'rounds of connections', count, 7)
     .option('--exchanges <n>', 'connections of a kind in each round', count, 2_000)
@@ -72,15 +71,19 @@ async function run(options: Options): Promise<void> {
 }
 
 async function measure(cluster: BenchCluster, options: Options) {
-  const { services, endpoints, starts, changes, rounds, exchanges } = options;
+  const { services, endpoints, changes, rounds, exchanges } = options;
+  const smallStarts = await stage('warm starts with few Services', (note) =>
+    measureStarts(cluster, 'warm', options, note),
+  );
   const fill = await stage(`${services} Services for a running agent`, () =>
     measureFill(cluster, { count: services, endpoints, protocol: 'TCP' }),
   );
-  const coldStarts = await stage('cold starts', (note) => measureColdStarts(cluster, starts, note));
-  const memory = await stage('memory, once it has settled', async () => {
-    await sleep(SETTLE_MS);
-    return agentMemory(cluster.agentPid);
-  });
+  const coldStarts = await stage('cold starts', (note) =>
+    measureStarts(cluster, 'cold', options, note),
+  );
+  const warmStarts = await stage('warm starts', (note) =>
+    measureStarts(cluster, 'warm', options, note),
+  );
   const change = await stage(`${changes} single changes`, () => measureChanges(cluster, changes));
   const tcp = await stage('connections', (note) =>
     measureExchanges(cluster, { protocol: 'TCP', rounds, exchanges }, note),
@@ -91,7 +94,7 @@ async function measure(cluster: BenchCluster, options: Options) {
     return measureExchanges(cluster, { protocol: 'UDP', rounds, exchanges }, note);
   });
   const programs = await stage('cost of each program', () => measurePrograms(cluster));
-  return { fill, coldStarts, memory, change, tcp, udp, programs };
+  return { smallStarts, fill, coldStarts, warmStarts, change, tcp, udp, programs };
 }
 
 function count(text: string): number {
