@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tells the users of a Service, by Events, what the agent cannot do for it. Built beside the API server's source; a
+// Tells the users of a Service, by Events, what the agent cannot do for it, and who looks after the node how it is
+// with it. Built beside the API server's source; a
 // folder of manifests has nobody to tell. Invariant: whoever warns neither waits nor fails, whatever the API server
 // does; what cannot be told soon, or would be too much, is dropped and counted.
 //
@@ -9,14 +10,16 @@
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { ApiError } from './api-error.ts';
-import { EventRequests, type EventRequestsOptions } from './event-requests.ts';
-import { pause } from './pause.ts';
 import {
   eventName,
+  eventNamespace,
+  type NodeReason,
+  type Occurrence,
   type ServiceIdentity,
-  type ServiceWarning,
-  type WarningReason,
-} from './service-event.ts';
+  type ServiceReason,
+} from './event.ts';
+import { EventRequests, type EventRequestsOptions } from './event-requests.ts';
+import { pause } from './pause.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 /** When `signal` aborts, what has not been sent by then never is. */
@@ -38,7 +41,7 @@ export interface EventTiming {
 /** One Event and its repetitions. */
 interface Series {
   readonly key: string;
-  readonly warning: ServiceWarning;
+  readonly occurrence: Occurrence;
   /** When it happened last. */
   at: Date;
   /** How often it has happened since the Event was made. */
@@ -67,6 +70,7 @@ const REAL_TIMING: EventTiming = { now: () => performance.now(), random: Math.ra
 export class EventRecorder {
   readonly #requests: EventRequests;
   readonly #nodeName: string;
+  readonly #startedAt = new Date().toISOString();
   readonly #log: Logger;
   readonly #signal: AbortSignal;
   readonly #timing: EventTiming;
@@ -86,7 +90,7 @@ export class EventRecorder {
     this.#timing = timing;
   }
 
-  /** Warnings that nobody was told of. */
+  /** What nobody was told of. */
   get dropped(): number {
     return this.#dropped;
   }
@@ -97,12 +101,21 @@ export class EventRecorder {
    *
    * @param note for people: what is wrong and how to mend it. What is beyond 1024 bytes is cut off.
    */
-  warn(service: ServiceIdentity, reason: WarningReason, note: string): void {
-    if (this.#signal.aborted) return;
+  warn(service: ServiceIdentity, reason: ServiceReason, note: string): void {
     const { namespace, name, creationTimestamp } = service;
     // Not the whole Service: the series outlives it.
     const identity = { namespace, name, ...(creationTimestamp && { creationTimestamp }) };
-    const series = this.#observe({ service: identity, reason, note });
+    this.#happened({ service: identity, reason, note });
+  }
+
+  /** An Event on the agent's own node; all else as {@link warn}. */
+  tellOfNode(reason: NodeReason, note: string): void {
+    this.#happened({ startedAt: this.#startedAt, reason, note });
+  }
+
+  #happened(occurrence: Occurrence): void {
+    if (this.#signal.aborted) return;
+    const series = this.#observe(occurrence);
     const now = this.#timing.now();
     if (series.isQueued || now - (series.toldAt ?? Number.NEGATIVE_INFINITY) < QUIET_MS) return;
     if (this.#queue.length >= MAX_QUEUED || !this.#bucket.take(now)) {
@@ -114,8 +127,8 @@ export class EventRecorder {
     if (!this.#isSending) void this.#sendQueued();
   }
 
-  #observe(warning: ServiceWarning): Series {
-    const key = `${warning.service.namespace}/${eventName(warning, this.#nodeName)}`;
+  #observe(occurrence: Occurrence): Series {
+    const key = `${eventNamespace(occurrence)}/${eventName(occurrence, this.#nodeName)}`;
     const known = this.#known.get(key);
     if (known) {
       known.at = new Date();
@@ -124,7 +137,7 @@ export class EventRecorder {
     }
     const series: Series = {
       key,
-      warning,
+      occurrence,
       at: new Date(),
       count: 1,
       isQueued: false,
@@ -175,11 +188,11 @@ export class EventRecorder {
   }
 
   async #send(series: Series): Promise<void> {
-    const { warning, at, count } = series;
-    if (series.isOurs && (await this.#requests.repeat(warning, count, at))) return;
+    const { occurrence, at, count } = series;
+    if (series.isOurs && (await this.#requests.repeat(occurrence, count, at))) return;
     series.count = 1;
     series.isOurs = false;
-    series.isOurs = await this.#requests.create(warning, at);
+    series.isOurs = await this.#requests.create(occurrence, at);
   }
 
   /** Half of it is left to chance, as other agents try again too. */
@@ -201,19 +214,14 @@ export class EventRecorder {
   }
 
   /** It is told when it comes again, if it can be then. */
-  #drop({ key, warning, toldAt }: Series, why: string): void {
+  #drop({ key, occurrence, toldAt }: Series, why: string): void {
     this.#dropped += 1;
-    const { service, reason, note } = warning;
-    this.#log.debug(
-      {
-        service: `${service.namespace}/${service.name}`,
-        reason,
-        note,
-        why,
-        dropped: this.#dropped,
-      },
-      'dropped an Event',
-    );
+    const { reason, note } = occurrence;
+    const about =
+      'service' in occurrence
+        ? { service: `${occurrence.service.namespace}/${occurrence.service.name}` }
+        : { node: this.#nodeName };
+    this.#log.debug({ ...about, reason, note, why, dropped: this.#dropped }, 'dropped an Event');
     // What was never told must not take the place of what was.
     if (toldAt === undefined) this.#known.delete(key);
   }

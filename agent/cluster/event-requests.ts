@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// The requests by which a warning becomes an Event (events.k8s.io/v1), and its repetitions are counted there. Used by
+// The requests by which an occurrence becomes an Event (events.k8s.io/v1), and its repetitions are counted there. Used by
 // event-recorder.ts. Needs no more than the role system:node-proxier allows: list Services, create and patch Events.
 
 import type { ApiClient } from './api-client.ts';
 import { ApiError } from './api-error.ts';
-import { isObject } from './json-fields.ts';
 import {
   eventName,
+  eventNamespace,
   eventsPath,
   newEvent,
+  type Occurrence,
   type ServiceIdentity,
-  type ServiceWarning,
   seriesPatch,
-} from './service-event.ts';
+} from './event.ts';
+import { isObject } from './json-fields.ts';
 import { parseListPage } from './watch-protocol.ts';
 
 export interface EventRequestsOptions {
@@ -40,15 +41,15 @@ export class EventRequests {
    * @returns false when it has not been made by this: it is there already, or there is no such Service any more.
    * @throws ApiError
    */
-  async create(warning: ServiceWarning, at: Date): Promise<boolean> {
-    const uid = await this.#uidOf(warning.service);
+  async create(occurrence: Occurrence, at: Date): Promise<boolean> {
+    const uid = 'service' in occurrence ? await this.#uidOf(occurrence.service) : this.#nodeName;
     if (uid === undefined) return false;
     return await unlessStatus(409, () =>
       this.#client.write({
         method: 'POST',
-        path: eventsPath(warning.service.namespace),
+        path: eventsPath(eventNamespace(occurrence)),
         query: {},
-        body: newEvent(warning, { uid, nodeName: this.#nodeName, at }),
+        body: newEvent(occurrence, { uid, nodeName: this.#nodeName, at }),
         signal: this.#signal,
       }),
     );
@@ -62,12 +63,11 @@ export class EventRequests {
    * @returns false when the Event is no more.
    * @throws ApiError
    */
-  async repeat(warning: ServiceWarning, count: number, at: Date): Promise<boolean> {
-    const { namespace } = warning.service;
+  async repeat(occurrence: Occurrence, count: number, at: Date): Promise<boolean> {
     return await unlessStatus(404, () =>
       this.#client.write({
         method: 'PATCH',
-        path: `${eventsPath(namespace)}/${eventName(warning, this.#nodeName)}`,
+        path: `${eventsPath(eventNamespace(occurrence))}/${eventName(occurrence, this.#nodeName)}`,
         query: {},
         body: seriesPatch(count, at),
         signal: this.#signal,

@@ -5,8 +5,8 @@
 import { text } from 'node:stream/consumers';
 import test, { type ExecutionContext } from 'ava';
 import { createApiClient } from '../../../agent/cluster/api-client.ts';
+import type { ServiceIdentity } from '../../../agent/cluster/event.ts';
 import { EventRecorder } from '../../../agent/cluster/event-recorder.ts';
-import type { ServiceIdentity } from '../../../agent/cluster/service-event.ts';
 import { ApiServer } from '../../lab/api-server.ts';
 import { ObjectStore } from '../../lab/object-store.ts';
 import { eventually } from './eventually.ts';
@@ -418,4 +418,30 @@ test("kubectl finds it, by the Service's uid; two agents make one Event", async 
     series: { count: 2 },
   });
   t.deepEqual([...one.complaints(), ...two.complaints()], []);
+});
+
+test('an Event about the node: kubectl finds it by the name that kubelets take for the uid; repetitions are counted', async (t) => {
+  const api = new ApiServer(new ObjectStore());
+  t.teardown(() => api.close());
+  const url = new URL(`http://127.0.0.1:${await api.listen({ host: '127.0.0.1', port: 0 })}`);
+  const { recorder, clock, ended, complaints } = recorderOf(t, url);
+  recorder.tellOfNode('SelfTestFailed', 'a backend is not reached');
+  await ended(1);
+  recorder.tellOfNode('SelfTestFailed', 'a backend is not reached');
+  clock.ms = 10 * MINUTE;
+  recorder.tellOfNode('SelfTestFailed', 'a backend is not reached');
+  await ended(2);
+  const fieldSelector =
+    'involvedObject.kind=Node,involvedObject.name=node-1,involvedObject.uid=node-1';
+  const query = new URLSearchParams({ fieldSelector });
+  const answer = await fetch(new URL(`/api/v1/events?${query}`, url));
+  const { items } = (await answer.json()) as { items: object[] };
+  t.is(items.length, 1);
+  t.like(items[0], {
+    type: 'Warning',
+    reason: 'SelfTestFailed',
+    message: 'a backend is not reached',
+    series: { count: 3 },
+  });
+  t.deepEqual(complaints(), []);
 });
