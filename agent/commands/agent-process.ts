@@ -2,6 +2,7 @@
 // The agent: builds the parts, connects them, runs until it is told to stop. Ending it, in whatever way,
 // leaves programs and tables at work.
 
+import { once } from 'node:events';
 import { type ApiServerSource, createApiServerSource } from '../cluster/api-server-source.ts';
 import { EventRecorder } from '../cluster/event-recorder.ts';
 import { createManifestSource } from '../cluster/manifest-source.ts';
@@ -30,6 +31,8 @@ import { AgentReport } from './agent-report.ts';
 import { ConflictTeller } from './conflict-teller.ts';
 import { EXPLAIN_PATH, explainHandler } from './explain-socket.ts';
 import { FlowSweeper } from './flow-sweeper.ts';
+import { KUBE_PROXY_PATH, kubeProxyHandler } from './kube-proxy-socket.ts';
+import { KubeProxyWatch } from './kube-proxy-watch.ts';
 import { LeftSockets } from './left-sockets.ts';
 import { packetGauges } from './packet-gauges.ts';
 import { isPacketPathOff, PacketPathDevices } from './packet-path-devices.ts';
@@ -38,12 +41,14 @@ import { releaseMemory } from './release-memory.ts';
 /**
  * Runs until `signal` aborts: the process is to end, or to go on with another configuration.
  *
+ * @param configurationProblem what is wrong with the configuration file by now, for `status`.
  * @throws EnvironmentError when it cannot start.
  */
 export async function runAgent(
   config: AgentConfig,
   log: Logger,
   signal: AbortSignal,
+  configurationProblem: () => string | undefined = () => undefined,
 ): Promise<void> {
   const stop = new AbortController();
   const end = () => stop.abort();
@@ -54,9 +59,11 @@ export async function runAgent(
   const source = createSource(config, log);
   const node = new AgentNode(config.node, cluster, netnsCookie());
   const pins = new Pins(config.bpffs);
-  const report = new AgentReport(config, cluster, source);
+  const report = new AgentReport(config, cluster, source, configurationProblem);
+  let kubeProxy: KubeProxyWatch | undefined;
   const statusServer = await serveStatus(config.bpffs, () => report.status(), {
     [EXPLAIN_PATH]: explainHandler({ cluster, node: () => node.facts }),
+    [KUBE_PROXY_PATH]: kubeProxyHandler(() => kubeProxy),
   });
   let metricsServer: ReturnType<typeof serveMetrics> | undefined;
   try {
@@ -84,6 +91,23 @@ export async function runAgent(
     stop.signal.addEventListener('abort', () => sockets.close());
     const devices = new PacketPathDevices(config.packetPath, () => node.facts, log);
     report.watchDevices(devices);
+    const watch = new KubeProxyWatch({
+      tables: { ...tables, flows },
+      cgroup: config.cgroup,
+      proc: config.proc,
+      masqueradePorts: config.node.masqueradePorts,
+      servesPodDevices: config.packetPath.podDevices.length > 0,
+      takesOver: config.takesOverFromKubeProxy ?? false,
+      log,
+      signal: stop.signal,
+      onBeside: (isBeside) => {
+        node.setBeside(isBeside);
+        changed.ring();
+      },
+    });
+    report.watchKubeProxy(watch);
+    // Before the first write, which says to the programs whether somebody else translates, too.
+    await watch.begin();
     let portsAreReserved = false;
     const reserve = () => {
       portsAreReserved = reservePorts(config.node.masqueradePorts, config.proc, log);
@@ -98,6 +122,7 @@ export async function runAgent(
         if (pass.udpBackendsGone > 0) {
           sockets.request();
           sweeper.request();
+          kubeProxy?.backendsLeft();
         }
       },
       audited: ({ repairs }) => {
@@ -108,6 +133,7 @@ export async function runAgent(
           reserve();
         putBack(pins, programs, config.cgroup, log);
         sockets.request();
+        kubeProxy?.request();
       },
     };
     const reconciler = new Reconciler(cluster, tables, observer, () => node.view);
@@ -135,13 +161,17 @@ export async function runAgent(
       onComplete: async () => {
         programs.attach(config.cgroup);
         if (!isPacketPathOff(config.packetPath)) reserve();
+        kubeProxy = watch;
+        await watch.look();
         await devices.start(pins, tables, stop.signal);
         for (const pin of pins.removeOtherMaps(PINNED_MAPS))
           log.info({ pin }, 'removed an older table');
         // For what left while no agent was there.
         sockets.request();
         sweeper.request();
-        report.selfTested(await proveProgramsRun(config.cgroup, reconciler, log));
+        const problems = await proveProgramsRun(config.cgroup, reconciler, log);
+        report.selfTested(problems);
+        await watch.proven(problems?.length === 0);
         log.info(
           { services: cluster.serviceCount, uptimeMs: Math.round(performance.now()) },
           'ready',
@@ -158,8 +188,11 @@ export async function runAgent(
     signal.removeEventListener('abort', end);
     stop.abort();
     metricsServer?.close();
+    // Whoever runs next, in this process too, listens where this one did.
+    const closed = once(statusServer, 'close');
     statusServer.close();
     statusServer.closeAllConnections();
+    await closed;
   }
   log.info('stopped; programs and tables stay at work');
 }

@@ -11,23 +11,32 @@ import type { Tables } from '../sys/datapath.ts';
 import type { Gauges, TableFill } from '../telemetry/metrics.ts';
 import type { DeviceStatus, LastPass, Status } from '../telemetry/status.ts';
 import { VERSION } from '../version.ts';
+import type { KubeProxyWatch } from './kube-proxy-watch.ts';
 import type { PacketPathDevices } from './packet-path-devices.ts';
 
 export class AgentReport {
   readonly #config: AgentConfig;
   readonly #cluster: ClusterState;
   readonly #source: ObjectSource;
+  readonly #configurationProblem: () => string | undefined;
   readonly #startedAt = new Date();
   #reconciler: Reconciler | undefined;
   #devices: PacketPathDevices | undefined;
+  #kubeProxy: KubeProxyWatch | undefined;
   #lastPass: LastPass | undefined;
   #selfTest: Status['selfTest'] = 'pending';
   #selfTestProblems: readonly string[] = [];
 
-  constructor(config: AgentConfig, cluster: ClusterState, source: ObjectSource) {
+  constructor(
+    config: AgentConfig,
+    cluster: ClusterState,
+    source: ObjectSource,
+    configurationProblem: () => string | undefined,
+  ) {
     this.#config = config;
     this.#cluster = cluster;
     this.#source = source;
+    this.#configurationProblem = configurationProblem;
   }
 
   watch(reconciler: Reconciler): void {
@@ -36,6 +45,10 @@ export class AgentReport {
 
   watchDevices(devices: PacketPathDevices): void {
     this.#devices = devices;
+  }
+
+  watchKubeProxy(watch: KubeProxyWatch): void {
+    this.#kubeProxy = watch;
   }
 
   passed({ services, steps, durationMs }: PassReport): void {
@@ -83,6 +96,7 @@ export class AgentReport {
       devices: (this.#devices?.report.devices ?? []).map(deviceStatus),
       selfTest: this.#selfTest,
       ...(this.#lastPass && { lastPass: this.#lastPass }),
+      ...(this.#kubeProxy?.status && { kubeProxy: this.#kubeProxy.status }),
     };
   }
 
@@ -101,6 +115,8 @@ export class AgentReport {
   #problems(): string[] {
     const problems: string[] = [];
     if (this.#selfTest === 'pending') problems.push(this.#notYet());
+    const configuration = this.#configurationProblem();
+    if (configuration !== undefined) problems.push(configuration);
     for (const { kind, phase, lastError } of this.#source.watches) {
       if (phase === 'waiting')
         problems.push(`cannot watch ${kind}: ${lastError ?? 'unknown error'}`);

@@ -25,30 +25,17 @@ export interface NodeOptions {
 }
 
 export function addNodeOptions(command: Command): Command {
-  return command
-    .option('--node-name <name>', 'name of this node (default: the host’s name)')
+  return addOwnNodeOptions(command)
     .addOption(
-      new Option('--hostname-override <name>', 'the same, as kube-proxy calls it').conflicts(
+      new Option('--hostname-override <name>', 'as --node-name; kube-proxy calls it so').conflicts(
         'nodeName',
       ),
-    )
-    .addOption(
-      new Option(
-        '--node-ip <addresses>',
-        'this node’s addresses, one of a family (default: the Node object’s)',
-      ).argParser(listed((text) => addressList('--node-ip', text))),
     )
     .addOption(
       new Option(
         '--cluster-cidr <cidrs>',
         'where pods have their addresses (default: the Node object’s podCIDRs)',
       ).argParser(listed((text) => prefixList('--cluster-cidr', text))),
-    )
-    .addOption(
-      new Option(
-        '--service-cidr <cidrs>',
-        'what clusterIPs are taken from (default: the ServiceCIDR objects)',
-      ).argParser(listed((text) => prefixList('--service-cidr', text))),
     )
     .addOption(
       new Option(
@@ -59,6 +46,24 @@ export function addNodeOptions(command: Command): Command {
     .option(
       '--masquerade-all',
       'explain tells of kube-proxy’s SNAT as with this option; packets here do not change by it',
+    );
+}
+
+/** Those that kube-proxy does not have: the agent reads the others as kube-proxy does (config/options.ts). */
+export function addOwnNodeOptions(command: Command): Command {
+  return command
+    .option('--node-name <name>', 'name of this node (default: the host’s name)')
+    .addOption(
+      new Option(
+        '--node-ip <addresses>',
+        'this node’s addresses, one of a family (default: the Node object’s)',
+      ).argParser(listed((text) => addressList('--node-ip', text))),
+    )
+    .addOption(
+      new Option(
+        '--service-cidr <cidrs>',
+        'what clusterIPs are taken from (default: the ServiceCIDR objects)',
+      ).argParser(listed((text) => prefixList('--service-cidr', text))),
     )
     .addOption(
       new Option(

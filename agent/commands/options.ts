@@ -2,13 +2,11 @@
 // Options that several commands share, and what their values may be.
 
 import { Option } from 'commander';
-import { EnvironmentError, UsageError } from '../errors.ts';
-import { parseAddress } from '../model/address.ts';
+import { EnvironmentError } from '../errors.ts';
 import { openTables, type Tables } from '../sys/datapath.ts';
 import { isNotFound } from '../sys/libbpf/kernel-error.ts';
 import { openPacketTables, type PacketTables } from '../sys/packet-tables.ts';
 import { DEFAULT_BPFFS, Pins } from '../sys/pins.ts';
-import type { BindAddress } from '../telemetry/metrics-server.ts';
 
 export function bpffsOption(): Option {
   return new Option('--bpffs <dir>', 'directory in a BPF file system that holds the pins').default(
@@ -49,18 +47,4 @@ function openOrExplain<T>(bpffs: string, open: (pins: Pins) => T): T {
       hint: 'start the agent (signalbox agent), or name its directory with --bpffs DIR',
     });
   }
-}
-
-/** `address:port`, IPv6 in brackets; '' is off. @throws UsageError */
-export function parseBindAddress(option: string, text: string): BindAddress | undefined {
-  if (text === '') return undefined;
-  const [, bracketed, plain, digits] = text.match(/^(?:\[(.+)\]|([^:]+)):(\d+)$/) ?? [];
-  const host = parseAddress(bracketed ?? plain ?? '');
-  const port = Number(digits);
-  if (host === undefined || !(port <= 65535)) {
-    throw new UsageError(
-      `${option} ${text}: not an address and port, as 127.0.0.1:10249 or [::1]:10249`,
-    );
-  }
-  return { host, port };
 }

@@ -36,6 +36,8 @@ export interface NodeConfig {
   /** Empty: the ServiceCIDR objects count. */
   readonly serviceCIDRs: readonly IpPrefix[];
   readonly nodePortAddresses: NodePortAddresses;
+  /** Absent: yes, where `nodePortAddresses` takes loopback in. */
+  readonly localhostNodePorts?: boolean;
   readonly masqueradeAll: boolean;
   /** Source ports of masqueraded flows. */
   readonly masqueradePorts: PortRange;
@@ -45,6 +47,8 @@ export interface NodeFacts extends NodeTraits {
   /** Every address that packets to it end here, but for loopback. */
   readonly localAddresses: ReadonlySet<IpAddress>;
   readonly nodePortAddresses: NodePortAddresses;
+  /** false: on no loopback address, whatever `nodePortAddresses` says. */
+  readonly localhostNodePorts?: boolean;
   /** Where pods have their addresses; a family of which none is here has no detector (semantics 1.7). */
   readonly clusterCIDRs: readonly IpPrefix[];
   /** What clusterIPs are taken from. */
@@ -65,13 +69,14 @@ export function nodeFacts(
   serviceCidrs: readonly ServiceCidrSpec[],
   localAddresses: Iterable<IpAddress>,
 ): NodeFacts {
-  const { nodePortAddresses, masqueradeAll, masqueradePorts } = config;
+  const { nodePortAddresses, localhostNodePorts = true, masqueradeAll, masqueradePorts } = config;
   return {
     name: config.nodeName.trim().toLowerCase(),
     zone: node?.zone ?? '',
     nodeIPs: firstOfEachFamily([...config.nodeIPs, ...(node?.addresses ?? [])]),
     localAddresses: new Set(localAddresses),
     nodePortAddresses,
+    ...(!localhostNodePorts && { localhostNodePorts }),
     clusterCIDRs: config.clusterCIDRs.length ? config.clusterCIDRs : (node?.podCIDRs ?? []),
     serviceCIDRs: config.serviceCIDRs.length
       ? config.serviceCIDRs
@@ -123,8 +128,9 @@ export function nodePortAddressesOf(
  */
 export function servesLoopbackNodePorts({
   nodePortAddresses: rule,
-}: Pick<NodeFacts, 'nodePortAddresses'>): boolean {
-  if (rule === 'primary') return false;
+  localhostNodePorts = true,
+}: Pick<NodeFacts, 'nodePortAddresses' | 'localhostNodePorts'>): boolean {
+  if (rule === 'primary' || !localhostNodePorts) return false;
   return rule.length === 0 || rule.some(touchesLoopback);
 }
 

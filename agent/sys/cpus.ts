@@ -17,3 +17,18 @@ export function possibleCpus(): number {
 export function perCpuSize(size: number, cpus: number): number {
   return Math.ceil(size / 8) * 8 * cpus;
 }
+
+/** Of a CPU list, how many it names. Pure. */
+export function cpusNamed(list: string): number {
+  let count = 0;
+  for (const range of list.trim().split(',')) {
+    const [first = 0, last = first] = range.split('-').map(Number);
+    count += last - first + 1;
+  }
+  return count;
+}
+
+/** How many CPUs run now, whichever of them this process may use. */
+export function onlineCpus(): number {
+  return cpusNamed(readFileSync('/sys/devices/system/cpu/online', 'utf8'));
+}

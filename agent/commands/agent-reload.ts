@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs the agent, and runs it anew within the process when its configuration file has become another one. Programs and
+// tables stay at work meanwhile, so that no connection notices. Invariant: a file that cannot be used changes nothing
+// but what is said about it.
+
+import { isDeepStrictEqual } from 'node:util';
+import { createApiServerSource } from '../cluster/api-server-source.ts';
+import type { AgentConfig } from '../config/agent-config.ts';
+import { watchConfigurationFile } from '../config/configuration-file.ts';
+import { MendableError, messageOf } from '../errors.ts';
+import { createLogger, type Logger } from '../telemetry/log.ts';
+import type { Configuration, ConfigurationFile } from './agent-configuration.ts';
+import { runAgent } from './agent-process.ts';
+
+export interface Reloading {
+  readonly configuration: Configuration;
+  /** undefined: there is none, and nothing to follow. */
+  readonly file: ConfigurationFile | undefined;
+  /** @throws MendableError when the text cannot be used. */
+  readonly load: (text: string) => Configuration;
+  /** @throws MendableError */
+  readonly toConfig: (configuration: Configuration) => AgentConfig;
+  /** Before each run. */
+  readonly prepare: (configuration: Configuration, log: Logger) => void;
+}
+
+/** Runs until SIGTERM or SIGINT. @throws MendableError when the agent cannot start, or not go on. */
+export async function runReloading(options: Reloading): Promise<void> {
+  let { configuration, file } = options;
+  let log = createLogger(configuration.logLevel);
+  const stop = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      log.info({ signal }, 'stopping');
+      stop.abort();
+    });
+  }
+  const told = new Set<string>();
+  while (!stop.signal.aborted) {
+    log = createLogger(configuration.logLevel);
+    tell(configuration, told, log);
+    options.prepare(configuration, log);
+    const next = await runUntilChanged(options, configuration, file, log, stop.signal);
+    if (!next) return;
+    ({ configuration, file } = next);
+  }
+}
+
+/** @returns what to go on with; undefined when the agent is to end. */
+async function runUntilChanged(
+  { load, toConfig }: Reloading,
+  running: Configuration,
+  file: ConfigurationFile | undefined,
+  log: Logger,
+  stop: AbortSignal,
+): Promise<{ configuration: Configuration; file: ConfigurationFile } | undefined> {
+  const changed = new AbortController();
+  let next: { configuration: Configuration; file: ConfigurationFile } | undefined;
+  let problem: string | undefined;
+  const refused = (error: Error) => {
+    problem = `the agent goes on with its former configuration: ${error.message}`;
+    log.error(
+      { error: error.message },
+      'the configuration file cannot be used; the agent goes on with what it had',
+    );
+  };
+  const watch =
+    file &&
+    watchConfigurationFile(file.name, file.text, {
+      log,
+      onUnreadable: refused,
+      onText: (text) => {
+        if (changed.signal.aborted) return;
+        try {
+          const configuration = load(text);
+          probe(toConfig(configuration), log);
+          problem = undefined;
+          if (isDeepStrictEqual(configuration.settings, running.settings)) {
+            log.info({ file: file.name }, 'the configuration file says what it said before');
+            return;
+          }
+          next = { configuration, file: { ...file, text } };
+          log.info({ file: file.name }, 'the configuration has changed: starting anew with it');
+          changed.abort();
+        } catch (error) {
+          refused(error instanceof MendableError ? error : new Error(messageOf(error)));
+        }
+      },
+    });
+  try {
+    await runAgent(toConfig(running), log, AbortSignal.any([stop, changed.signal]), () => problem);
+  } finally {
+    watch?.close();
+  }
+  return stop.aborted ? undefined : next;
+}
+
+/** Finds out before the agent ends what would end it then. @throws MendableError */
+function probe({ source, node }: AgentConfig, log: Logger): void {
+  if ('manifests' in source) return;
+  const { kubeconfig, master } = source;
+  createApiServerSource({
+    nodeName: node.nodeName,
+    log,
+    ...(kubeconfig !== undefined && { kubeconfig }),
+    ...(master !== undefined && { master }),
+  }).client.close();
+}
+
+/** Each once, as long as the process lives. */
+function tell({ notices, warnings }: Configuration, told: Set<string>, log: Logger): void {
+  for (const { option, value, why } of notices) {
+    const key = `${option} ${value}`;
+    if (told.has(key)) continue;
+    told.add(key);
+    log.info({ option, ...(value !== undefined && { value }), why }, 'an option without effect');
+  }
+  for (const warning of warnings) {
+    if (told.has(warning)) continue;
+    told.add(warning);
+    log.warn({ warning }, 'the configuration file is not as it should be');
+  }
+}

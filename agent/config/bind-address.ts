@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// `address:port` of the agent's servers, as kube-proxy takes it. Pure.
+
+import { parseAddressSloppily } from '../model/address.ts';
+import type { ServerAddress } from './agent-config.ts';
+
+const PARTS = /^(?:\[(?<bracketed>[^[\]]*)\]|(?<plain>[^:[\]]*)):(?<port>[^:]*)$/;
+
+/** Puts `port` behind an address that has none. What is no address stays: validation is what names it. */
+export function withPort(text: string, port: number): string {
+  if (PARTS.test(text) || parseAddressSloppily(text) === undefined) return text;
+  return text.includes(':') ? `[${text}]:${port}` : `${text}:${port}`;
+}
+
+/** @returns the address, or what would be right. */
+export function parseServerAddress(text: string): ServerAddress | { readonly wrong: string } {
+  const { bracketed, plain, port = '' } = text.match(PARTS)?.groups ?? {};
+  const host = parseAddressSloppily(bracketed ?? plain ?? '');
+  const isPort = /^\d{1,5}$/.test(port) && Number(port) >= 1 && Number(port) <= 65_535;
+  if (host === undefined || !isPort) {
+    return { wrong: 'must be an IP address and a port, as 127.0.0.1:10249 or [::1]:10249' };
+  }
+  return { host, port: Number(port) };
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// kube-proxy's options about the host's settings and about logs. Part of the table in options.ts. Names, kinds and
+// defaults are those of Kubernetes 1.36.
+
+import type { KubeProxyOption } from './kube-proxy-option.ts';
+
+const AS_IS = '0 leaves it as it is';
+const UNBUFFERED = 'each line is written at once, to standard output';
+
+export const HOST_OPTIONS = [
+  {
+    flag: 'conntrack-max-per-core',
+    key: 'conntrack.maxPerCore',
+    kind: 'int32',
+    default: 32_768,
+    nullable: true,
+    does: 'raises nf_conntrack_max to this for each CPU, at most 1,048,576, and the hash table to a quarter of it; neither is lowered. 0 leaves both as they are',
+  },
+  {
+    flag: 'conntrack-min',
+    key: 'conntrack.min',
+    kind: 'int32',
+    default: 131_072,
+    nullable: true,
+    does: 'but at least to this',
+  },
+  {
+    flag: 'conntrack-tcp-timeout-established',
+    key: 'conntrack.tcpEstablishedTimeout',
+    kind: 'duration',
+    default: 86_400_000_000_000n,
+    nullable: true,
+    does: `nf_conntrack_tcp_timeout_established; ${AS_IS}`,
+  },
+  {
+    flag: 'conntrack-tcp-timeout-close-wait',
+    key: 'conntrack.tcpCloseWaitTimeout',
+    kind: 'duration',
+    default: 3_600_000_000_000n,
+    nullable: true,
+    does: `nf_conntrack_tcp_timeout_close_wait; ${AS_IS}`,
+  },
+  {
+    flag: 'conntrack-tcp-be-liberal',
+    key: 'conntrack.tcpBeLiberal',
+    kind: 'bool',
+    default: false,
+    does: 'nf_conntrack_tcp_be_liberal = 1; false leaves it as it is',
+  },
+  {
+    flag: 'conntrack-udp-timeout',
+    key: 'conntrack.udpTimeout',
+    kind: 'duration',
+    default: 0n,
+    does: `nf_conntrack_udp_timeout; ${AS_IS}`,
+  },
+  {
+    flag: 'conntrack-udp-timeout-stream',
+    key: 'conntrack.udpStreamTimeout',
+    kind: 'duration',
+    default: 0n,
+    does: `nf_conntrack_udp_timeout_stream; ${AS_IS}`,
+  },
+  {
+    flag: 'oom-score-adj',
+    key: 'oomScoreAdj',
+    kind: 'int32',
+    default: -999,
+    nullable: true,
+    does: 'how unwilling the kernel is to end the agent when memory is short, from -1000 (never) to 1000',
+  },
+  {
+    flag: 'v',
+    short: 'v',
+    key: 'logging.verbosity',
+    kind: 'level',
+    default: 0,
+    shared: true,
+    besideConfig: true,
+    does: 'how much is logged, where --log-level says nothing: to 3 as info, 4 and 5 as debug, from 6 on as trace',
+  },
+  {
+    flag: 'logging-format',
+    key: 'logging.format',
+    kind: 'string',
+    default: 'text',
+    shared: true,
+    besideConfig: true,
+    placeholder: 'format',
+    does: 'json is what there is',
+    notice: 'logs are lines of JSON',
+  },
+  {
+    flag: 'log-flush-frequency',
+    key: 'logging.flushFrequency',
+    kind: 'nanoseconds',
+    default: 5_000_000_000n,
+    besideConfig: true,
+    notice: UNBUFFERED,
+  },
+  {
+    flag: 'vmodule',
+    key: 'logging.vmodule',
+    kind: 'vmodule',
+    default: [],
+    besideConfig: true,
+    notice: 'it names source files of kube-proxy',
+  },
+  {
+    flag: 'log-text-split-stream',
+    key: 'logging.options.text.splitStream',
+    kind: 'bool',
+    default: false,
+    besideConfig: true,
+    notice: UNBUFFERED,
+  },
+  {
+    flag: 'log-text-info-buffer-size',
+    key: 'logging.options.text.infoBufferSize',
+    kind: 'quantity',
+    default: '0',
+    besideConfig: true,
+    notice: UNBUFFERED,
+  },
+  {
+    flag: 'log-json-split-stream',
+    key: 'logging.options.json.splitStream',
+    kind: 'bool',
+    default: false,
+    besideConfig: true,
+    notice: UNBUFFERED,
+  },
+  {
+    flag: 'log-json-info-buffer-size',
+    key: 'logging.options.json.infoBufferSize',
+    kind: 'quantity',
+    default: '0',
+    besideConfig: true,
+    notice: UNBUFFERED,
+  },
+] as const satisfies readonly KubeProxyOption[];
