@@ -22,6 +22,7 @@ const COMMANDS = [
   ['flows', () => import('./commands/flows.ts')],
   ['affinity', () => import('./commands/affinity.ts')],
   ['explain', () => import('./commands/explain.ts')],
+  ['doctor', () => import('./commands/doctor.ts')],
   ['cleanup', () => import('./commands/cleanup.ts')],
 ] as const;
 

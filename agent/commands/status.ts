@@ -3,17 +3,19 @@
 // goes on without the agent.
 
 import { Command } from 'commander';
+import { MESSAGES, type MessageId } from '../doctor/finding.ts';
+import { judge } from '../doctor/judge.ts';
+import { probe } from '../doctor/probe.ts';
 import { messageOf } from '../errors.ts';
-import { type Attachment, attachments, openTables, type Tables } from '../sys/datapath.ts';
+import { type Attachment, attachments, openTables } from '../sys/datapath.ts';
 import type { Node } from '../sys/layout.gen.ts';
 import { netnsCookie } from '../sys/libbpf/netns.ts';
-import { readNodeAddresses } from '../sys/node-addresses.ts';
 import { openPacketTables } from '../sys/packet-tables.ts';
 import { Pins } from '../sys/pins.ts';
 import type { Status } from '../telemetry/status.ts';
 import { fetchStatus, isListening } from '../telemetry/status-socket.ts';
 import { type DeviceState, deviceLines, deviceProblems, deviceStates } from './device-lines.ts';
-import { hostWarnings } from './host-warnings.ts';
+import { kubeProxyLines } from './kube-proxy-lines.ts';
 import { countFrontends, type FrontendCounts, frontendViews } from './kernel-view.ts';
 import { bpffsOption, outputOption, requireRoot } from './options.ts';
 import { type PacketStatus, packetStatusLines, readPacketStatus } from './packet-status.ts';
@@ -49,7 +51,7 @@ async function run({ bpffs, output }: Options): Promise<void> {
   requireRoot();
   const agent = await fetchStatus(bpffs);
   const absence = agent || !(await isListening(bpffs)) ? NOT_RUNNING : SILENT;
-  const kernel = kernelStatus(bpffs);
+  const kernel = await kernelStatus(bpffs);
   const problems = [
     ...(agent?.problems ?? [`the agent ${absence}`]),
     ...kernelProblems(kernel, agent, bpffs),
@@ -69,7 +71,7 @@ async function run({ bpffs, output }: Options): Promise<void> {
   process.exitCode = healthy ? 0 : 1;
 }
 
-function kernelStatus(bpffs: string): KernelStatus | string {
+async function kernelStatus(bpffs: string): Promise<KernelStatus | string> {
   const pins = new Pins(bpffs);
   try {
     const tables = openTables(pins);
@@ -79,7 +81,7 @@ function kernelStatus(bpffs: string): KernelStatus | string {
     const packetTables = openPacketTables(pins);
     const node = tables.nodes.get(0);
     const packetPath = readPacketStatus(packetTables, node?.masqueradePortCount ?? 0);
-    const warnings = warningsOf(node, devices, tables);
+    const warnings = await warningsOf(bpffs, node);
     packetTables.close();
     tables.close();
     return {
@@ -95,28 +97,22 @@ function kernelStatus(bpffs: string): KernelStatus | string {
   }
 }
 
-function warningsOf(
-  node: Node | undefined,
-  devices: readonly DeviceState[],
-  { members }: Pick<Tables, 'members'>,
-): string[] {
+/** Of what `doctor` finds: what stops packets of Services while all else is well. */
+const IN_THE_WAY: readonly MessageId[] = [
+  'forwarding-off',
+  'ports-not-reserved',
+  'conntrack-nearly-full',
+];
+
+async function warningsOf(bpffs: string, node: Node | undefined): Promise<string[]> {
   if (node && node.netnsCookie !== netnsCookie()) {
     return [
       'this is another network namespace than the agent’s: devices are named as they are here',
     ];
   }
-  const served = devices.filter(({ attached }) => attached);
-  return hostWarnings({
-    families: [
-      ...(served.some(({ ipv4 }) => ipv4) ? (['IPv4'] as const) : []),
-      ...(served.some(({ ipv6 }) => ipv6) ? (['IPv6'] as const) : []),
-    ],
-    backends: members.entries().map(([{ backend }]) => backend.address),
-    ownAddresses: readNodeAddresses(),
-    masqueradePorts: node?.masqueradePortCount
-      ? { first: node.masqueradeFirstPort, count: node.masqueradePortCount }
-      : undefined,
-  });
+  return judge(await probe({ bpffs, cgroup: undefined, proc: '/proc', isTried: false }))
+    .filter(({ id }) => IN_THE_WAY.includes(id))
+    .map(({ id, found }) => `${MESSAGES[id].title}: ${found}. ${MESSAGES[id].cure}`);
 }
 
 function kernelProblems(
@@ -179,6 +175,7 @@ function agentLines(agent: Status | undefined, absence: string): string[] {
     }),
     line('Self-test', agent.selfTest),
     line('Cgroup', agent.cgroup),
+    ...list('kube-proxy', kubeProxyLines(agent.kubeProxy)),
     ...(lastPass
       ? [
           line(

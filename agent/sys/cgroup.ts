@@ -47,7 +47,7 @@ export function findCgroupRoot(): string {
 }
 
 /** Only the root of the hierarchy has no cgroup.type (Documentation/admin-guide/cgroup-v2.rst). */
-function isHierarchyRoot(directory: string): boolean {
+export function isHierarchyRoot(directory: string): boolean {
   return !existsSync(path.join(directory, 'cgroup.type'));
 }
 

@@ -127,6 +127,8 @@ test.serial(
     await node.agent.start();
     await foreignIsThere();
     t.is((await programsOn(node)).length, 1 + 8);
+    const { stdout } = await node.signalbox('doctor', '--cgroup', node.cgroup, '--no-trial');
+    t.true(stdout.includes(`on the same hooks: connect4: program ${foreign} (allow)`), stdout);
     await node.agent.end('SIGKILL');
     await node.agent.start();
     await foreignIsThere();

@@ -69,6 +69,15 @@ export interface Libbpf {
   linkUpdate(linkFd: number, programFd: number, options: null): number;
   linkDetach(linkFd: number): number;
   programFdById(id: number): number;
+  /** @param ids room for `count` ids, of 4 bytes each. */
+  programQuery(
+    targetFd: number,
+    attachType: number,
+    queryFlags: number,
+    attachFlags: [number],
+    ids: Uint8Array,
+    count: [number],
+  ): number;
   /** @param hook a struct bpf_tc_hook, `options` a struct bpf_tc_opts. */
   tcHookCreate(hook: Uint8Array): number;
   tcHookDestroy(hook: Uint8Array): number;
@@ -180,6 +189,9 @@ function load(): Libbpf {
     linkUpdate: lib.func('int bpf_link_update(int link, int program, const void *opts)'),
     linkDetach: lib.func('int bpf_link_detach(int link)'),
     programFdById: lib.func('int bpf_prog_get_fd_by_id(uint32_t id)'),
+    programQuery: lib.func(
+      'int bpf_prog_query(int target, int type, uint32_t flags, _Out_ uint32_t *attachFlags, void *ids, _Inout_ uint32_t *count)',
+    ),
     tcHookCreate: lib.func('int bpf_tc_hook_create(void *hook)'),
     tcHookDestroy: lib.func('int bpf_tc_hook_destroy(void *hook)'),
     tcAttach: lib.func('int bpf_tc_attach(const void *hook, void *opts)'),

@@ -11,7 +11,7 @@ export const TC_DIRECTIONS = ['egress', 'ingress'] as const;
 export type TcDirection = (typeof TC_DIRECTIONS)[number];
 
 /** enum bpf_attach_type: BPF_TCX_INGRESS, BPF_TCX_EGRESS */
-const ATTACH_TYPES: Readonly<Record<TcDirection, number>> = { ingress: 46, egress: 47 };
+export const TCX_ATTACH_TYPES: Readonly<Record<TcDirection, number>> = { ingress: 46, egress: 47 };
 
 /** Offset in struct bpf_link_info (linux/bpf.h) of a TCX link. */
 const INFO = { ifindex: 16 } as const;
@@ -35,7 +35,7 @@ export function createPinnedTcxLink(
   { ifindex, name }: { readonly ifindex: number; readonly name: string },
   pin: string,
 ): boolean {
-  const link = libbpf().linkCreate(programFd, ifindex, ATTACH_TYPES[direction], null);
+  const link = libbpf().linkCreate(programFd, ifindex, TCX_ATTACH_TYPES[direction], null);
   if (link === -EINVAL) return false;
   if (link < 0) throw new KernelError(`attach to ${direction} of device ${name} (TCX)`, -link);
   pinNewLink(link, pin);

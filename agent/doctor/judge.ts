@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// From what was read of a node to what is to be said of it. Pure. What could not be read is not complained of: another
+// finding says why.
+
+import { containsPorts, formatPortRange, parsePortList } from '../model/port-ranges.ts';
+import type { Finding, MessageId } from './finding.ts';
+import type { NodeReport } from './node-report.ts';
+
+type Judgement = (report: NodeReport) => Iterable<Finding>;
+
+/** Worst first where one follows from another. */
+export function judge(report: NodeReport): Finding[] {
+  return JUDGEMENTS.flatMap((judgement) => [...judgement(report)]);
+}
+
+const JUDGEMENTS: readonly Judgement[] = [
+  ({ missingCapabilities: missing }) =>
+    when(missing.length, 'missing-capabilities', missing.join(' ')),
+  ({ kernel }) => when(isOlder(kernel, 6, 1), 'kernel-too-old', kernel),
+  ({ libbpf }) => when(libbpf === undefined, 'no-libbpf'),
+  ({ bpffs }) => when(!bpffs.isBpf, 'no-bpffs', bpffs.directory),
+  ({ cgroup }) => when(!cgroup, 'no-cgroup2'),
+  ({ trial }) => when(trial, 'programs-refused', trial),
+  ({ cgroup }) => when(cgroup && !cgroup.isRoot, 'cgroup-not-root', cgroup?.directory),
+  ({ hasBtf }) => when(!hasBtf, 'no-btf'),
+  ({ sysctls }) => when(sysctls['net.core.bpf_jit_enable'] === '0', 'jit-off'),
+  forwarding,
+  strictRpFilter,
+  nodePortsInLocalRange,
+  ({ masqueradePorts: ports, areMasqueradePortsReserved }) =>
+    when(
+      ports && !areMasqueradePortsReserved,
+      'ports-not-reserved',
+      ports && formatPortRange(ports),
+    ),
+  conntrack,
+  ({ kubeProxy: { processes } }) =>
+    when(processes.length, 'kube-proxy-running', processes.map((pid) => `pid ${pid}`).join(', ')),
+  ({ kubeProxy: { rules } }) => when(rules.length, 'kube-proxy-rules', rules.join(', ')),
+  ({ foreignPrograms }) => foreignPrograms.map((found) => ({ id: 'foreign-programs', found })),
+  networkMounts,
+  ({ kernel }) => when(isOlder(kernel, 6, 6), 'no-tcx', kernel),
+  ({ kernel }) => when(isOlder(kernel, 6, 5), 'no-socket-destroyer', kernel),
+  ({ hasIpv6 }) => when(!hasIpv6, 'no-ipv6'),
+];
+
+const FORWARDING = { IPv4: 'net.ipv4.ip_forward', IPv6: 'net.ipv6.conf.all.forwarding' } as const;
+
+function* forwarding({ forwards, sysctls }: NodeReport): Generator<Finding> {
+  for (const family of forwards) {
+    const name = FORWARDING[family];
+    if (sysctls[name] === '0') yield { id: 'forwarding-off', found: `${name} = 0` };
+  }
+}
+
+/** The larger of a device's own value and that of all counts (Documentation/networking/ip-sysctl.rst). */
+function* strictRpFilter({ outwardDevices, sysctls }: NodeReport): Generator<Finding> {
+  if (outwardDevices.length < 2) return;
+  const filterOf = (device: string) => Number(sysctls[`net.ipv4.conf.${device}.rp_filter`] ?? 0);
+  const strict = outwardDevices.filter(
+    (device) => Math.max(filterOf('all'), filterOf(device)) === 1,
+  );
+  yield* when(strict.length, 'strict-rp-filter', strict.join(' '));
+}
+
+function* nodePortsInLocalRange({ nodePorts, sysctls }: NodeReport): Generator<Finding> {
+  const [first = Number.NaN, last = Number.NaN] = (sysctls['net.ipv4.ip_local_port_range'] ?? '')
+    .split(/\s+/)
+    .map(Number);
+  const reserved = parsePortList(sysctls['net.ipv4.ip_local_reserved_ports'] ?? '');
+  const free = nodePorts.filter(
+    (port) => port >= first && port <= last && !containsPorts(reserved, { first: port, count: 1 }),
+  );
+  const shown = free.slice(0, 5).join(' ');
+  const more = free.length > 5 ? ` and ${free.length - 5} more` : '';
+  yield* when(free.length, 'node-ports-in-local-range', shown + more);
+}
+
+/** From where on the table counts as nearly full. */
+const NEARLY_FULL = 0.9;
+
+function* conntrack({ sysctls }: NodeReport): Generator<Finding> {
+  const entries = Number(sysctls['net.netfilter.nf_conntrack_count']);
+  const capacity = Number(sysctls['net.netfilter.nf_conntrack_max']);
+  yield* when(
+    capacity > 0 && entries > capacity * NEARLY_FULL,
+    'conntrack-nearly-full',
+    `${entries} of ${capacity} entries`,
+  );
+}
+
+function* networkMounts({
+  networkMounts: mounts,
+  serviceAddresses,
+}: NodeReport): Generator<Finding> {
+  for (const { mountPoint, server } of mounts) {
+    if (serviceAddresses.has(server))
+      yield { id: 'nfs-on-service', found: `${mountPoint} from ${server}` };
+  }
+}
+
+/** @param release as uname says it. One that cannot be read counts as new. */
+export function isOlder(release: string, major: number, minor: number): boolean {
+  const [, first = '', second = ''] = release.match(/^(\d+)\.(\d+)/) ?? [];
+  if (!first) return false;
+  return Number(first) < major || (Number(first) === major && Number(second) < minor);
+}
+
+function when(condition: unknown, id: MessageId, found = ''): Finding[] {
+  return condition ? [{ id, found }] : [];
+}
