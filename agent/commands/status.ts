@@ -15,8 +15,8 @@ import { Pins } from '../sys/pins.ts';
 import type { Status } from '../telemetry/status.ts';
 import { fetchStatus, isListening } from '../telemetry/status-socket.ts';
 import { type DeviceState, deviceLines, deviceProblems, deviceStates } from './device-lines.ts';
-import { kubeProxyLines } from './kube-proxy-lines.ts';
 import { countFrontends, type FrontendCounts, frontendViews } from './kernel-view.ts';
+import { kubeProxyLines } from './kube-proxy-lines.ts';
 import { bpffsOption, outputOption, requireRoot } from './options.ts';
 import { type PacketStatus, packetStatusLines, readPacketStatus } from './packet-status.ts';
 

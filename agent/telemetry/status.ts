@@ -28,6 +28,18 @@ export interface Status {
   readonly devices: readonly DeviceStatus[];
   readonly selfTest: 'pending' | 'passed' | 'failed' | 'not possible';
   readonly lastPass?: LastPass;
+  /** Another proxy that has served this node, or does so beside; undefined when nothing of it is there. */
+  readonly kubeProxy?: KubeProxyStatus;
+}
+
+export interface KubeProxyStatus {
+  /** In words: `nftables (IPv4, IPv6)`; empty when its rules are gone. */
+  readonly rules: string;
+  /** It is in its mode ipvs, from which nothing can be taken over. */
+  readonly hasIpvs: boolean;
+  /** Those that its rules have translated and that go on, by protocol. */
+  readonly connections: Readonly<Record<string, number>>;
+  readonly problems: readonly string[];
 }
 
 /** A network device, and whether packets from outside are served on it. */

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Has the running agent look at once for what is left of kube-proxy: both ends of POST /kube-proxy on its status
+// socket. `cleanup --kube-proxy` asks before it removes anything, and after.
+
+import http, { type RequestListener } from 'node:http';
+import { json } from 'node:stream/consumers';
+import type { KubeProxyStatus } from '../telemetry/status.ts';
+import { statusSocketPath } from '../telemetry/status-socket.ts';
+import type { KubeProxyWatch } from './kube-proxy-watch.ts';
+
+export const KUBE_PROXY_PATH = '/kube-proxy';
+
+/** As long as a look at a hundred thousand rules of iptables may take. */
+const PATIENCE_MS = 60_000;
+
+/** @param watch undefined as long as there is none. */
+export function kubeProxyHandler(watch: () => KubeProxyWatch | undefined): RequestListener {
+  return async (request, response) => {
+    const watching = watch();
+    if (request.method !== 'POST' || !watching) {
+      response.writeHead(request.method === 'POST' ? 503 : 405).end();
+      return;
+    }
+    await watching.look();
+    response.setHeader('Content-Type', 'application/json');
+    response.end(JSON.stringify({ kubeProxy: watching.status ?? null }));
+  };
+}
+
+/** @returns what the agent for `bpffs` found, null for nothing; undefined when none answers. */
+export function askForLook(bpffs: string): Promise<KubeProxyStatus | null | undefined> {
+  return new Promise((resolve) => {
+    const request = http.request({
+      socketPath: statusSocketPath(bpffs),
+      path: KUBE_PROXY_PATH,
+      method: 'POST',
+      timeout: PATIENCE_MS,
+    });
+    request.on('timeout', () => request.destroy());
+    request.on('error', () => resolve(undefined));
+    request.on('response', (response) => {
+      if (response.statusCode !== 200) resolve(undefined);
+      else
+        json(response).then(
+          (body) => resolve((body as Answer).kubeProxy),
+          () => resolve(undefined),
+        );
+    });
+    request.end();
+  });
+}
+
+interface Answer {
+  readonly kubeProxy: KubeProxyStatus | null;
+}

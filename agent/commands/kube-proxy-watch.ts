@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+// Another proxy on the node, as the agent sees it: looks whether kube-proxy's rules are there or connections that they
+// have translated, and has the programs leave those alone for as long (NODE_BESIDE in bpf/abi.h). When told to, takes
+// the rules off by itself. What it finds is told by `status`, and at POST /kube-proxy.
+//
+// Invariant: what keeps those connections translated (nat-keeper.ts) is there before, and as long as, they are.
+
+import { messageOf } from '../errors.ts';
+import type { PortRange } from '../model/port-ranges.ts';
+import {
+  countForeign,
+  type ForeignConnections,
+  type ForeignTables,
+  isPlaceholder,
+  pairText,
+  placeholderFlow,
+  servicePortAt,
+} from '../reconcile/foreign-connections.ts';
+import {
+  type Found,
+  findKubeProxyRules,
+  formatFound,
+  removeKubeProxyRules,
+} from '../reconcile/kube-proxy-rules.ts';
+import { keepNat, keptFamilies, stopKeepingNat } from '../reconcile/nat-keeper.ts';
+import { inSlices } from '../reconcile/slices.ts';
+import {
+  type ConnectedUdp,
+  cgroupIdsBelow,
+  connectedUdp,
+  destroyConnectedUdp,
+} from '../sys/connected-udp.ts';
+import { deleteEntries, translatedEntries } from '../sys/conntrack.ts';
+import type { KernelMap } from '../sys/kernel-map.ts';
+import type { FlowKey, FlowValue } from '../sys/layout.gen.ts';
+import { NETFILTER_FAMILIES } from '../sys/netfilter-messages.ts';
+import { processesNamed } from '../sys/processes.ts';
+import type { Logger } from '../telemetry/log.ts';
+import type { KubeProxyStatus } from '../telemetry/status.ts';
+
+export interface KubeProxyWatchOptions {
+  readonly tables: ForeignTables & {
+    readonly flows: Pick<KernelMap<FlowKey, FlowValue>, 'get' | 'put' | 'batches' | 'delete'>;
+  };
+  /** Whose processes the programs serve. */
+  readonly cgroup: string;
+  /** A proc file system that shows the processes of the node. */
+  readonly proc: string;
+  readonly masqueradePorts: PortRange;
+  /** Pods' packets are served at their devices, too, so that no socket of theirs is without a translation. */
+  readonly servesPodDevices: boolean;
+  /** To take the rules off as soon as it may be done. */
+  readonly takesOver: boolean;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  /** The programs are to leave to others what they do not know, or no more. */
+  readonly onBeside: (isBeside: boolean) => void;
+}
+
+/** While connections of others are there. Without rules a look costs less than a millisecond. */
+const EVERY_MS = 30_000;
+const UDP = 17;
+const NOBODY: ForeignConnections = {
+  counts: {},
+  total: 0,
+  stale: [],
+  served: new Set(),
+  masqueraded: [],
+};
+
+export class KubeProxyWatch {
+  readonly #options: KubeProxyWatchOptions;
+  #looking: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #isBeside = false;
+  #isProven = false;
+  #hasTakenOver = false;
+  #found: Found = { rules: [], hasIpvs: false, problems: [] };
+  #connections: ForeignConnections = NOBODY;
+  #problems: readonly string[] = [];
+  /** Said once, not with every look. */
+  #told = '';
+
+  constructor(options: KubeProxyWatchOptions) {
+    this.#options = options;
+    options.signal.addEventListener('abort', () => clearTimeout(this.#timer));
+  }
+
+  /** undefined when there is nothing of another proxy. */
+  get status(): KubeProxyStatus | undefined {
+    if (!this.#isBeside && this.#problems.length === 0) return undefined;
+    const { rules, hasIpvs } = this.#found;
+    return {
+      rules: formatFound(rules),
+      hasIpvs,
+      connections: this.#connections.counts,
+      problems: this.#problems,
+    };
+  }
+
+  /**
+   * Before the tables are complete, when it is not known yet whose connections those are: whatever is translated counts.
+   * Never throws.
+   */
+  async begin(): Promise<void> {
+    this.#found = await findKubeProxyRules();
+    let isBeside = this.#found.rules.length > 0 || this.#found.hasIpvs;
+    try {
+      for (const piece of isBeside ? [] : translatedEntries()) isBeside ||= piece.length > 0;
+    } catch {
+      // No connection tracking: nobody translates. What else is wrong the first look tells.
+    }
+    this.#setBeside(isBeside);
+  }
+
+  /** The tables are complete, and the programs have been seen to work: `isProven`. */
+  async proven(isProven: boolean): Promise<void> {
+    this.#isProven = isProven;
+    if (this.#options.takesOver) await this.look();
+  }
+
+  /** Something may have changed. */
+  request(): void {
+    void this.look();
+  }
+
+  /** Where another proxy has served, UDP may lead to them. */
+  backendsLeft(): void {
+    if (this.#isBeside) this.request();
+  }
+
+  /** Looks anew, and does what there is to do. Wants complete tables. Never throws; of two at once the second waits. */
+  async look(): Promise<void> {
+    await this.#looking;
+    if (this.#options.signal.aborted) return;
+    this.#looking = this.#look()
+      .catch((error: unknown) => this.#tell([messageOf(error)]))
+      .finally(() => {
+        this.#looking = undefined;
+        this.#schedule();
+      });
+    await this.#looking;
+  }
+
+  async #look(): Promise<void> {
+    const { log, takesOver } = this.#options;
+    const problems: string[] = [];
+    this.#found = await findKubeProxyRules();
+    problems.push(...this.#found.problems);
+    if (this.#found.rules.length > 0) await this.#keep(problems);
+    if (takesOver && this.#isProven && this.#found.rules.length > 0) {
+      problems.push(...(await this.#takeOver()));
+      this.#found = await findKubeProxyRules();
+    }
+    const hasRules = this.#found.rules.length > 0 || this.#found.hasIpvs;
+    // Where the rules are, whoever has made them looks after UDP.
+    const sockets = hasRules ? [] : this.#strandable();
+    const pairs = new Set(sockets.map(({ local, peer }) => pairText(local, peer)));
+    const connections = await this.#count(pairs);
+    this.#connections = connections;
+    if (connections.total > 0) await this.#keep(problems);
+    this.#reservePorts(connections);
+    const isBeside = hasRules || connections.total > 0;
+    if (!hasRules) problems.push(...this.#leaveNoUdpBehind(connections, sockets));
+    if (!isBeside) await this.#end();
+    if (isBeside !== this.#isBeside) {
+      log.info(
+        { rules: formatFound(this.#found.rules), connections: connections.counts },
+        isBeside ? 'another proxy serves beside' : 'nothing is left of another proxy',
+      );
+    }
+    this.#setBeside(isBeside);
+    this.#tell(problems);
+  }
+
+  async #keep(problems: string[]): Promise<void> {
+    try {
+      const families = this.#found.rules.map(({ family }) => family);
+      await keepNat(families.length ? families : NETFILTER_FAMILIES);
+    } catch (error) {
+      problems.push(
+        `connections of kube-proxy would not outlive its rules: ${messageOf(error)}${hintOf(error)}`,
+      );
+    }
+  }
+
+  /** @returns why not. */
+  async #takeOver(): Promise<string[]> {
+    const { log, proc } = this.#options;
+    const { rules, hasIpvs } = this.#found;
+    if (hasIpvs) return ['kube-proxy is in its mode ipvs: it cannot be taken over from'];
+    if (this.#hasTakenOver) {
+      return [
+        'kube-proxy’s rules were removed and are there again: does it still run on this node?',
+      ];
+    }
+    if (keptFamilies().length === 0)
+      return ['kube-proxy’s rules stay: its connections would break'];
+    const [pid] = processesNamed('kube-proxy', proc);
+    if (pid !== undefined) return [`kube-proxy still runs (pid ${pid}): its rules stay`];
+    this.#hasTakenOver = true;
+    for (const { kept, ...removed } of await removeKubeProxyRules(rules)) {
+      log.info({ ...removed, ...(kept.length && { kept }) }, 'removed rules of kube-proxy');
+    }
+    return [];
+  }
+
+  #count(pairs: ReadonlySet<string>): Promise<ForeignConnections> {
+    const { tables, masqueradePorts } = this.#options;
+    const { first, count } = masqueradePorts;
+    const isMasqueradePort = (port: number) => port >= first && port < first + count;
+    return inSlices(countForeign(translatedEntries(), tables, { pairs, isMasqueradePort }));
+  }
+
+  /** So that no flow of ours looks like one of those connections to its backend. */
+  #reservePorts({ masqueraded }: ForeignConnections): void {
+    const { flows } = this.#options.tables;
+    const nowNs = process.hrtime.bigint();
+    const missing = masqueraded
+      .map((reply) => placeholderFlow(reply, nowNs))
+      .filter(([key]) => flows.get(key) === undefined);
+    flows.put(missing);
+  }
+
+  /** Sockets that were connected to a Service before the programs were there. */
+  #strandable(): ConnectedUdp[] {
+    const { tables, cgroup, proc, servesPodDevices } = this.#options;
+    if (servesPodDevices) return [];
+    const sockets = connectedUdp(proc, (peer) => servicePortAt(tables, peer, UDP) !== undefined);
+    if (sockets.length === 0) return sockets;
+    const ids = cgroupIdsBelow(cgroup);
+    return sockets.filter(({ cgroupId }) => ids.has(cgroupId));
+  }
+
+  /**
+   * kube-proxy would see to it that those who send to a backend that is gone are led to another one. No rule leads them
+   * any more: whoever has a connected socket is told to dial again, and then is served by our programs.
+   *
+   * @returns what went wrong.
+   */
+  #leaveNoUdpBehind(
+    { stale, served }: ForeignConnections,
+    sockets: readonly ConnectedUdp[],
+  ): readonly string[] {
+    const { log, proc } = this.#options;
+    const gone = deleteEntries(stale);
+    const stranded = sockets.filter(({ local, peer }) => !served.has(pairText(local, peer)));
+    const { destroyed, problems } = destroyConnectedUdp(stranded, proc);
+    if (gone + destroyed > 0) {
+      log.info(
+        { entries: gone, sockets: destroyed },
+        'UDP that kube-proxy had translated, and nobody would any more: entries removed, sockets closed',
+      );
+    }
+    return problems;
+  }
+
+  /** Nothing is left of it. */
+  async #end(): Promise<void> {
+    const { flows } = this.#options.tables;
+    if (!this.#isBeside && keptFamilies().length === 0) return;
+    for (const piece of flows.batches(1000)) {
+      flows.delete(piece.filter(([key, value]) => isPlaceholder(key, value)).map(([key]) => key));
+    }
+    await stopKeepingNat();
+  }
+
+  #setBeside(isBeside: boolean): void {
+    this.#isBeside = isBeside;
+    this.#options.onBeside(isBeside);
+  }
+
+  #schedule(): void {
+    clearTimeout(this.#timer);
+    const isSoon = this.#isBeside && this.#found.rules.length === 0;
+    if (!isSoon || this.#options.signal.aborted) return;
+    this.#timer = setTimeout(() => this.request(), EVERY_MS).unref();
+  }
+
+  #tell(problems: readonly string[]): void {
+    this.#problems = problems;
+    const text = problems.join('; ');
+    if (text && text !== this.#told) {
+      this.#options.log.warn({ problems }, 'another proxy on this node');
+    }
+    this.#told = text;
+  }
+}
+
+function hintOf(error: unknown): string {
+  const { hint } = error as { hint?: string };
+  return hint === undefined ? '' : ` (${hint})`;
+}
