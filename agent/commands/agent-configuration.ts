@@ -94,6 +94,7 @@ export function agentConfig(
     bindAddressHardFail: settings.bindAddressHardFail,
     syncPeriodMs: parts.syncPeriodMs(settings),
     auditEveryMs: parts.auditEveryMs(settings),
+    takesOverFromKubeProxy: options.takeOverFromKubeProxy ?? false,
     kubeProxyConfiguration: configurationJson(settings),
     packetPath: {
       devices,

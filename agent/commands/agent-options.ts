@@ -23,6 +23,7 @@ export interface AgentOptions
   readonly devices?: readonly string[];
   readonly podDevices: readonly string[];
   readonly tcAttach: TcAttachMode;
+  readonly takeOverFromKubeProxy?: boolean;
   readonly logLevel?: LogLevel;
 }
 
@@ -75,6 +76,10 @@ export function agentCommand(): Command {
       new Option('--tc-attach <way>', 'how programs are attached to devices')
         .choices(['auto', 'tcx', 'clsact'])
         .default('auto'),
+    )
+    .option(
+      '--take-over-from-kube-proxy',
+      'take kube-proxy’s rules off the node once this agent has proven that it serves',
     )
     .addOption(
       new Option(
