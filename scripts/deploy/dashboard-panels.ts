@@ -40,6 +40,10 @@ function rate(name: string, by: string, labels = ''): string {
   return `sum by (${by}) (rate(${name}{${NODE}${labels}}${RATE}))`;
 }
 
+function busiest(name: string, labels = ''): string {
+  return `topk(10, ${rate(name, 'namespace, service', labels)})`;
+}
+
 function outcomes(pattern: string): readonly [string, string] {
   return [rate('signalbox_packets_total', 'outcome', `, outcome=~"${pattern}"`), '{{outcome}}'];
 }
@@ -163,6 +167,45 @@ export const ROWS: readonly Row[] = [
     ],
   },
   {
+    title: 'Who is dialled?',
+    panels: [
+      graph(
+        'Connections by Service, the busiest ten',
+        'ops',
+        [[busiest('signalbox_service_connections_total'), '{{namespace}}/{{service}}']],
+        'From pods and from outside. The busiest 500 ports have lines of their own, the rest is one without a name.',
+      ),
+      graph(
+        'Refusals by Service, the worst ten',
+        'ops',
+        [[busiest('signalbox_service_refusals_total'), '{{namespace}}/{{service}}']],
+        'No endpoint may serve, or not this client: signalbox explain says which.',
+      ),
+      graph(
+        'Connections from outside, by Service',
+        'ops',
+        [
+          [
+            busiest('signalbox_service_connections_total', ', path="packet"'),
+            '{{namespace}}/{{service}}',
+          ],
+        ],
+        'By the programs on network devices.',
+      ),
+      graph(
+        'Connections of pods, by Service',
+        'ops',
+        [
+          [
+            busiest('signalbox_service_connections_total', ', path="socket"'),
+            '{{namespace}}/{{service}}',
+          ],
+        ],
+        'By the programs on sockets: they cost nothing once they are open.',
+      ),
+    ],
+  },
+  {
     title: 'Is there room?',
     panels: [
       graph(
@@ -234,10 +277,13 @@ export const ROWS: readonly Row[] = [
         'A watch counts until its answer begins.',
       ),
       graph(
-        'Complete lists again',
-        'none',
-        [[`sum by (kind) (signalbox_watch_relists{${NODE}})`, '{{kind}}']],
-        'A watch that was lost for so long that all had to be listed again.',
+        'Lost watches',
+        'ops',
+        [
+          [rate('signalbox_watch_failures_total', 'kind'), 'failed: {{kind}}'],
+          [rate('signalbox_watch_relists_total', 'kind'), 'listed anew: {{kind}}'],
+        ],
+        'Attempts to watch that failed, and lists that had to be made again after.',
       ),
       graph(
         'Health checks',
