@@ -34,16 +34,26 @@ export function cgroupMounts(mountinfo: string): CgroupMount[] {
  * @throws EnvironmentError without any cgroup v2 mount.
  */
 export function findCgroupRoot(): string {
-  const mounts = cgroupMounts(readFileSync('/proc/self/mountinfo', 'utf8')).map(
-    (m) => m.mountPoint,
-  );
-  const root = mounts.find(isHierarchyRoot) ?? mounts[0];
+  const mounts = cgroupMounts(readFileSync('/proc/self/mountinfo', 'utf8'));
+  const root =
+    mounts.map(({ mountPoint }) => mountPoint).find(isHierarchyRoot) ??
+    highestMount(mounts)?.mountPoint;
   if (root === undefined) {
     throw new EnvironmentError('no cgroup v2 hierarchy is mounted', {
       hint: 'mount one: mount -t cgroup2 none /sys/fs/cgroup/unified; in a container, mount the host’s /sys/fs/cgroup',
     });
   }
   return root;
+}
+
+/**
+ * The mount that shows most. A pod on a node that is itself a container has two: its own, and the node's, whose root
+ * lies outside of the pod's cgroup namespace: /.. or further up. Pure.
+ */
+export function highestMount(mounts: readonly CgroupMount[]): CgroupMount | undefined {
+  const levelsUp = ({ root }: CgroupMount) =>
+    root.split('/').filter((part) => part === '..').length;
+  return mounts.toSorted((a, b) => levelsUp(b) - levelsUp(a))[0];
 }
 
 /** Only the root of the hierarchy has no cgroup.type (Documentation/admin-guide/cgroup-v2.rst). */

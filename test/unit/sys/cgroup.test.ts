@@ -10,6 +10,7 @@ import {
   type CgroupMount,
   cgroupMounts,
   findCgroupRoot,
+  highestMount,
   isInsideCgroup,
   requireCgroup,
 } from '../../../agent/sys/cgroup.ts';
@@ -85,4 +86,13 @@ test('another folder is no cgroup, and the message says where they are', (t) => 
     message: /^cannot use cgroup .*missing: ENOENT/,
   });
   t.false(isInsideCgroup(folder));
+});
+
+test('on a node that is a container, a pod takes the node’s mount and not its own', (t) => {
+  const own = { root: '/', mountPoint: '/sys/fs/cgroup' };
+  const nodes = { root: '/../../../..', mountPoint: '/host/cgroup' };
+  t.is(highestMount([own, nodes]), nodes);
+  t.is(highestMount([nodes, own]), nodes);
+  t.is(highestMount([own]), own);
+  t.is(highestMount([]), undefined);
 });
