@@ -34,6 +34,11 @@ export class AgentNode {
     this.#facts = undefined;
   }
 
+  /** What {@link setBeside} was told last. */
+  get isBeside(): boolean {
+    return this.#isBeside;
+  }
+
   /** Whether another proxy's connections are to go on beside ours (NODE_BESIDE in bpf/abi.h). */
   setBeside(isBeside: boolean): void {
     this.#isBeside = isBeside;

@@ -26,6 +26,7 @@ import type { Logger } from '../telemetry/log.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { serveMetrics } from '../telemetry/metrics-server.ts';
 import { serveStatus } from '../telemetry/status-socket.ts';
+import { AgentHealth } from './agent-health.ts';
 import { AgentNode } from './agent-node.ts';
 import { AgentReport } from './agent-report.ts';
 import { ConflictTeller } from './conflict-teller.ts';
@@ -55,9 +56,24 @@ export async function runAgent(
   signal.addEventListener('abort', end);
   if (signal.aborted) end();
   const changed = new Wakeup();
-  const cluster = new ClusterState(() => changed.ring());
+  const heard = () => {
+    changed.ring();
+    health.queued();
+  };
+  const cluster = new ClusterState(heard);
   const source = createSource(config, log);
   const node = new AgentNode(config.node, cluster, netnsCookie());
+  const recorder = createRecorder(source, config, log, stop.signal);
+  const health = new AgentHealth({
+    config,
+    cluster,
+    node: () => node.facts,
+    isToldOfNodes: () => source.watches.some((watch) => watch.kind === 'Node' && watch.lastContact),
+    isBeside: () => node.isBeside,
+    recorder,
+    onFatal: (error) => stop.abort(error),
+    log,
+  });
   const pins = new Pins(config.bpffs);
   const report = new AgentReport(config, cluster, source, configurationProblem);
   let kubeProxy: KubeProxyWatch | undefined;
@@ -67,6 +83,7 @@ export async function runAgent(
   });
   let metricsServer: ReturnType<typeof serveMetrics> | undefined;
   try {
+    health.start();
     const programs = Programs.load(pins);
     const tables = openTables(pins);
     const { netnsCookie: cookieBefore = 0n } = tables.nodes.get(0) ?? {};
@@ -84,7 +101,7 @@ export async function runAgent(
       report.gauges(tables),
       packetGauges(packetTables, tables, sweeper, stop.signal),
     );
-    const conflicts = new ConflictTeller(cluster, createRecorder(source, config, log, stop.signal));
+    const conflicts = new ConflictTeller(cluster, recorder);
     const sockets = new LeftSockets(pins, config.proc, log, (count) =>
       metrics.closedSockets(count),
     );
@@ -102,7 +119,7 @@ export async function runAgent(
       signal: stop.signal,
       onBeside: (isBeside) => {
         node.setBeside(isBeside);
-        changed.ring();
+        heard();
       },
     });
     report.watchKubeProxy(watch);
@@ -119,6 +136,7 @@ export async function runAgent(
         logPass(log, pass);
         devices.nodeChanged();
         if (pass.services > 0) conflicts.tell(reconciler.conflicts);
+        health.passed(pass);
         if (pass.udpBackendsGone > 0) {
           sockets.request();
           sweeper.request();
@@ -138,10 +156,11 @@ export async function runAgent(
     };
     const reconciler = new Reconciler(cluster, tables, observer, () => node.view);
     report.watch(reconciler);
+    health.watch(reconciler);
     watchNodeAddresses({
       onChange: (addresses) => {
         node.setLocalAddresses(addresses);
-        changed.ring();
+        heard();
       },
       log,
       signal: stop.signal,
@@ -157,6 +176,7 @@ export async function runAgent(
       reconciler,
       changed,
       auditEveryMs: config.auditEveryMs,
+      progress: health,
       signal: stop.signal,
       onComplete: async () => {
         programs.attach(config.cgroup);
@@ -172,6 +192,7 @@ export async function runAgent(
         const problems = await proveProgramsRun(config.cgroup, reconciler, log);
         report.selfTested(problems);
         await watch.proven(problems?.length === 0);
+        health.ready(problems);
         log.info(
           { services: cluster.serviceCount, uptimeMs: Math.round(performance.now()) },
           'ready',
@@ -183,10 +204,12 @@ export async function runAgent(
     tables.close();
     packetTables.close();
     programs.close();
+    if (stop.signal.reason instanceof EnvironmentError) throw stop.signal.reason;
   } finally {
     // A source or a server that goes on would keep a process alive that has given up.
     signal.removeEventListener('abort', end);
     stop.abort();
+    health.close();
     metricsServer?.close();
     // Whoever runs next, in this process too, listens where this one did.
     const closed = once(statusServer, 'close');

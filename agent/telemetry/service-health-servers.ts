@@ -41,8 +41,8 @@ interface Asked {
   readonly family: IpFamily;
 }
 
-/** kube-proxy tries again with each sync, at least every 30 s and at most every second. */
-const RETRY_MS: RetryTimes = { soonest: 1000, latest: 30_000 };
+/** Soon after whatever has the port lets it go: kube-proxy, where this agent takes its place. */
+const RETRY_MS: RetryTimes = { soonest: 1000, latest: 5000 };
 
 export class ServiceHealthServers {
   readonly #options: ServiceHealthServersOptions;
