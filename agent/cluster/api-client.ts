@@ -2,10 +2,10 @@
 // The thin HTTP layer to the API server: GET, whole or as it streams in, for the reflectors; POST and PATCH
 // for the event recorder. Every failure is an ApiError that names the request and what came of it.
 
-import http, { type ClientRequest, type IncomingMessage } from 'node:http';
-import https from 'node:https';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { messageOf } from '../errors.ts';
+import { http, https } from '../node-http.ts';
 import type { ApiAccess, Credentials } from './api-access.ts';
 import { ApiError } from './api-error.ts';
 import { isObject } from './json-fields.ts';

@@ -3,12 +3,13 @@
 // answer in JSON a line comes out, in order and as they are asked.
 
 import { once } from 'node:events';
-import http, { type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import type { ClientRequest, IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { EnvironmentError, messageOf } from '../errors.ts';
 import type { ClusterView } from '../model/explain-index.ts';
 import type { NodeFacts } from '../model/node-facts.ts';
+import { http } from '../node-http.ts';
 import { statusSocketPath } from '../telemetry/status-socket.ts';
 import type { Answer, Refusal } from './explain-answer.ts';
 import { answerLines, linesOf } from './explain-batch.ts';
@@ -98,7 +99,7 @@ function refuse(response: ServerResponse, status: number, message: string): void
   response.end(message);
 }
 
-async function responseTo(request: http.ClientRequest, bpffs: string): Promise<IncomingMessage> {
+async function responseTo(request: ClientRequest, bpffs: string): Promise<IncomingMessage> {
   const hint =
     'start it (signalbox agent), name its directory with --bpffs DIR, or ask without it: --manifests DIR, --kubeconfig FILE';
   const [response] = await once(request, 'response').catch((cause: unknown) => {

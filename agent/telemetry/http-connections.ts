@@ -5,8 +5,9 @@
 // Invariant: what clients do costs a bounded number of connections, for a bounded time each. When all are taken the
 // oldest makes room, so that a client that holds many open keeps nobody out: an honest one needs a few milliseconds.
 
-import http from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import net from 'node:net';
+import { http } from '../node-http.ts';
 
 export interface ConnectionLimits {
   /** Open at once, over all listeners. */
@@ -41,13 +42,13 @@ export interface HttpListener {
 
 /** Answers a request at once; must not throw. */
 export type Answer<Context> = (
-  request: http.IncomingMessage,
-  response: http.ServerResponse,
+  request: IncomingMessage,
+  response: ServerResponse,
   context: Context,
 ) => void;
 
 export class HttpConnections<Context> {
-  readonly #http: http.Server;
+  readonly #http: Server;
   readonly #limits: ConnectionLimits;
   /** Those open, with what ends each; the oldest stands first. */
   readonly #open = new Map<net.Socket, NodeJS.Timeout>();

@@ -2,8 +2,9 @@
 // /metrics over HTTP. Traffic never depends on it: when the address cannot be had, that is logged and the
 // agent goes on.
 
-import http from 'node:http';
+import type { Server } from 'node:http';
 import { messageOf } from '../errors.ts';
+import { http } from '../node-http.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -12,11 +13,7 @@ export interface BindAddress {
   readonly port: number;
 }
 
-export function serveMetrics(
-  metrics: Metrics,
-  { host, port }: BindAddress,
-  log: Logger,
-): http.Server {
+export function serveMetrics(metrics: Metrics, { host, port }: BindAddress, log: Logger): Server {
   const server = http.createServer((request, response) => {
     if (request.url !== '/metrics') {
       response.writeHead(404).end('see /metrics\n');

@@ -4,10 +4,11 @@
 // process's at a time and goes with it, lets one take the path.
 
 import { mkdirSync, rmdirSync, rmSync } from 'node:fs';
-import http from 'node:http';
+import type { RequestListener, Server } from 'node:http';
 import net from 'node:net';
 import path from 'node:path';
 import { EnvironmentError } from '../errors.ts';
+import { http } from '../node-http.ts';
 import type { Status } from './status.ts';
 
 const RUN_DIRECTORY = '/run/signalbox';
@@ -18,7 +19,7 @@ export function statusSocketPath(bpffs: string): string {
 }
 
 /** Answers of other paths than that of the status. */
-export type Routes = Readonly<Record<string, http.RequestListener>>;
+export type Routes = Readonly<Record<string, RequestListener>>;
 
 /**
  * Serves `status`, and `routes` by their path, until the server is closed.
@@ -29,7 +30,7 @@ export async function serveStatus(
   bpffs: string,
   status: () => Status,
   routes: Routes = {},
-): Promise<http.Server> {
+): Promise<Server> {
   const lock = await takeLock(bpffs);
   const server = http.createServer((request, response) => {
     const route = Object.hasOwn(routes, request.url ?? '') && routes[request.url ?? ''];
