@@ -2,8 +2,9 @@
 // Has the running agent look at once for what is left of kube-proxy: both ends of POST /kube-proxy on its status
 // socket. `cleanup --kube-proxy` asks before it removes anything, and after.
 
-import http, { type RequestListener } from 'node:http';
+import type { RequestListener } from 'node:http';
 import { json } from 'node:stream/consumers';
+import { http } from '../node-http.ts';
 import type { KubeProxyStatus } from '../telemetry/status.ts';
 import { statusSocketPath } from '../telemetry/status-socket.ts';
 import type { KubeProxyWatch } from './kube-proxy-watch.ts';
