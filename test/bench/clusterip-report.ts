@@ -8,6 +8,8 @@ import type { Exchanges, Ratio } from './exchanges.ts';
 import type { Machine } from './machine.ts';
 import type { ProgramCost } from './program-costs.ts';
 import type { Fill } from './programming.ts';
+import { printProxies } from './proxies-report.ts';
+import type { ProxyMemory } from './proxy-memory.ts';
 import type { Starts } from './starts.ts';
 import type { Distribution } from './statistics.ts';
 
@@ -23,6 +25,7 @@ export interface Report {
   readonly fill: Fill;
   readonly coldStarts: Starts;
   readonly warmStarts: Starts;
+  readonly proxies: readonly ProxyMemory[];
   readonly change: Changes;
   readonly tcp: Exchanges;
   readonly udp: Exchanges;
@@ -50,6 +53,8 @@ export function printReport(report: Report): void {
   );
   console.log();
   printTable(['PROGRAMMING', 'MEASURED', 'BUDGET', 'REMARK'], programmingRows(report));
+  console.log();
+  printProxies(report.proxies, options.kubeProxyModes);
   console.log();
   printTable(
     ['CLIENT', 'MEDIAN US', 'P99 US', 'RATIO', 'ROUNDS', 'BUDGET'],

@@ -39,6 +39,9 @@ test.serial('it measures everything and says so in JSON', async (t) => {
   t.is(report.change.publishedMs.count, 3);
   t.true(report.fill.passes >= 1);
   t.true(report.coldStarts.memory.tablesMiB > 0);
+  t.is(report.proxies[0]?.name, 'signalbox');
+  t.true((report.proxies[0]?.kernelMiB ?? 1) > 0);
+  t.regex(stdout, /^kube-proxy, nftables /m);
   for (const exchanges of [report.tcp, report.udp]) {
     t.deepEqual(
       Object.values(exchanges.arms).map((arm) => arm.count),
@@ -63,6 +66,11 @@ test.serial('it measures everything and says so in JSON', async (t) => {
     ],
   );
   t.is(new Set(report.programs.map(({ runs }) => runs)).size, 1);
+});
+
+test.serial('a kube-proxy that cannot be run is said before anything is started', async (t) => {
+  const attempt = run(process.execPath, [MAIN, 'clusterip', '--kube-proxy', '/dev/null']);
+  await t.throwsAsync(attempt, { message: /\/dev\/null is no program that can be run/ });
 });
 
 test.serial('what is no number is refused before anything is started', async (t) => {

@@ -20,10 +20,25 @@ export function parseCpuSeconds(stat: string): number {
   return (utime + stime) / TICKS_PER_SECOND;
 }
 
-export interface AgentMemory {
-  /** Now, and the most that it ever was. MiB. */
+/** Of a process. MiB. */
+export interface ResidentMemory {
+  /** Now, and the most that it ever was. */
   readonly rssMiB: number;
   readonly peakRssMiB: number;
+  /** Of it, what is not the text of programs and libraries: not shared with anybody. */
+  readonly anonymousMiB: number;
+}
+
+export function residentMemory(pid: number): ResidentMemory {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return {
+    rssMiB: statusKiB(status, 'VmRSS') / 1024,
+    peakRssMiB: statusKiB(status, 'VmHWM') / 1024,
+    anonymousMiB: statusKiB(status, 'RssAnon') / 1024,
+  };
+}
+
+export interface AgentMemory extends ResidentMemory {
   /** What the kernel has for its tables, as the kernel counts it (Linux 6.4; before: at most). MiB. */
   readonly tablesMiB: number;
   /** By name of the kind of table and its id. KiB. */
@@ -31,12 +46,10 @@ export interface AgentMemory {
 }
 
 export function agentMemory(pid: number): AgentMemory {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const maps = mapsOf(pid);
   const total = maps.reduce((bytes, map) => bytes + map.bytes, 0);
   return {
-    rssMiB: statusKiB(status, 'VmRSS') / 1024,
-    peakRssMiB: statusKiB(status, 'VmHWM') / 1024,
+    ...residentMemory(pid),
     tablesMiB: total / 2 ** 20,
     tablesKiB: Object.fromEntries(
       maps.map(({ type, entries, id, bytes }) => [

@@ -18,6 +18,27 @@ export function findProgram(name: string): string {
   });
 }
 
+/**
+ * The kube-proxy to compare with, which nothing needs and nobody gets with this project.
+ *
+ * @param given by the reader; default what the environment names, KUBE_PROXY, else what is on the PATH.
+ * @returns undefined when there is none.
+ * @throws EnvironmentError when what was named cannot be run.
+ */
+export function findKubeProxy(given = process.env.KUBE_PROXY): string | undefined {
+  if (!given) {
+    try {
+      return findProgram('kube-proxy');
+    } catch {
+      return undefined;
+    }
+  }
+  if (isExecutable(given)) return path.resolve(given);
+  throw new EnvironmentError(`${given} is no program that can be run`, {
+    hint: 'name a kube-proxy binary for this machine, such as one out of the image registry.k8s.io/kube-proxy',
+  });
+}
+
 export function isExecutable(file: string): boolean {
   try {
     accessSync(file, constants.X_OK);

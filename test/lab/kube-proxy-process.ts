@@ -21,7 +21,8 @@ import {
 import type { LabNode } from './lab-node.ts';
 import { until } from './until.ts';
 
-const SYNCED_WITHIN_MS = 120_000;
+/** Thousands of Services by iptables-nft take minutes. */
+const SYNCED_WITHIN_MS = 600_000;
 /** It takes CPU to answer, which it needs for other things. */
 const LOOK_EVERY_MS = 50;
 const FAMILIES = 2;

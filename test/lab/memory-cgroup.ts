@@ -59,9 +59,17 @@ export class MemoryCgroup {
     throw new Error(`kernel memory of ${this.#directory} does not come to rest`);
   }
 
-  /** Wants its processes to have ended. */
-  remove(): void {
+  /** Kills what still runs in it, such as children of a process that was ended. */
+  async remove(): Promise<void> {
+    const deadline = Date.now() + SETTLED_WITHIN_MS;
+    for (const pid of this.#processes()) killIfAlive(pid);
+    while (this.#processes().length > 0 && Date.now() < deadline) await sleep(LOOK_EVERY_MS);
     rmdirSync(this.#directory);
+  }
+
+  #processes(): number[] {
+    const text = readFileSync(path.join(this.#directory, 'cgroup.procs'), 'utf8');
+    return text.split('\n').filter(Boolean).map(Number);
   }
 
   get #kernelFile(): string {
@@ -76,6 +84,14 @@ export class MemoryCgroup {
       // Less could be reclaimed than was asked for, or something is in use.
       if (!/EAGAIN|EBUSY/.test((error as NodeJS.ErrnoException).code ?? '')) throw error;
     }
+  }
+}
+
+function killIfAlive(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }
 
