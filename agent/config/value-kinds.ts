@@ -4,6 +4,7 @@
 // that says what would be right; nothing here throws.
 
 import { formatGoDuration, parseGoDuration } from './go-duration.ts';
+import { wordsOf } from './words.ts';
 
 /** A value that is of another kind. */
 export class Wrong {
@@ -102,7 +103,7 @@ const KINDS: { readonly [K in KindName]: Kind<ValueOf<K>> } = {
   },
   strings: {
     placeholder: 'list',
-    fromFlag: (words, before) => [...(before ?? []), ...(words === '' ? [] : words.split(','))],
+    fromFlag: (words, before) => [...(before ?? []), ...wordsOf(words)],
     fromJson: (json) =>
       Array.isArray(json) && json.every((word) => typeof word === 'string')
         ? json

@@ -63,7 +63,7 @@ export class Reconciler {
   readonly #tables: KernelTables;
   readonly #observer: ReconcilerObserver;
   readonly #claims = new FrontendClaims();
-  readonly #retries = new RetryQueue();
+  readonly #retries: RetryQueue;
   readonly #node: () => NodeView;
   #writtenNode: NodeState | undefined;
   #nodeFailures: readonly string[] = [];
@@ -82,8 +82,10 @@ export class Reconciler {
     tables: KernelTables,
     observer: ReconcilerObserver,
     node: () => NodeView = () => NOWHERE,
+    longestRetryMs?: number,
   ) {
     this.#node = node;
+    this.#retries = new RetryQueue(longestRetryMs);
     this.#cluster = cluster;
     this.#tables = tables;
     this.#observer = observer;

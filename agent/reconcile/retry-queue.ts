@@ -15,9 +15,12 @@ interface Waiting {
 
 export class RetryQueue {
   readonly #waiting = new Map<ObjectKey, Waiting>();
+  readonly #longestMs: number;
   readonly #nowMs: () => number;
 
-  constructor(nowMs: () => number = () => performance.now()) {
+  /** @param longestMs the longest time between two attempts. */
+  constructor(longestMs = LONGEST_DELAY_MS, nowMs: () => number = () => performance.now()) {
+    this.#longestMs = longestMs;
     this.#nowMs = nowMs;
   }
 
@@ -32,7 +35,7 @@ export class RetryQueue {
       const failure = failed.get(service);
       const attempts = this.#waiting.get(service)?.attempts ?? 0;
       if (failure) {
-        const delayMs = Math.min(FIRST_DELAY_MS * 2 ** attempts, LONGEST_DELAY_MS);
+        const delayMs = Math.min(FIRST_DELAY_MS * 2 ** attempts, this.#longestMs);
         this.#waiting.set(service, {
           failure,
           attempts: attempts + 1,

@@ -8,9 +8,9 @@ import { RetryQueue } from '../../../agent/reconcile/retry-queue.ts';
 const failed = (service: ObjectKey, message = 'ENOMEM') =>
   ({ service, step: 'publishFrontend', message }) as const;
 
-function queueWithClock() {
+function queueWithClock(longestMs?: number) {
   const clock = { nowMs: 100 };
-  return { clock, queue: new RetryQueue(() => clock.nowMs) };
+  return { clock, queue: new RetryQueue(longestMs, () => clock.nowMs) };
 }
 
 test('each attempt waits twice as long as the one before, a minute at most', (t) => {
@@ -22,6 +22,17 @@ test('each attempt waits twice as long as the one before, a minute at most', (t)
     return delay;
   });
   t.deepEqual(delays, [1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000, 60_000]);
+});
+
+test('the longest wait is what the queue was told', (t) => {
+  const { clock, queue } = queueWithClock(3000);
+  const delays = Array.from({ length: 4 }, () => {
+    queue.record(['a/x'], [failed('a/x')]);
+    const delay = queue.nextInMs() as number;
+    clock.nowMs += delay;
+    return delay;
+  });
+  t.deepEqual(delays, [1000, 2000, 3000, 3000]);
 });
 
 test('what is due is given out, and stays a failure until it succeeds', (t) => {
