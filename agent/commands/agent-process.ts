@@ -154,7 +154,13 @@ export async function runAgent(
         kubeProxy?.request();
       },
     };
-    const reconciler = new Reconciler(cluster, tables, observer, () => node.view);
+    const reconciler = new Reconciler(
+      cluster,
+      tables,
+      observer,
+      () => node.view,
+      config.syncPeriodMs,
+    );
     report.watch(reconciler);
     health.watch(reconciler);
     watchNodeAddresses({
