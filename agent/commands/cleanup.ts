@@ -1,16 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
-// `signalbox cleanup`: takes every trace of Signalbox off the node. Connections that are open stay open;
-// new ones to service addresses are no longer served.
+// `signalbox cleanup`: takes every trace of Signalbox off the node, at once or, with --drain, when the last connection
+// that it translates has ended. `--kube-proxy` takes kube-proxy's rules off instead, and nothing of ours.
 
-import { Command } from 'commander';
-import { EnvironmentError } from '../errors.ts';
+import { Command, Option } from 'commander';
+import { EnvironmentError, UsageError } from '../errors.ts';
+import { stopKeepingNat } from '../reconcile/nat-keeper.ts';
 import { readNode } from '../sys/datapath.ts';
 import { netnsCookie } from '../sys/libbpf/netns.ts';
 import { removePacketPrograms } from '../sys/packet-programs.ts';
 import { Pins } from '../sys/pins.ts';
 import { findAgent, removeStatusSocket } from '../telemetry/status-socket.ts';
+import { drain } from './cleanup-drain.ts';
+import { cleanupKubeProxy } from './cleanup-kube-proxy.ts';
+import { parseDuration } from './duration.ts';
 import { bpffsOption, requireRoot } from './options.ts';
 import { releaseMasqueradePorts } from './release-ports.ts';
+
+interface Options {
+  readonly bpffs: string;
+  readonly kubeProxy: boolean;
+  readonly drain: boolean;
+  readonly drainTimeout: number;
+  readonly force: boolean;
+  readonly proc: string;
+}
 
 export function command(): Command {
   return new Command('cleanup')
@@ -18,28 +31,72 @@ export function command(): Command {
       'take every trace of Signalbox off the node: programs, tables, pins, reserved ports',
     )
     .addOption(bpffsOption())
+    .addOption(
+      new Option('--drain', 'first leave what is new to kube-proxy, until no connection is left')
+        .default(false)
+        .conflicts('kubeProxy'),
+    )
+    .addOption(
+      new Option('--drain-timeout <duration>', 'how long that may take, as 90s, 10m or 1h')
+        .argParser(drainTimeout)
+        .default(600, '10m'),
+    )
+    .option(
+      '--kube-proxy',
+      'take kube-proxy’s rules off, and nothing of Signalbox: once the agent serves in its place',
+      false,
+    )
+    .option('--force', 'although nobody else would serve then', false)
+    .option(
+      '--proc <dir>',
+      'where the processes of the node are seen; in a container, the host’s',
+      '/proc',
+    )
     .action(run);
 }
 
-async function run({ bpffs }: { readonly bpffs: string }): Promise<void> {
+async function run(options: Options): Promise<void> {
   requireRoot();
-  const agent = await findAgent(bpffs);
-  if (agent !== undefined) {
-    throw new EnvironmentError(`the agent (${agent}) is running and would put all of it back`, {
-      hint: 'stop it first',
-    });
-  }
+  const { bpffs, force, proc } = options;
   const pins = new Pins(bpffs);
+  if (options.kubeProxy) {
+    requireItsNamespace(pins);
+    await cleanupKubeProxy({ bpffs, force, proc });
+    return;
+  }
+  await requireNoAgent(bpffs);
   requireItsNamespace(pins);
+  if (options.drain) {
+    await drain({
+      pins,
+      timeoutSeconds: options.drainTimeout,
+      force,
+      findAgent: () => findAgent(bpffs),
+    });
+    await requireNoAgent(bpffs);
+  }
+  await removeEverything(pins, bpffs);
+}
+
+async function removeEverything(pins: Pins, bpffs: string): Promise<void> {
   const removed = [
     ...removePacketPrograms(pins),
     ...releaseMasqueradePorts(pins),
     ...pins.removeAll(),
+    ...(await stopKeepingNat()).map((table) => `table ${table}`),
   ];
   removeStatusSocket(bpffs);
   console.log(
     removed.length ? removed.map((what) => `removed ${what}`).join('\n') : `nothing in ${bpffs}`,
   );
+}
+
+async function requireNoAgent(bpffs: string): Promise<void> {
+  const agent = await findAgent(bpffs);
+  if (agent === undefined) return;
+  throw new EnvironmentError(`the agent (${agent}) is running and would put all of it back`, {
+    hint: 'stop it first',
+  });
 }
 
 /** Filters on devices and reserved ports are a network namespace's own, and forgotten with the tables. */
@@ -52,4 +109,12 @@ function requireItsNamespace(pins: Pins): void {
       hint: `run this in there (nsenter --net=FILE); if it is gone, rm -r ${pins.directory} does the rest`,
     },
   );
+}
+
+/** @throws UsageError */
+function drainTimeout(text: string): number {
+  const seconds = parseDuration(text);
+  if (seconds === undefined)
+    throw new UsageError(`--drain-timeout ${text}: not a duration, as 90s, 10m or 1h`);
+  return seconds;
 }

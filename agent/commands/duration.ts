@@ -22,3 +22,12 @@ export function formatDuration(seconds: number): string {
   }
   return text;
 }
+
+/** Inverse of {@link formatDuration}, for any number of units. @returns seconds; undefined when it is none. */
+export function parseDuration(text: string): number | undefined {
+  if (!/^(\d+[dhms])+$/.test(text)) return undefined;
+  const sizes = new Map<string, number>(UNITS);
+  return text
+    .matchAll(/(\d+)([dhms])/g)
+    .reduce((sum, [, count, unit = '']) => sum + Number(count) * (sizes.get(unit) ?? 0), 0);
+}

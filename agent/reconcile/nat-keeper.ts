@@ -31,12 +31,11 @@ export function keptFamilies(): NetfilterFamily[] {
   return NETFILTER_FAMILIES.filter((family) => hasTable(family, KEEPER_TABLE));
 }
 
-/** @returns whether there was anything. @throws EnvironmentError */
-export async function stopKeepingNat(): Promise<boolean> {
-  const kept = keptFamilies();
-  if (kept.length === 0) return false;
-  await runNft(kept.map((family) => `delete table ${family} ${KEEPER_TABLE}\n`).join(''));
-  return true;
+/** @returns the tables that were there, as nft names them. @throws EnvironmentError */
+export async function stopKeepingNat(): Promise<string[]> {
+  const tables = keptFamilies().map((family) => `${family} ${KEEPER_TABLE}`);
+  if (tables.length) await runNft(tables.map((table) => `delete table ${table}\n`).join(''));
+  return tables;
 }
 
 /** No packet runs through `conntrack`: that its rule is there is what keeps conntrack looking at packets. */

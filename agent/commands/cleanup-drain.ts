@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// The way back to kube-proxy: its rules are there again and get all that is new, while what we have translated goes on
+// until it ends. May be interrupted and begun again; an agent that starts calls it off (reconcile/draining.ts).
+
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { EnvironmentError, messageOf } from '../errors.ts';
+import { NO_SERVICE_PORT } from '../plan/flow-life.ts';
+import { beginDraining } from '../reconcile/draining.ts';
+import { countFlows } from '../reconcile/flow-sweep.ts';
+import { findKubeProxyRules } from '../reconcile/kube-proxy-rules.ts';
+import { inSlices } from '../reconcile/slices.ts';
+import { noteConnections } from '../sys/conntrack.ts';
+import type { ConntrackTuple } from '../sys/conntrack-messages.ts';
+import { openTables } from '../sys/datapath.ts';
+import { FlowFlags } from '../sys/layout.gen.ts';
+import { isNotFound } from '../sys/libbpf/kernel-error.ts';
+import { openPacketTables, type PacketTables } from '../sys/packet-tables.ts';
+import type { Pins } from '../sys/pins.ts';
+import { formatDuration } from './duration.ts';
+
+export interface DrainOptions {
+  readonly pins: Pins;
+  readonly timeoutSeconds: number;
+  /** Although nobody else would serve. */
+  readonly force: boolean;
+  /** An agent that runs, in words. */
+  readonly findAgent: () => Promise<string | undefined>;
+}
+
+const LOOK_EVERY_MS = 500;
+const TELL_EVERY_MS = 10_000;
+/** What an ended connection may still send is answered by its ends themselves. */
+const ENDED = 'closed';
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+
+/**
+ * Returns when no connection is left that the programs translate, or the time is over.
+ *
+ * @throws EnvironmentError when nobody else serves, an agent starts, or somebody interrupts it.
+ */
+export async function drain(options: DrainOptions): Promise<void> {
+  const { pins, timeoutSeconds } = options;
+  const packetTables = openIfThere(pins);
+  // Nothing of ours translates anything.
+  if (!packetTables) return;
+  try {
+    if (!options.force) await requireOther();
+    if (!begin(pins)) return;
+    noteFlows(packetTables, timeoutSeconds);
+    const left = await waitForEnd(options, packetTables);
+    if (left > 0) {
+      console.log(`${left} connections go on after ${formatDuration(timeoutSeconds)}, and end now`);
+    }
+  } finally {
+    packetTables.close();
+  }
+}
+
+function openIfThere(pins: Pins): PacketTables | undefined {
+  try {
+    return openPacketTables(pins);
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}
+
+async function requireOther(): Promise<void> {
+  const { rules, hasIpvs } = await findKubeProxyRules();
+  if (rules.length > 0 || hasIpvs) return;
+  throw new EnvironmentError('kube-proxy has no rules here: nobody would serve what is new', {
+    hint: 'start kube-proxy and wait for its rules; --force drains nevertheless',
+  });
+}
+
+/** @returns whether there is anything to drain. */
+function begin(pins: Pins): boolean {
+  const tables = openTables(pins);
+  try {
+    return beginDraining(tables.nodes);
+  } finally {
+    tables.close();
+  }
+}
+
+/**
+ * What is masqueraded here does not pass conntrack, which might give a connection that kube-proxy masquerades the same
+ * port to the same backend: the answers would be taken for ours.
+ */
+function noteFlows({ flows }: PacketTables, timeoutSeconds: number): void {
+  const tuples: ConntrackTuple[] = [];
+  for (const piece of flows.batches(1000)) {
+    for (const [{ protocol }, { source, destination, servicePortId, flags }] of piece) {
+      const isRequest = (flags & (FlowFlags.REQUEST | FlowFlags.FORWARDED)) === FlowFlags.REQUEST;
+      if (!isRequest || !(flags & FlowFlags.MASQUERADED) || servicePortId === NO_SERVICE_PORT)
+        continue;
+      tuples.push({ protocol, source, destination });
+    }
+  }
+  try {
+    noteConnections(tuples, timeoutSeconds + 60);
+  } catch (error) {
+    console.error(`signalbox: kube-proxy may choose a port that is in use: ${messageOf(error)}`);
+  }
+}
+
+/** @returns how many are left. */
+async function waitForEnd(
+  { timeoutSeconds, findAgent }: DrainOptions,
+  tables: PacketTables,
+): Promise<number> {
+  const deadlineMs = performance.now() + timeoutSeconds * 1000;
+  const interrupted = new AbortController();
+  for (const signal of SIGNALS) {
+    once(process, signal, { signal: interrupted.signal }).then(
+      () => interrupted.abort(signal),
+      () => {},
+    );
+  }
+  let toldMs = -Infinity;
+  try {
+    for (;;) {
+      const { total, text } = await inSlices(countOpen(tables));
+      const leftMs = deadlineMs - performance.now();
+      if (total === 0 || leftMs <= 0) return total;
+      if (performance.now() - toldMs >= TELL_EVERY_MS) {
+        console.log(`${text} go on; ${formatDuration(leftMs / 1000)} left`);
+        toldMs = performance.now();
+      }
+      const agent = await findAgent();
+      if (agent !== undefined) throw calledOff(agent);
+      await sleep(Math.min(LOOK_EVERY_MS, leftMs), undefined, interrupted).catch(() => {});
+      if (interrupted.signal.aborted) throw interruption();
+    }
+  } finally {
+    interrupted.abort();
+  }
+}
+
+function* countOpen(
+  tables: PacketTables,
+): Generator<void, { readonly total: number; readonly text: string }> {
+  const { flows } = yield* countFlows(tables);
+  const open = flows.filter(({ state }) => state !== ENDED);
+  const total = open.reduce((sum, { flows: count }) => sum + count, 0);
+  const text = open.map(({ protocol, state, flows: count }) => `${count} ${protocol} ${state}`);
+  return { total, text: text.join(', ') };
+}
+
+function calledOff(agent: string): EnvironmentError {
+  return new EnvironmentError(`an agent has started (${agent}) and serves again`, {
+    hint: 'stop it first, and drain again',
+  });
+}
+
+function interruption(): EnvironmentError {
+  return new EnvironmentError(
+    'interrupted: what is new goes to kube-proxy, and nothing was removed',
+    {
+      hint: 'run it again to go on; an agent that starts serves again as before',
+    },
+  );
+}
