@@ -33,7 +33,7 @@ export interface AgentHealthOptions {
   /** Whether another service proxy is at work here, too, and so has these ports; then nobody is told that it has. */
   readonly isBeside?: () => boolean;
   /** undefined where there is nobody to tell. */
-  readonly recorder: EventRecorder | undefined;
+  readonly recorder: Pick<EventRecorder, 'warn' | 'tellOfNode'> | undefined;
   /** Told of each answer of /healthz and /livez, for metrics. */
   readonly onAnswer?: (path: HealthPath, code: HealthCode) => void;
   /** The agent must end: see AgentConfig.bindAddressHardFail. */
