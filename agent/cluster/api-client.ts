@@ -9,6 +9,7 @@ import { http, https } from '../node-http.ts';
 import type { ApiAccess, Credentials } from './api-access.ts';
 import { ApiError } from './api-error.ts';
 import { isObject } from './json-fields.ts';
+import { Pace, type PaceOptions } from './pace.ts';
 import { pause } from './pause.ts';
 
 export interface ApiRequest {
@@ -50,6 +51,8 @@ export interface ApiClientOptions {
   readonly access: ApiAccess;
   /** How long the server may take to begin an answer, and to go on with a list. */
   readonly answerMs?: number;
+  /** How often it writes; without it, as often as it is asked to. */
+  readonly writes?: PaceOptions | undefined;
 }
 
 const MEDIA_TYPES = { POST: 'application/json', PATCH: 'application/merge-patch+json' } as const;
@@ -59,7 +62,12 @@ const TCP_KEEPALIVE_MS = 30_000;
 /** Longer waits are not waited for. */
 const MAX_RETRY_AFTER_MS = 300_000;
 
-export function createApiClient({ access, answerMs = ANSWER_MS }: ApiClientOptions): ApiClient {
+export function createApiClient({
+  access,
+  answerMs = ANSWER_MS,
+  writes,
+}: ApiClientOptions): ApiClient {
+  const pace = writes && new Pace(writes);
   const { server, proxyUrl } = access;
   const { Agent, request: send } = server.protocol === 'https:' ? https : http;
   const agent = new Agent({
@@ -122,6 +130,7 @@ export function createApiClient({ access, answerMs = ANSWER_MS }: ApiClientOptio
     },
     async write(request) {
       try {
+        await pace?.wait(request.signal);
         const { response } = await open(request);
         // Until it has been read the connection serves no other request.
         await text(response);

@@ -7,6 +7,7 @@ import { type ApiClient, createApiClient } from './api-client.ts';
 import { loadInCluster } from './in-cluster.ts';
 import { loadKubeconfig } from './kubeconfig.ts';
 import type { ObjectSource } from './object-source.ts';
+import type { PaceOptions } from './pace.ts';
 import { createReflector } from './reflector.ts';
 import { watchedResources } from './watched-resources.ts';
 
@@ -15,6 +16,8 @@ export interface ApiServerSourceOptions {
   readonly kubeconfig?: string;
   /** URL of the API server, in place of the one in the kubeconfig. */
   readonly master?: string;
+  /** How often the client writes. */
+  readonly writes?: PaceOptions;
   /** metadata.name of the Node object of this node. */
   readonly nodeName: string;
   readonly log: Logger;
@@ -28,7 +31,7 @@ export interface ApiServerSource extends ObjectSource {
 /** @throws EnvironmentError when there is no usable way to the API server. Nothing is sent yet. */
 export function createApiServerSource(options: ApiServerSourceOptions): ApiServerSource {
   const { nodeName, log } = options;
-  const client = createApiClient({ access: loadAccess(options) });
+  const client = createApiClient({ access: loadAccess(options), writes: options.writes });
   const reflectors = watchedResources(nodeName).map((resource) =>
     createReflector({ resource, client, log }),
   );

@@ -70,10 +70,7 @@ export function agentConfig(
         ? {
             kubeconfig: settings['clientConnection.kubeconfig'] || undefined,
             master: command.master || undefined,
-            writes: {
-              qps: settings['clientConnection.qps'],
-              burst: settings['clientConnection.burst'],
-            },
+            writes: parts.writesOf(settings),
           }
         : { manifests },
     node: {

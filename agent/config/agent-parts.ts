@@ -71,3 +71,9 @@ export function auditEveryMs({ configSyncPeriod }: Settings): number {
 export function logLevelOf(verbosity: number): 'info' | 'debug' | 'trace' {
   return verbosity < 4 ? 'info' : verbosity < 6 ? 'debug' : 'trace';
 }
+
+/** What client-go makes of these: 0 is its default, and less is no limit. */
+export function writesOf(settings: Settings): { readonly qps: number; readonly burst: number } {
+  const { 'clientConnection.qps': qps, 'clientConnection.burst': burst } = settings;
+  return { qps: qps < 0 ? Number.POSITIVE_INFINITY : qps || 5, burst: burst || 10 };
+}

@@ -49,6 +49,14 @@ test('periods', (t) => {
   t.is(parts.auditEveryMs(settings({ configSyncPeriod: 60n * SECOND })), 60_000);
 });
 
+test('writes, as client-go takes the numbers', (t) => {
+  const writes = (qps: number, burst: number) =>
+    parts.writesOf(settings({ 'clientConnection.qps': qps, 'clientConnection.burst': burst }));
+  t.deepEqual(writes(7, 9), { qps: 7, burst: 9 });
+  t.deepEqual(writes(0, 0), { qps: 5, burst: 10 });
+  t.deepEqual(writes(-1, 9), { qps: Number.POSITIVE_INFINITY, burst: 9 });
+});
+
 test('verbosity', (t) => {
   t.deepEqual([0, 3, 4, 5, 6, 10].map(parts.logLevelOf), [
     'info',
