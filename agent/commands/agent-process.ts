@@ -3,6 +3,7 @@
 // leaves programs and tables at work.
 
 import { once } from 'node:events';
+import { flushCompileCache } from 'node:module';
 import { type ApiServerSource, createApiServerSource } from '../cluster/api-server-source.ts';
 import { EventRecorder } from '../cluster/event-recorder.ts';
 import { createManifestSource } from '../cluster/manifest-source.ts';
@@ -203,6 +204,8 @@ export async function runAgent(
           { services: cluster.serviceCount, uptimeMs: Math.round(performance.now()) },
           'ready',
         );
+        // Where NODE_COMPILE_CACHE says so: for the next start, should this one be killed.
+        flushCompileCache();
         releaseMemory();
       },
     });
@@ -274,10 +277,11 @@ function createSource(config: AgentConfig, log: Logger): ObjectSource | ApiServe
   const { source } = config;
   const { nodeName } = config.node;
   if ('manifests' in source) return createManifestSource({ dir: source.manifests, nodeName, log });
-  const { kubeconfig, master } = source;
+  const { kubeconfig, master, writes } = source;
   return createApiServerSource({
     nodeName,
     log,
+    writes,
     ...(kubeconfig !== undefined && { kubeconfig }),
     ...(master !== undefined && { master }),
   });

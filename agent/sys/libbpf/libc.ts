@@ -10,6 +10,7 @@ interface Libc {
   bind(fd: number, address: Uint8Array, length: number): number;
   getsockopt(fd: number, level: number, name: number, value: Uint8Array, length: [number]): number;
   setns(fd: number, kind: number): number;
+  mallocTrim(pad: number): number;
 }
 
 let loaded: Libc | undefined;
@@ -35,5 +36,6 @@ function load(): Libc {
       'int getsockopt(int fd, int level, int name, _Out_ void *value, _Inout_ uint32_t *length)',
     ),
     setns: lib.func('int setns(int fd, int kind)'),
+    mallocTrim: lib.func('int malloc_trim(size_t pad)'),
   };
 }
