@@ -10,6 +10,7 @@ import { notInFile } from '../config/notices.ts';
 import { type FlagReading, readFlags } from '../config/read-flags.ts';
 import { writeConfiguration } from '../config/write-configuration.ts';
 import { EnvironmentError, messageOf } from '../errors.ts';
+import { ensureBpffs } from '../sys/bpf-filesystem.ts';
 import { requireCgroup } from '../sys/cgroup.ts';
 import { onlineCpus } from '../sys/cpus.ts';
 import { applyHostSettings, setOomScore } from '../sys/host-settings.ts';
@@ -50,7 +51,9 @@ async function run(options: AgentOptions & Readonly<Record<string, unknown>>): P
   }
   if (asked['init-only']) {
     requireRoot();
-    settleHost(configuration, options, createLogger(configuration.logLevel));
+    const log = createLogger(configuration.logLevel);
+    ensureBpffs(options.bpffs, log);
+    settleHost(configuration, options, log);
     return;
   }
   await serve(options, flags, { configuration, file, load });

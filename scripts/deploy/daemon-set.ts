@@ -59,9 +59,9 @@ const AGENT = {
     ),
     seLinuxOptions: noted('container_t may not use bpf().', { type: 'spc_t' }),
     capabilities: noted(
-      'SYS_ADMIN: BPF tables by their number, and entering network namespaces of pods (it includes BPF and PERFMON).\n' +
-        'SYS_PTRACE: finding those of pods that are not root. NET_RAW: iptables, to remove the rules of kube-proxy.',
-      { drop: ['ALL'], add: ['NET_ADMIN', 'NET_RAW', 'SYS_ADMIN', 'SYS_PTRACE'] },
+      'SYS_ADMIN: BPF tables by their number, and entering network namespaces of pods. SYS_PTRACE: finding those of pods\n' +
+        'that are not root. NET_RAW: iptables, to remove the rules of kube-proxy.',
+      { drop: ['ALL'], add: ['BPF', 'NET_ADMIN', 'NET_RAW', 'PERFMON', 'SYS_ADMIN', 'SYS_PTRACE'] },
     ),
   },
   livenessProbe: {

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// The place that the kernel keeps for a BPF file system. systemd mounts one there, but not on a node that is itself a
+// container, and other inits do not. Used by `agent --init-only`, which the DaemonSet runs before the agent.
+
+import { statfsSync } from 'node:fs';
+import path from 'node:path';
+import type { Logger } from '../telemetry/log.ts';
+import { mount } from './libbpf/mount.ts';
+
+const PLACE = '/sys/fs/bpf';
+
+/** BPF_FS_MAGIC (linux/magic.h) */
+const BPFFS_MAGIC = 0xcafe4a11;
+
+/**
+ * Mounts one where there is none. Nothing elsewhere: a directory that somebody chose is theirs to mount.
+ *
+ * @param pins where pins are to be.
+ * @throws KernelError when it may not be mounted.
+ */
+export function ensureBpffs(pins: string, log: Logger): void {
+  if (!path.resolve(pins).startsWith(`${PLACE}/`)) return;
+  if (statfsSync(PLACE).type === BPFFS_MAGIC) return;
+  mount('bpf', PLACE, 'mode=700');
+  log.info({ directory: PLACE }, 'mounted a BPF file system');
+}
