@@ -7,6 +7,7 @@ import { MESSAGES, type MessageId } from '../doctor/finding.ts';
 import { judge } from '../doctor/judge.ts';
 import { probe } from '../doctor/probe.ts';
 import { messageOf } from '../errors.ts';
+import { isDraining } from '../reconcile/draining.ts';
 import { type Attachment, attachments, openTables } from '../sys/datapath.ts';
 import type { Node } from '../sys/layout.gen.ts';
 import { netnsCookie } from '../sys/libbpf/netns.ts';
@@ -22,6 +23,8 @@ import { type PacketStatus, packetStatusLines, readPacketStatus } from './packet
 
 const NOT_RUNNING = 'is not running';
 const SILENT = 'does not answer';
+const DRAINING =
+  'nothing new is served: signalbox cleanup --drain has begun (run it again to go on; start the agent to serve again)';
 
 interface Options {
   readonly bpffs: string;
@@ -32,6 +35,8 @@ interface Options {
 interface KernelStatus extends FrontendCounts {
   readonly programs: readonly Attachment[];
   readonly slots: number;
+  /** What is new is left to another proxy. */
+  readonly isDraining: boolean;
   readonly devices: readonly DeviceState[];
   /** Connections from outside, and what became of packets. */
   readonly packetPath: PacketStatus;
@@ -88,6 +93,7 @@ async function kernelStatus(bpffs: string): Promise<KernelStatus | string> {
       programs: attachments(pins),
       ...counts,
       slots,
+      isDraining: isDraining(node),
       devices,
       packetPath,
       hostWarnings: warnings,
@@ -122,6 +128,7 @@ function kernelProblems(
 ): string[] {
   if (typeof kernel === 'string') return [`no tables in ${bpffs}: ${kernel}`];
   return [
+    ...(kernel.isDraining ? [DRAINING] : []),
     ...kernel.programs.filter(isMissing).map(({ hook }) => `no program is attached to ${hook}`),
     ...deviceProblems(kernel.devices, agent?.devices),
   ];

@@ -22,6 +22,8 @@ export interface TrafficReport {
   readonly failures: readonly string[];
   /** Backends that have answered, as they name themselves. */
   readonly backends: readonly string[];
+  /** Whom they have seen, where they say so. */
+  readonly seenAs: readonly string[];
 }
 
 const PERIOD_MS = 50;
@@ -31,6 +33,7 @@ class Traffic {
   readonly #order: TrafficOrder;
   readonly #failures: string[] = [];
   readonly #backends = new Set<string>();
+  readonly #seenAs = new Set<string>();
   readonly #closers: (() => void)[] = [];
   readonly #pending = new Set<Promise<void>>();
   #exchanges = 0;
@@ -56,6 +59,7 @@ class Traffic {
       connections: this.#connections,
       failures: this.#failures,
       backends: [...this.#backends],
+      seenAs: [...this.#seenAs],
     };
   }
 
@@ -129,7 +133,9 @@ class Traffic {
   }
 
   #noteBackend(text: string): void {
-    this.#backends.add(text.split(' ', 1)[0] ?? '');
+    const [backend = '', seenAs = ''] = text.replace(/\0.*/s, '').split(' from ');
+    this.#backends.add(backend);
+    this.#seenAs.add(seenAs);
   }
 }
 

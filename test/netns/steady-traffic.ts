@@ -35,6 +35,11 @@ export class SteadyTraffic {
     });
   }
 
+  /** What was begun, in that order, has done so far. */
+  async reports(): Promise<TrafficReport[]> {
+    return (await this.#reports('report')).map(({ report }) => report);
+  }
+
   /** What has failed so far, in words. */
   async failures(): Promise<string[]> {
     return failuresIn(await this.#reports('report'));

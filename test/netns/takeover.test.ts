@@ -9,9 +9,11 @@ import {
   RULE_KINDS,
   type RuleKind,
 } from '../lab/kube-proxy-rules/kube-proxy-rules.ts';
-import { inBothFamilies } from './dual-stack.ts';
+import { until } from '../lab/until.ts';
+import { inBothFamilies, inIpv4Words } from './dual-stack.ts';
+import { targetAt } from './kube-service.ts';
 import { canMakeNodes } from './node-for-file.ts';
-import { PacketNetwork } from './packet-network.ts';
+import { AGENT_FLAGS, PacketNetwork } from './packet-network.ts';
 import { LOCAL_PODS, NODE_IP, REMOTE_PODS } from './packet-plan.ts';
 import { addressesOf, packetService, SERVICE_PORT } from './packet-services.ts';
 import { SteadyTraffic } from './steady-traffic.ts';
@@ -98,6 +100,94 @@ for (const kind of RULE_KINDS) {
     t.false((await rules.list()).includes('signalbox'));
   });
 }
+
+test.serial(
+  'ports that kube-proxy masquerades with are no flow’s, nor the other way round',
+  async (t) => {
+    if (!canMakeNodes(t) || !canHaveRules(t, 'nftables')) return;
+    const { node } = network;
+    const rules = new KubeProxyRules(node, 'nftables');
+    node.agent.flags = [...AGENT_FLAGS, '--masquerade-ports', '50000-50001'];
+    t.teardown(() => {
+      node.agent.flags = AGENT_FLAGS;
+    });
+    t.teardown(() => rules.clear());
+    t.teardown(() => node.signalbox('cleanup'));
+    t.teardown(() => node.agent.end('SIGKILL').catch(() => {}));
+    const traffic = new SteadyTraffic();
+    t.teardown(() => traffic.end());
+
+    await rules.write(OBJECTS, '50000');
+    await beginLong(traffic, 'kube-proxy');
+    await traffic.goesOn();
+    await node.agent.start();
+    await beginLong(traffic, 'Signalbox');
+    await traffic.goesOn();
+    t.deepEqual(await portsSeen(traffic), [50000, 50000, 50001, 50001]);
+    t.is((await node.signalbox('cleanup', '--kube-proxy')).code, 0);
+    await traffic.end(/^kube-proxy/);
+
+    await rules.write(OBJECTS, '50001-50002');
+    await node.agent.end('SIGTERM');
+    const draining = node.signalbox('cleanup', '--drain', '--drain-timeout', '5s');
+    await until('it drains', async () => (await node.signalbox('status')).stdout.includes('drain'));
+    await beginLong(traffic, 'kube-proxy again');
+    await traffic.goesOn();
+    t.deepEqual(await portsSeen(traffic), [50001, 50001, 50002, 50002]);
+    await traffic.end(/^Signalbox/);
+    t.is((await draining).code, 0);
+    t.deepEqual((await traffic.end()).failures, []);
+  },
+);
+
+/** By a nodePort to a backend of the other node, of both families. */
+async function beginLong(traffic: SteadyTraffic, name: string): Promise<void> {
+  const { nodePort } = addressesOf(OF_REMOTE);
+  for (const host of inBothFamilies(NODE_IP)) {
+    await traffic.begin(network.client, name, { kind: 'long', host, port: nodePort, count: 1 });
+  }
+}
+
+async function portsSeen(traffic: SteadyTraffic): Promise<number[]> {
+  const reports = await traffic.reports();
+  return reports.flatMap(({ seenAs }) => seenAs.map((text) => Number(text.split(':').at(-1))));
+}
+
+test.serial('UDP of before is told when nobody translates it any more', async (t) => {
+  if (!canMakeNodes(t) || !canHaveRules(t, 'nftables')) return;
+  const { node } = network;
+  const rules = new KubeProxyRules(node, 'nftables');
+  t.teardown(() => node.write('services', OBJECTS));
+  t.teardown(() => rules.clear().catch(() => {}));
+  t.teardown(() => node.signalbox('cleanup'));
+  t.teardown(() => node.agent.end('SIGKILL').catch(() => {}));
+  const traffic = new SteadyTraffic();
+  t.teardown(() => traffic.end());
+  const order = { kind: 'connected', port: SERVICE_PORT, count: 1 } as const;
+  const hosts = inBothFamilies(addressesOf(OF_LOCAL).clusterIP);
+
+  await rules.write(OBJECTS);
+  for (const host of hosts) await traffic.begin(network.pod(POD), 'before', { ...order, host });
+  await traffic.goesOn();
+  await node.agent.start();
+  t.is((await node.signalbox('cleanup', '--kube-proxy')).code, 0);
+  await traffic.goesOn();
+  t.deepEqual(await traffic.failures(), []);
+
+  node.write('services', packetService(OF_LOCAL, [REMOTE]));
+  await until('they are told', async () => (await traffic.failures()).length === hosts.length);
+  const { failures } = await traffic.end();
+  for (const failure of failures) t.regex(failure, /ECONNABORTED/);
+
+  for (const host of hosts) await traffic.begin(network.pod(POD), 'after', { ...order, host });
+  await traffic.goesOn();
+  const reports = await traffic.reports();
+  t.deepEqual(
+    reports.map(({ backends: [backend = ''] }) => inIpv4Words(backend)),
+    hosts.map(() => targetAt(REMOTE)),
+  );
+  t.deepEqual((await traffic.end()).failures, []);
+});
 
 function canHaveRules(t: ExecutionContext, kind: RuleKind): boolean {
   return requireProgram(t, 'nft') && requireProgram(t, programOf(kind));

@@ -31,11 +31,16 @@ export class KubeProxyRules {
     this.#kind = kind;
   }
 
-  /** Writes the rules, in place of those that are there. */
-  async write(objects: readonly KubeObject[]): Promise<void> {
+  /**
+   * Writes the rules, in place of those that are there.
+   *
+   * @param masqueradePorts `50000-50001`, for kind nftables; default: any.
+   */
+  async write(objects: readonly KubeObject[], masqueradePorts?: string): Promise<void> {
     for (const context of FAMILIES) {
       const services = ruleServices(objects, context.family);
-      if (this.#kind === 'nftables') await this.#nft(nftablesScript(services, context));
+      if (this.#kind === 'nftables')
+        await this.#nft(nftablesScript(services, { ...context, masqueradePorts }));
       else await this.#restore(context.family, iptablesScript(services, context));
     }
   }

@@ -11,16 +11,19 @@ export interface NftablesContext {
   readonly family: IpFamily;
   readonly clusterCidr: string;
   readonly serviceCidr: string;
+  /** `50000-50001`: what is masqueraded gets one of them. Default: any. */
+  readonly masqueradePorts?: string | undefined;
 }
 
 /** In place of a table that was there. */
 export function nftablesScript(services: readonly RuleService[], context: NftablesContext): string {
-  const { family, clusterCidr, serviceCidr } = context;
+  const { family, clusterCidr, serviceCidr, masqueradePorts } = context;
   const [ip, type, loopback] =
     family === 'IPv4' ? ['ip', 'ipv4_addr', '127.0.0.0/8'] : ['ip6', 'ipv6_addr', '::1'];
   const served = services.filter(({ backends }) => backends.length > 0);
   const unserved = services.filter(({ backends }) => backends.length === 0);
   const mark = `mark set mark or ${MARK}`;
+  const to = masqueradePorts ? `meta l4proto tcp masquerade to :${masqueradePorts}` : 'masquerade';
   return `
 table ${ip} kube-proxy {}
 delete table ${ip} kube-proxy
@@ -46,7 +49,7 @@ table ${ip} kube-proxy {
     ${ip} daddr ${serviceCidr} drop
   }
   chain masquerading {
-    mark and ${MARK} != 0 mark set mark xor ${MARK} masquerade fully-random
+    mark and ${MARK} != 0 mark set mark xor ${MARK} ${to} fully-random
     ct status dnat ${ip} saddr . ${ip} daddr . meta l4proto . th dport @hairpin-connections masquerade fully-random
   }
 
