@@ -84,7 +84,6 @@ export async function runAgent(
   });
   let metricsServer: ReturnType<typeof serveMetrics> | undefined;
   try {
-    health.start();
     const programs = Programs.load(pins);
     const tables = openTables(pins);
     const { netnsCookie: cookieBefore = 0n } = tables.nodes.get(0) ?? {};
@@ -172,6 +171,7 @@ export async function runAgent(
       log,
       signal: stop.signal,
     });
+    health.start();
     metricsServer = config.metrics && serveMetrics(metrics, config.metrics, log);
     log.info(
       { node: config.node.nodeName, source: source.description, cgroup: config.cgroup },
