@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { buildBpf } from './build.ts';
 import { DEPLOY_FILES } from './deploy/files.ts';
+import { configurationTables } from './docs/configuration-tables.ts';
 import { doctorMessages } from './docs/doctor-messages.ts';
 import { Btf } from './layout/btf.ts';
 import { emitLayout } from './layout/emit.ts';
@@ -25,6 +26,10 @@ export const GENERATED_FILES: readonly GeneratedFile[] = [
     text: () => emitLayout(...buildBpf().map(Btf.ofObject)),
   },
   ...DEPLOY_FILES,
+  {
+    file: 'docs/configuration.md',
+    text: () => withSection('docs/configuration.md', 'configuration-tables', configurationTables()),
+  },
   {
     file: 'docs/doctor.md',
     text: () => withSection('docs/doctor.md', 'doctor-messages', doctorMessages()),

@@ -119,6 +119,17 @@ test(serves, '127.0.0.0/8', V6, true);
 test(serves, '127.0.0.1/32,::1/128', [], true);
 test(serves, '203.0.113.0/24,2001:db8::/32', [], false);
 
+test('nodePorts on no loopback address, when that is turned off', (t) => {
+  for (const text of ['', '127.0.0.0/8']) {
+    const nodePortAddresses = parseNodePortAddresses(text) as NodePortAddresses;
+    const known = (localhostNodePorts: boolean) =>
+      facts({ nodePortAddresses, localhostNodePorts }, LOCAL);
+    t.true(servesLoopbackNodePorts(known(true)));
+    t.false(servesLoopbackNodePorts(known(false)));
+    t.deepEqual(nodePortAddressesOf(known(false)), nodePortAddressesOf(known(true)));
+  }
+});
+
 const comesFrom = test.macro({
   exec(t, config: Partial<NodeConfig>, from: string, expected: Origin) {
     const own = new Set(addresses('10.244.1.7', 'fd01:1::7'));
