@@ -47,8 +47,17 @@ export interface ApiClient {
   close(): void;
 }
 
+/** Told of each request; must not throw. */
+export interface ApiObserver {
+  /** @param code of the answer; undefined when there was none. */
+  answered(method: string, host: string, code: number | undefined): void;
+  /** A request was done, its answer read. Watches never are. */
+  done(method: string, host: string, seconds: number): void;
+}
+
 export interface ApiClientOptions {
   readonly access: ApiAccess;
+  readonly observer?: ApiObserver | undefined;
   /** How long the server may take to begin an answer, and to go on with a list. */
   readonly answerMs?: number;
   /** How often it writes; without it, as often as it is asked to. */
@@ -62,11 +71,8 @@ const TCP_KEEPALIVE_MS = 30_000;
 /** Longer waits are not waited for. */
 const MAX_RETRY_AFTER_MS = 300_000;
 
-export function createApiClient({
-  access,
-  answerMs = ANSWER_MS,
-  writes,
-}: ApiClientOptions): ApiClient {
+export function createApiClient(options: ApiClientOptions): ApiClient {
+  const { access, observer, answerMs = ANSWER_MS, writes } = options;
   const pace = writes && new Pace(writes);
   const { server, proxyUrl } = access;
   const { Agent, request: send } = server.protocol === 'https:' ? https : http;
@@ -93,11 +99,41 @@ export function createApiClient({
       ...tls,
     });
     request.once('socket', (socket) => socket.setKeepAlive(true, TCP_KEEPALIVE_MS));
-    const answer = await answerOf(request, method && JSON.stringify(body), answerMs);
+    const answer = await noted(method, signal, () =>
+      answerOf(request, method && JSON.stringify(body), answerMs),
+    );
     const { statusCode } = answer.response;
     if (statusCode === 200 || statusCode === 201) return answer;
     if (statusCode === 401) access.forget();
     throw await refusal(answer.response);
+  }
+
+  /** A request that the agent itself breaks off says nothing of the server. */
+  async function noted(
+    method: string | undefined,
+    signal: AbortSignal,
+    send: () => Promise<Answer>,
+  ): Promise<Answer> {
+    try {
+      const answer = await send();
+      observer?.answered(method ?? 'GET', server.host, answer.response.statusCode);
+      return answer;
+    } catch (error) {
+      if (!signal.aborted) observer?.answered(method ?? 'GET', server.host, undefined);
+      throw error;
+    }
+  }
+
+  async function timed<T>(request: AnyRequest, body: () => Promise<T>): Promise<T> {
+    const begun = performance.now();
+    try {
+      return await body();
+    } catch (error) {
+      throw named(request, error);
+    } finally {
+      const seconds = (performance.now() - begun) / 1000;
+      if (!request.signal.aborted) observer?.done(request.method ?? 'GET', server.host, seconds);
+    }
   }
 
   function named(request: AnyRequest, error: unknown): ApiError {
@@ -111,13 +147,11 @@ export function createApiClient({
 
   return {
     server: server.href,
-    async get(request) {
-      try {
+    get(request) {
+      return timed(request, async () => {
         const { response } = await open(request);
         return parseJson(await text(response));
-      } catch (error) {
-        throw named(request, error);
-      }
+      });
     },
     async *stream(request) {
       try {
@@ -129,14 +163,12 @@ export function createApiClient({
       }
     },
     async write(request) {
-      try {
-        await pace?.wait(request.signal);
+      await pace?.wait(request.signal);
+      await timed(request, async () => {
         const { response } = await open(request);
         // Until it has been read the connection serves no other request.
         await text(response);
-      } catch (error) {
-        throw named(request, error);
-      }
+      });
     },
     close() {
       agent.destroy();

@@ -3,7 +3,7 @@
 
 import type { Logger } from '../telemetry/log.ts';
 import { type ApiAccess, parseServerUrl } from './api-access.ts';
-import { type ApiClient, createApiClient } from './api-client.ts';
+import { type ApiClient, type ApiObserver, createApiClient } from './api-client.ts';
 import { loadInCluster } from './in-cluster.ts';
 import { loadKubeconfig } from './kubeconfig.ts';
 import type { ObjectSource } from './object-source.ts';
@@ -21,6 +21,7 @@ export interface ApiServerSourceOptions {
   /** metadata.name of the Node object of this node. */
   readonly nodeName: string;
   readonly log: Logger;
+  readonly observer?: ApiObserver | undefined;
 }
 
 /** Its client serves also whoever has to write. */
@@ -30,8 +31,8 @@ export interface ApiServerSource extends ObjectSource {
 
 /** @throws EnvironmentError when there is no usable way to the API server. Nothing is sent yet. */
 export function createApiServerSource(options: ApiServerSourceOptions): ApiServerSource {
-  const { nodeName, log } = options;
-  const client = createApiClient({ access: loadAccess(options), writes: options.writes });
+  const { nodeName, log, observer, writes } = options;
+  const client = createApiClient({ access: loadAccess(options), observer, writes });
   const reflectors = watchedResources(nodeName).map((resource) =>
     createReflector({ resource, client, log }),
   );

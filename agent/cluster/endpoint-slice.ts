@@ -20,12 +20,13 @@ import {
   optionalText,
   within,
 } from './json-fields.ts';
-import { hasLabel, labelText, readMetadata } from './object-metadata.ts';
+import { annotationText, hasLabel, labelText, readMetadata } from './object-metadata.ts';
 import { parsedWithout, parseObject } from './parsed-object.ts';
 import { portField, protocolField } from './port-fields.ts';
 
 /** Stands on the slices of headless Services; any value. */
 export const HEADLESS_LABEL = 'service.kubernetes.io/headless';
+const TRIGGER_TIME_ANNOTATION = 'endpoints.kubernetes.io/last-change-trigger-time';
 const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
 
 interface Hints {
@@ -67,8 +68,19 @@ export function parseEndpointSlice(json: unknown): Parsed<EndpointSliceSpec> {
       ports: each(object, 'ports', readPort),
       endpoints: each(object, 'endpoints', readItem, onError),
     };
-    return parsedWithout(spec, errors);
+    const triggeredMs = readTriggerTime(object);
+    return { ...parsedWithout(spec, errors), ...(triggeredMs !== undefined && { triggeredMs }) };
   });
+}
+
+/** When that happened which the controller acted upon; undefined when nothing usable is said. For metrics alone. */
+function readTriggerTime(object: JsonObject): number | undefined {
+  const text = attempt(
+    () => annotationText(object, TRIGGER_TIME_ANNOTATION),
+    () => {},
+  );
+  const ms = text === undefined ? Number.NaN : Date.parse(text);
+  return Number.isNaN(ms) ? undefined : ms;
 }
 
 /** A port without a name joins no service port; one without a number means "all ports", which no proxy does. */

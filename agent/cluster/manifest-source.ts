@@ -39,7 +39,7 @@ export function createManifestSource(options: ManifestSourceOptions): ObjectSour
     });
   }
   const folder = createManifestFolder(dir);
-  let state: WatchState = { kind: 'Manifest', phase: 'listing', relists: 0 };
+  let state: WatchState = { kind: 'Manifest', phase: 'listing', relists: 0, failures: 0 };
 
   async function run(sink: ObjectSink, signal: AbortSignal): Promise<void> {
     let change = new AbortController();
@@ -60,7 +60,8 @@ export function createManifestSource(options: ManifestSourceOptions): ObjectSour
         if (signal.aborted) break;
         if (state.phase !== 'waiting') log.warn({ dir, err: error }, 'folder cannot be read');
         sink.noteManifest(dir, lastError);
-        state = { ...state, phase: 'waiting', lastError, lastErrorAt: new Date() };
+        const failures = state.failures + 1;
+        state = { ...state, phase: 'waiting', failures, lastError, lastErrorAt: new Date() };
       }
       const limit = state.phase === 'waiting' ? Math.min(RETRY_MS, rescanMs) : rescanMs;
       await pause(limit, AbortSignal.any([signal, change.signal]));

@@ -32,4 +32,6 @@ export interface WatchState {
   readonly lastContact?: Date;
   /** Complete lists after the first one. */
   readonly relists: number;
+  /** Lists and watches that failed, each attempt. */
+  readonly failures: number;
 }

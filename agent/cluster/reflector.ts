@@ -54,7 +54,7 @@ export function createReflector(options: ReflectorOptions): Reflector {
   const { resource, client, log, timing = REAL_TIMING } = options;
   const { kind, path, scope, selectors } = resource;
   const backoff = createBackoff(timing.random);
-  let state: WatchState = { kind, phase: 'listing', relists: 0 };
+  let state: WatchState = { kind, phase: 'listing', relists: 0, failures: 0 };
   let listedBefore = false;
   /** The server's answer for as long as it does not have or show this kind, which is optional. */
   let refusal: string | undefined;
@@ -138,7 +138,12 @@ export function createReflector(options: ReflectorOptions): Reflector {
   function failed({ message, retryAfterMs = 0 }: ApiError): number {
     const retryMs = Math.round(Math.max(backoff.next(), retryAfterMs));
     log.warn({ kind, error: message, retryMs }, 'watch failed');
-    note({ phase: 'waiting', lastError: message, lastErrorAt: new Date() });
+    note({
+      phase: 'waiting',
+      failures: state.failures + 1,
+      lastError: message,
+      lastErrorAt: new Date(),
+    });
     return retryMs;
   }
 

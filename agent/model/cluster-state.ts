@@ -5,6 +5,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { IpAddress } from './address.ts';
+import type { ChangeTracker } from './change-tracker.ts';
 import {
   type EndpointSliceSpec,
   type NodeSpec,
@@ -31,7 +32,12 @@ export interface SkippedObject {
 /** What a source read out of one API object. */
 export type Parsed<Spec> =
   /** `leftOut`: some part makes no sense and is not in `spec`; which one, and why. */
-  | { readonly spec: Spec; readonly leftOut?: string }
+  | {
+      readonly spec: Spec;
+      readonly leftOut?: string;
+      /** When that happened which made the object as it is, in milliseconds since 1970; only EndpointSlices say. */
+      readonly triggeredMs?: number;
+    }
   /**
    * Rightly nothing to do: headless, ExternalName, FQDN slices, another proxy's. `foreign`: addresses that
    * another proxy serves, and that are to be left alone.
@@ -72,10 +78,15 @@ export class ClusterState implements ObjectSink {
   readonly #listed = new Set<WatchedKind>();
   readonly #dirty = new Set<ObjectKey>();
   readonly #onDirty: () => void;
+  readonly #changes: ChangeTracker | undefined;
 
-  /** @param onDirty called after every change that may matter; must not throw or block. */
-  constructor(onDirty: () => void = () => {}) {
+  /**
+   * @param onDirty called after every change that may matter; must not throw or block.
+   * @param changes hears of every change.
+   */
+  constructor(onDirty: () => void = () => {}, changes?: ChangeTracker) {
     this.#onDirty = onDirty;
+    this.#changes = changes;
   }
 
   /** Whether all that must be known before the first kernel write is known. */
@@ -135,6 +146,7 @@ export class ClusterState implements ObjectSink {
   takeDirty(): Set<ObjectKey> {
     const dirty = new Set(this.#dirty);
     this.#dirty.clear();
+    this.#changes?.taken();
     return dirty;
   }
 
@@ -147,6 +159,7 @@ export class ClusterState implements ObjectSink {
     if (isDeepStrictEqual(before, after)) return;
     if (after) this.#services.set(key, after);
     else this.#services.delete(key);
+    this.#changes?.serviceChanged(key);
     this.#markDirty(key);
   }
 
@@ -157,7 +170,16 @@ export class ClusterState implements ObjectSink {
     const after = 'spec' in parsed ? parsed.spec : undefined;
     if (isDeepStrictEqual(before, after)) return;
     if (before) this.#unlink(key, before);
-    if (after) this.#link(key, after);
+    if (after) {
+      this.#changes?.endpointsChanged(
+        serviceOf(after),
+        after.addressType,
+        'triggeredMs' in parsed ? parsed.triggeredMs : undefined,
+      );
+      this.#link(key, after);
+    } else if (before) {
+      this.#changes?.endpointsGone(serviceOf(before));
+    }
   }
 
   upsertNode(name: string, parsed: Parsed<NodeSpec>): void {
@@ -182,11 +204,17 @@ export class ClusterState implements ObjectSink {
     switch (kind) {
       case 'Service':
         this.#setForeign(key as ObjectKey);
-        if (this.#services.delete(key as ObjectKey)) this.#markDirty(key as ObjectKey);
+        if (this.#services.delete(key as ObjectKey)) {
+          this.#changes?.serviceChanged(key as ObjectKey);
+          this.#markDirty(key as ObjectKey);
+        }
         break;
       case 'EndpointSlice': {
         const slice = this.#slices.get(key as ObjectKey);
-        if (slice) this.#unlink(key as ObjectKey, slice);
+        if (slice) {
+          this.#changes?.endpointsGone(serviceOf(slice));
+          this.#unlink(key as ObjectKey, slice);
+        }
         break;
       }
       case 'Node':

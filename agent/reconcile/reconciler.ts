@@ -23,6 +23,8 @@ import { RetryQueue } from './retry-queue.ts';
 import { inSlices } from './slices.ts';
 
 export interface PassReport {
+  /** Everything was looked at, not only what changed. */
+  readonly isFull: boolean;
   /** Services that were looked at. */
   readonly services: number;
   /** Those for which the pass was made: what others take from them or leave to them it looked at besides. */
@@ -131,6 +133,7 @@ export class Reconciler {
   async reconcileAll(): Promise<PassReport> {
     const { report } = await this.#pass(
       new Set([...this.#cluster.takeDirty(), ...this.#actual.services()]),
+      true,
     );
     return report;
   }
@@ -154,7 +157,7 @@ export class Reconciler {
     const services = new Set([...this.#cluster.services(), ...this.#actual.services()]);
     const pending = [...changed, ...this.#retries.failures.map(({ service }) => service)];
     for (const service of pending) services.delete(service);
-    const { steps } = await this.#pass(services);
+    const { steps } = await this.#pass(services, true);
     // What changed while the pass was under way may have been taken up by it, and is no repair.
     const meanwhile = this.#cluster.takeDirty();
     const report = { repairs: stepsBut(meanwhile, steps) + ofNode };
@@ -203,13 +206,17 @@ export class Reconciler {
     return this.#programNode();
   }
 
-  async #pass(dirty: Set<ObjectKey>): Promise<{ report: PassReport; steps: Steps }> {
+  async #pass(
+    dirty: Set<ObjectKey>,
+    isFull = false,
+  ): Promise<{ report: PassReport; steps: Steps }> {
     const started = performance.now();
     const nodeSteps = this.#programNode();
     const desired = await inSlices(this.#desired(dirty));
     const { steps, failures, udpBackendsGone } = await this.#program(desired);
     this.#retries.record(desired.keys(), failures);
     const report: PassReport = {
+      isFull,
       services: desired.size,
       changed: dirty,
       steps: nodeSteps + stepCount(steps),
