@@ -4,6 +4,7 @@
 
 import { once } from 'node:events';
 import { flushCompileCache } from 'node:module';
+import type { ApiObserver } from '../cluster/api-client.ts';
 import { type ApiServerSource, createApiServerSource } from '../cluster/api-server-source.ts';
 import { EventRecorder } from '../cluster/event-recorder.ts';
 import { createManifestSource } from '../cluster/manifest-source.ts';
@@ -24,10 +25,9 @@ import { openPacketTables } from '../sys/packet-tables.ts';
 import { Pins } from '../sys/pins.ts';
 import { arePortsReserved, reservePorts } from '../sys/reserved-ports.ts';
 import type { Logger } from '../telemetry/log.ts';
-import { Metrics } from '../telemetry/metrics.ts';
-import { serveMetrics } from '../telemetry/metrics-server.ts';
 import { serveStatus } from '../telemetry/status-socket.ts';
 import { AgentHealth } from './agent-health.ts';
+import { AgentMetrics } from './agent-metrics.ts';
 import { AgentNode } from './agent-node.ts';
 import { AgentReport } from './agent-report.ts';
 import { ConflictTeller } from './conflict-teller.ts';
@@ -38,6 +38,7 @@ import { KubeProxyWatch } from './kube-proxy-watch.ts';
 import { LeftSockets } from './left-sockets.ts';
 import { packetGauges } from './packet-gauges.ts';
 import { isPacketPathOff, PacketPathDevices } from './packet-path-devices.ts';
+import { programRuns } from './program-runs.ts';
 import { releaseMemory } from './release-memory.ts';
 
 /**
@@ -60,9 +61,12 @@ export async function runAgent(
   const heard = () => {
     changed.ring();
     health.queued();
+    metrics.queued();
   };
-  const cluster = new ClusterState(heard);
-  const source = createSource(config, log);
+  const onFatal = (error: EnvironmentError) => stop.abort(error);
+  const metrics = new AgentMetrics({ config, onFatal, log, signal: stop.signal });
+  const cluster = new ClusterState(heard, metrics.changes);
+  const source = createSource(config, log, metrics.api);
   const node = new AgentNode(config.node, cluster, netnsCookie());
   const recorder = createRecorder(source, config, log, stop.signal);
   const health = new AgentHealth({
@@ -72,7 +76,8 @@ export async function runAgent(
     isToldOfNodes: () => source.watches.some((watch) => watch.kind === 'Node' && watch.lastContact),
     isBeside: () => node.isBeside,
     recorder,
-    onFatal: (error) => stop.abort(error),
+    onAnswer: (path, code) => metrics.answered(path, code),
+    onFatal,
     log,
   });
   const pins = new Pins(config.bpffs);
@@ -82,7 +87,6 @@ export async function runAgent(
     [EXPLAIN_PATH]: explainHandler({ cluster, node: () => node.facts }),
     [KUBE_PROXY_PATH]: kubeProxyHandler(() => kubeProxy),
   });
-  let metricsServer: ReturnType<typeof serveMetrics> | undefined;
   try {
     const programs = Programs.load(pins);
     const tables = openTables(pins);
@@ -97,10 +101,15 @@ export async function runAgent(
     const { flows } = packetTables;
     const { members } = tables;
     const sweeper = new FlowSweeper({ tables: { flows, members }, log, signal: stop.signal });
-    const metrics = new Metrics(
-      report.gauges(tables),
-      packetGauges(packetTables, tables, sweeper, stop.signal),
-    );
+    metrics.start({
+      agent: report.gauges(tables),
+      packets: packetGauges(packetTables, tables, sweeper, stop.signal),
+      counts: tables.serviceCounts,
+      programs: () => programRuns(pins),
+      recorder,
+      apiServer: 'client' in source ? source.client.server : undefined,
+      isBeside: () => node.isBeside,
+    });
     const conflicts = new ConflictTeller(cluster, recorder);
     const sockets = new LeftSockets(pins, config.proc, log, (count) =>
       metrics.closedSockets(count),
@@ -132,7 +141,7 @@ export async function runAgent(
     const observer: ReconcilerObserver = {
       passed: (pass) => {
         report.passed(pass);
-        metrics.passed(pass.durationMs / 1000, pass.steps, pass.failures.length);
+        metrics.passed(pass);
         logPass(log, pass);
         devices.nodeChanged();
         if (pass.services > 0) conflicts.tell(reconciler.conflicts);
@@ -162,6 +171,7 @@ export async function runAgent(
       config.syncPeriodMs,
     );
     report.watch(reconciler);
+    metrics.watch(reconciler);
     health.watch(reconciler);
     watchNodeAddresses({
       onChange: (addresses) => {
@@ -172,7 +182,6 @@ export async function runAgent(
       signal: stop.signal,
     });
     health.start();
-    metricsServer = config.metrics && serveMetrics(metrics, config.metrics, log);
     log.info(
       { node: config.node.nodeName, source: source.description, cgroup: config.cgroup },
       'started',
@@ -219,7 +228,7 @@ export async function runAgent(
     signal.removeEventListener('abort', end);
     stop.abort();
     health.close();
-    metricsServer?.close();
+    metrics.close();
     // Whoever runs next, in this process too, listens where this one did.
     const closed = once(statusServer, 'close');
     statusServer.close();
@@ -273,7 +282,11 @@ async function proveProgramsRun(
   return problems;
 }
 
-function createSource(config: AgentConfig, log: Logger): ObjectSource | ApiServerSource {
+function createSource(
+  config: AgentConfig,
+  log: Logger,
+  observer: ApiObserver,
+): ObjectSource | ApiServerSource {
   const { source } = config;
   const { nodeName } = config.node;
   if ('manifests' in source) return createManifestSource({ dir: source.manifests, nodeName, log });
@@ -282,6 +295,7 @@ function createSource(config: AgentConfig, log: Logger): ObjectSource | ApiServe
     nodeName,
     log,
     writes,
+    observer,
     ...(kubeconfig !== undefined && { kubeconfig }),
     ...(master !== undefined && { master }),
   });

@@ -8,7 +8,7 @@ import { NODE_WAIT_MS } from '../reconcile/loop.ts';
 import type { DeviceReport } from '../reconcile/packet-path.ts';
 import type { PassReport, Reconciler } from '../reconcile/reconciler.ts';
 import type { Tables } from '../sys/datapath.ts';
-import type { Gauges, TableFill } from '../telemetry/metrics.ts';
+import type { AgentGauges, TableFill } from '../telemetry/metrics.ts';
 import type { DeviceStatus, LastPass, Status } from '../telemetry/status.ts';
 import { VERSION } from '../version.ts';
 import type { KubeProxyWatch } from './kube-proxy-watch.ts';
@@ -100,7 +100,7 @@ export class AgentReport {
     };
   }
 
-  gauges(tables: Tables): Gauges {
+  gauges(tables: Tables): AgentGauges {
     return {
       ready: () => (this.#selfTest === 'pending' ? 0 : 1),
       services: () => this.#cluster.serviceCount,

@@ -1,30 +1,118 @@
 // SPDX-License-Identifier: Apache-2.0
-// /metrics over HTTP. Traffic never depends on it: when the address cannot be had, that is logged and the
-// agent goes on.
+// The server for people and scrapers, on the address that kube-proxy has it on (semantics 1.13): metrics, and what the
+// agent runs with. Traffic never depends on it. Whoever asks costs little (http-connections.ts), and only GET is
+// answered.
 
-import type { Server } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type net from 'node:net';
 import { messageOf } from '../errors.ts';
-import { http } from '../node-http.ts';
+import { HttpConnections } from './http-connections.ts';
+import { type BindAddress, KeptListener } from './kept-listener.ts';
 import type { Logger } from './log.ts';
-import type { Metrics } from './metrics.ts';
+import { flagsText, pingSlis, statusText } from './metrics-pages.ts';
 
-export interface BindAddress {
-  readonly host: string;
-  readonly port: number;
+export interface MetricsServerOptions {
+  readonly bind: BindAddress;
+  readonly metrics: { text(): Promise<string>; readonly contentType: string };
+  /** What the agent runs with, as a KubeProxyConfiguration of v1alpha1. */
+  readonly configuration: () => unknown;
+  /** Of this program. */
+  readonly version: string;
+  /** Told of each attempt to listen that fails; there will be another. */
+  readonly onFailure?: (error: Error) => void;
+  readonly log: Logger;
+  readonly retryMs?: number;
 }
 
-export function serveMetrics(metrics: Metrics, { host, port }: BindAddress, log: Logger): Server {
-  const server = http.createServer((request, response) => {
-    if (request.url !== '/metrics') {
-      response.writeHead(404).end('see /metrics\n');
-      return;
-    }
-    metrics.text().then(
-      (text) => response.setHeader('Content-Type', metrics.contentType).end(text),
-      (error: unknown) => response.writeHead(500).end(`${messageOf(error)}\n`),
-    );
-  });
-  server.on('error', (error) => log.warn({ host, port, err: error }, 'cannot serve metrics'));
-  server.listen({ host, port }, () => log.info({ host, port }, 'serving metrics'));
-  return server;
+/** What /proxyMode says: none of kube-proxy's modes, whose rules nobody should look for. */
+export const PROXY_MODE = 'signalbox';
+
+interface Page {
+  readonly type: string;
+  readonly body: string;
+}
+
+type Pages = ReadonlyMap<string, () => Page | Promise<Page>>;
+
+export class MetricsServer {
+  readonly #listener: KeptListener;
+
+  constructor(options: MetricsServerOptions) {
+    const { bind, onFailure, log, retryMs } = options;
+    const pages = pagesOf(options);
+    this.#listener = new KeptListener({
+      connections: new HttpConnections((request, response) => {
+        void answer(pages, request, response);
+      }),
+      what: 'metrics',
+      bind,
+      onFailure,
+      log,
+      retryMs,
+    });
+  }
+
+  /** Where it listens; undefined as long as it does not. */
+  get address(): net.AddressInfo | undefined {
+    return this.#listener.address;
+  }
+
+  /** Listens, or tries again until it can. */
+  start(): void {
+    this.#listener.start();
+  }
+
+  close(): void {
+    this.#listener.close();
+  }
+}
+
+function pagesOf({ metrics, configuration, version }: MetricsServerOptions): Pages {
+  const text = (body: string): Page => ({ type: 'text/plain; charset=utf-8', body });
+  const slis = pingSlis();
+  const pages: Pages = new Map<string, () => Page | Promise<Page>>([
+    ['/metrics', async () => ({ type: metrics.contentType, body: await metrics.text() })],
+    ['/metrics/slis', async () => ({ type: slis.contentType, body: await slis.metrics() })],
+    ['/healthz', () => text('ok')],
+    ['/proxyMode', () => text(PROXY_MODE)],
+    [
+      '/configz',
+      () => ({
+        type: 'application/json',
+        body: JSON.stringify({ 'kubeproxy.config.k8s.io': configuration() }),
+      }),
+    ],
+    ['/flagz', () => text(flagsText(configuration()))],
+    ['/statusz', () => text(statusText(version, [...pages.keys()]))],
+  ]);
+  return pages;
+}
+
+async function answer(
+  pages: Pages,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  if (request.method !== 'GET') {
+    response.writeHead(405, { Allow: 'GET', 'Content-Type': 'text/plain' }).end('only GET\n');
+    return;
+  }
+  const page = pages.get((request.url ?? '').split('?', 1)[0] ?? '');
+  if (!page) {
+    response
+      .writeHead(404, { 'Content-Type': 'text/plain' })
+      .end(`there are ${[...pages.keys()].join(' ')}\n`);
+    return;
+  }
+  try {
+    const { type, body } = await page();
+    response.writeHead(200, {
+      'Content-Type': type,
+      'X-Content-Type-Options': 'nosniff',
+      'Content-Length': Buffer.byteLength(body),
+    });
+    response.end(body);
+  } catch (error) {
+    response.writeHead(500, { 'Content-Type': 'text/plain' }).end(`${messageOf(error)}\n`);
+  }
 }

@@ -20,6 +20,12 @@ export interface FlowTableGauges {
   readonly lastSweep: LastSweep | undefined;
 }
 
+/** As long as there is nothing to read. */
+export const NO_PACKETS: PacketGauges = {
+  packets: () => new Map(),
+  flowTable: () => ({ capacity: 0, masqueradePorts: 0, swept: {}, lastSweep: undefined }),
+};
+
 export interface LastSweep {
   readonly ageSeconds: number;
   readonly entries: number;

@@ -4,12 +4,11 @@
 
 import type http from 'node:http';
 import type net from 'node:net';
-import { messageOf } from '../errors.ts';
-import { type IpFamily, unspecifiedAddress } from '../model/address.ts';
+import type { IpFamily } from '../model/address.ts';
 import type { ProxyHealthReport } from '../model/proxy-health.ts';
-import { HttpConnections, type HttpListener } from './http-connections.ts';
+import { HttpConnections } from './http-connections.ts';
+import { type BindAddress, KeptListener } from './kept-listener.ts';
 import type { Logger } from './log.ts';
-import type { BindAddress } from './metrics-server.ts';
 
 export type HealthPath = 'healthz' | 'livez';
 export type HealthCode = 200 | 503;
@@ -28,63 +27,38 @@ export interface ProxyHealthServerOptions {
   readonly retryMs?: number;
 }
 
-/** kube-proxy's. */
-const RETRY_MS = 5000;
 /** How kube-proxy writes down the time of what never was. */
 const NEVER = '0001-01-01T00:00:00Z';
-/** Go, and so kube-proxy, takes either for all addresses of both families. The first is both, where there are both. */
-const EVERYWHERE: readonly string[] = [unspecifiedAddress('IPv6'), unspecifiedAddress('IPv4')];
-/** What the kernel says of a family that it does not have, or that is switched off. */
-const NO_SUCH_FAMILY = ['EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EINVAL'];
 
 export class ProxyHealthServer {
   readonly #options: ProxyHealthServerOptions;
-  readonly #connections = new HttpConnections<undefined>((request, response) =>
-    this.#answer(request, response),
-  );
-  #listener: HttpListener | undefined;
-  #retry: NodeJS.Timeout | undefined;
+  readonly #listener: KeptListener;
 
   constructor(options: ProxyHealthServerOptions) {
     this.#options = options;
+    const { bind, onFailure, log, retryMs } = options;
+    this.#listener = new KeptListener({
+      connections: new HttpConnections((request, response) => this.#answer(request, response)),
+      what: '/healthz and /livez',
+      bind,
+      onFailure,
+      log,
+      retryMs,
+    });
   }
 
   /** Where it listens; undefined as long as it does not. */
   get address(): net.AddressInfo | undefined {
-    return this.#listener?.address;
+    return this.#listener.address;
   }
 
   /** Listens, or tries again until it can. */
   start(): void {
-    const { host } = this.#options.bind;
-    this.#listen(EVERYWHERE.includes(host) ? EVERYWHERE : [host]);
+    this.#listener.start();
   }
 
   close(): void {
-    clearTimeout(this.#retry);
-    this.#listener?.close();
-    this.#connections.close();
-  }
-
-  #listen([host = '', ...others]: readonly string[]): void {
-    const { bind, log, onFailure, retryMs = RETRY_MS } = this.#options;
-    const { port } = bind;
-    this.#listener = this.#connections.listen({
-      host,
-      port,
-      ipv6Only: false,
-      context: undefined,
-      onListening: () => log.info({ ...bind }, 'serving /healthz and /livez'),
-      onError: (error) => {
-        if (others.length && NO_SUCH_FAMILY.includes((error as NodeJS.ErrnoException).code ?? '')) {
-          this.#listen(others);
-          return;
-        }
-        log.warn({ ...bind, error: messageOf(error), retryMs }, 'cannot serve /healthz and /livez');
-        this.#retry = setTimeout(() => this.start(), retryMs);
-        onFailure?.(error);
-      },
-    });
+    this.#listener.close();
   }
 
   #answer(request: http.IncomingMessage, response: http.ServerResponse): void {
