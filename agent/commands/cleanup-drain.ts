@@ -5,15 +5,16 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EnvironmentError, messageOf } from '../errors.ts';
-import { NO_SERVICE_PORT } from '../plan/flow-life.ts';
+import { protocolName, protocolNumber } from '../model/protocol.ts';
+import { flowState, flowTimeoutSeconds, idleSeconds, NO_SERVICE_PORT } from '../plan/flow-life.ts';
 import { beginDraining } from '../reconcile/draining.ts';
-import { countFlows } from '../reconcile/flow-sweep.ts';
+import { isPlaceholder } from '../reconcile/foreign-connections.ts';
 import { findKubeProxyRules } from '../reconcile/kube-proxy-rules.ts';
 import { inSlices } from '../reconcile/slices.ts';
 import { noteConnections } from '../sys/conntrack.ts';
 import type { ConntrackTuple } from '../sys/conntrack-messages.ts';
 import { openTables } from '../sys/datapath.ts';
-import { FlowFlags } from '../sys/layout.gen.ts';
+import { FlowFlags, type FlowKey, type FlowValue } from '../sys/layout.gen.ts';
 import { isNotFound } from '../sys/libbpf/kernel-error.ts';
 import { openPacketTables, type PacketTables } from '../sys/packet-tables.ts';
 import type { Pins } from '../sys/pins.ts';
@@ -30,8 +31,9 @@ export interface DrainOptions {
 
 const LOOK_EVERY_MS = 500;
 const TELL_EVERY_MS = 10_000;
-/** What an ended connection may still send is answered by its ends themselves. */
-const ENDED = 'closed';
+/** Of datagrams no end is known. Who is silent for so long finds another backend afterwards, if it goes on at all. */
+const SILENCE_SECONDS = 30;
+const TCP = protocolNumber('TCP');
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
 /**
@@ -125,7 +127,7 @@ async function waitForEnd(
       const leftMs = deadlineMs - performance.now();
       if (total === 0 || leftMs <= 0) return total;
       if (performance.now() - toldMs >= TELL_EVERY_MS) {
-        console.log(`${text} go on; ${formatDuration(leftMs / 1000)} left`);
+        console.log(`${text}; waiting for ${formatDuration(Math.ceil(leftMs / 1000))} at most`);
         toldMs = performance.now();
       }
       const agent = await findAgent();
@@ -138,14 +140,33 @@ async function waitForEnd(
   }
 }
 
-function* countOpen(
-  tables: PacketTables,
-): Generator<void, { readonly total: number; readonly text: string }> {
-  const { flows } = yield* countFlows(tables);
-  const open = flows.filter(({ state }) => state !== ENDED);
-  const total = open.reduce((sum, { flows: count }) => sum + count, 0);
-  const text = open.map(({ protocol, state, flows: count }) => `${count} ${protocol} ${state}`);
-  return { total, text: text.join(', ') };
+function* countOpen({
+  flows,
+}: PacketTables): Generator<void, { readonly total: number; readonly text: string }> {
+  const counts = new Map<string, number>();
+  for (const piece of flows.batches(1000)) {
+    const nowNs = process.hrtime.bigint();
+    for (const [key, value] of piece) {
+      if (!isOpen(key, value, nowNs)) continue;
+      const name = protocolName(key.protocol) ?? String(key.protocol);
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+    }
+    yield;
+  }
+  const total = counts.values().reduce((sum, count) => sum + count, 0);
+  const texts = [...counts].sort().map(([protocol, count]) => `${count} ${protocol}`);
+  return { total, text: `connections that go on: ${texts.join(', ')}` };
+}
+
+/** Whether something is lost when the flow is. */
+function isOpen(key: FlowKey, value: FlowValue, nowNs: bigint): boolean {
+  const { flags, lastUsedNs } = value;
+  if ((flags & (FlowFlags.REQUEST | FlowFlags.FORWARDED)) !== FlowFlags.REQUEST) return false;
+  // What an ended connection may still send is answered by its ends themselves.
+  if (isPlaceholder(key, value) || flowState(key.protocol, flags) === 'closed') return false;
+  const idle = idleSeconds(lastUsedNs, nowNs);
+  const limit = flowTimeoutSeconds(key.protocol, flags);
+  return idle <= (key.protocol === TCP ? limit : Math.min(limit, SILENCE_SECONDS));
 }
 
 function calledOff(agent: string): EnvironmentError {

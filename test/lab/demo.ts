@@ -9,6 +9,7 @@ import { MendableError, messageOf } from '../../agent/errors.ts';
 import { buildBpf } from '../../scripts/build.ts';
 import { affinity } from './demo/affinity.ts';
 import { agentLoss } from './demo/agent-loss.ts';
+import { anotherProxy } from './demo/another-proxy.ts';
 import { byHand } from './demo/by-hand.ts';
 import { externalIp } from './demo/external-ip.ts';
 import { ipv6 } from './demo/ipv6.ts';
@@ -64,6 +65,7 @@ const CHAPTERS: readonly Chapter[] = [
   outsideAffinity,
   rollingUpdate,
   agentLoss,
+  anotherProxy,
 ];
 
 /** Clients who are no part of the cluster. */

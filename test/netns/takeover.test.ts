@@ -89,7 +89,7 @@ for (const kind of RULE_KINDS) {
     await traffic.end(/since Signalbox.*: long/);
     const drained = await draining;
     t.is(drained.code, 0, drained.stderr);
-    t.regex(drained.stdout, /[1-9]\d* TCP established.* go on; /);
+    t.regex(drained.stdout, /connections that go on: [1-9]\d* TCP.*; waiting for \ds at most/);
     // Of UDP no end is known but silence.
     t.regex(drained.stdout, /\d+ connections go on after 6s/);
     t.regex(drained.stdout, /removed .*frontends/s);
