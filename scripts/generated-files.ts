@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { buildBpf } from './build.ts';
 import { DEPLOY_FILES } from './deploy/files.ts';
+import { tableSizes } from './deploy/table-sizes.ts';
 import { configurationTables } from './docs/configuration-tables.ts';
 import { doctorMessages } from './docs/doctor-messages.ts';
 import { Btf } from './layout/btf.ts';
@@ -26,6 +27,10 @@ export const GENERATED_FILES: readonly GeneratedFile[] = [
     text: () => emitLayout(...buildBpf().map(Btf.ofObject)),
   },
   ...DEPLOY_FILES,
+  {
+    file: 'docs/capacity.md',
+    text: () => withSection('docs/capacity.md', 'table-sizes', tableSizes()),
+  },
   {
     file: 'docs/configuration.md',
     text: () => withSection('docs/configuration.md', 'configuration-tables', configurationTables()),
