@@ -14,6 +14,7 @@ import { ensureBpffs } from '../sys/bpf-filesystem.ts';
 import { requireCgroup } from '../sys/cgroup.ts';
 import { onlineCpus } from '../sys/cpus.ts';
 import { applyHostSettings, setOomScore } from '../sys/host-settings.ts';
+import { reservePorts } from '../sys/reserved-ports.ts';
 import { createLogger, type Logger } from '../telemetry/log.ts';
 import { VERSION } from '../version.ts';
 import {
@@ -24,8 +25,8 @@ import {
 } from './agent-configuration.ts';
 import { type AgentOptions, agentCommand, rawFlags } from './agent-options.ts';
 import { runReloading } from './agent-reload.ts';
-import { command as cleanupCommand } from './cleanup.ts';
 import { requireRoot } from './options.ts';
+import { isPacketPathOff } from './packet-path-devices.ts';
 
 export function command(): Command {
   return agentCommand().action(run);
@@ -46,6 +47,7 @@ async function run(options: AgentOptions & Readonly<Record<string, unknown>>): P
   const configuration = load(file?.text ?? '');
   if (asked['write-config-to']) return writeConfigTo(asked['write-config-to'], configuration);
   if (asked.cleanup) {
+    const { command: cleanupCommand } = await import('./cleanup.ts');
     await cleanupCommand().parseAsync(['--bpffs', options.bpffs], { from: 'user' });
     return;
   }
@@ -54,6 +56,8 @@ async function run(options: AgentOptions & Readonly<Record<string, unknown>>): P
     const log = createLogger(configuration.logLevel);
     ensureBpffs(options.bpffs, log);
     settleHost(configuration, options, log);
+    const { node, packetPath, proc } = agentConfig(options, flags, configuration.settings);
+    if (!isPacketPathOff(packetPath)) reservePorts(node.masqueradePorts, proc, log);
     return;
   }
   await serve(options, flags, { configuration, file, load });

@@ -74,7 +74,9 @@ test.serial(
     if (!canMakeNodes(t)) return;
     const n = node();
     const map = new ConfigMap();
-    map.write(`${HEAD}mode: nftables\nfoo: 1\noomScoreAdj: 500\nconntrack: {tcpCloseWaitTimeout: 99s}\n`);
+    map.write(
+      `${HEAD}mode: nftables\nfoo: 1\noomScoreAdj: 500\nconntrack: {tcpCloseWaitTimeout: 99s}\n`,
+    );
     n.agent.flags = [
       '--config',
       map.file,
@@ -188,10 +190,15 @@ test.serial('with flags of its own alone, conntrack is left alone', async (t) =>
   t.is(await n.agent.end('SIGTERM'), 0);
 
   // --init-only does it once, for a container that may not.
+  await n.run(['sh', '-c', 'echo > /proc/sys/net/ipv4/ip_local_reserved_ports']);
   const { code } = await n.run(
-    n.signalboxArgv('agent', '--init-only', '--conntrack-max-per-core=0'),
+    n.signalboxArgv('agent', '--init-only', '--conntrack-max-per-core=0', '--bpffs', n.bpffs),
   );
   t.is(code, 0);
+  t.is(
+    (await n.run(['cat', '/proc/sys/net/ipv4/ip_local_reserved_ports'])).stdout.trim(),
+    '49152-65535',
+  );
   t.is(await sysctl('tcp_timeout_close_wait'), 3600);
 });
 
