@@ -79,7 +79,7 @@ export function agentCommand(): Command {
     )
     .option(
       '--take-over-from-kube-proxy',
-      'take kube-proxy’s rules off the node once this agent has proven that it serves',
+      'remove kube-proxy’s rules once this agent is ready, has passed its self-test, and no kube-proxy runs on the node',
     )
     .addOption(
       new Option(

@@ -34,7 +34,7 @@ export interface AgentConfig {
   /** How often the tables are held against the objects. */
   readonly auditEveryMs: number;
   /** kube-proxy's rules are removed as soon as this agent has proven that it serves. */
-  readonly takesOverFromKubeProxy?: boolean;
+  readonly takesOverFromKubeProxy: boolean;
   /** What /configz shows: a KubeProxyConfiguration (kubeproxy.config.k8s.io/v1alpha1), as JSON. */
   readonly kubeProxyConfiguration: Readonly<Record<string, unknown>>;
 }
