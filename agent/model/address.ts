@@ -104,7 +104,8 @@ export function readAddress(view: DataView, at: number): IpAddress {
     view.getUint32(at + 8) === MAPPED_WORD
   ) {
     const part = (i: number) => view.getUint8(at + 12 + i);
-    return `${part(0)}.${part(1)}.${part(2)}.${part(3)}` as IpAddress;
+    // Joined: thousands are kept, and a template's result would be kept as a tree of its parts.
+    return [part(0), part(1), part(2), part(3)].join('.') as IpAddress;
   }
   return readIpv6(view, at);
 }
@@ -252,7 +253,7 @@ function bitsOf(family: IpFamily): number {
 
 /** `address:port` as people write it: IPv6 in brackets. `*` is every port. */
 export function formatEndpoint(address: IpAddress, port: number | '*'): string {
-  return familyOf(address) === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;
+  return [familyOf(address) === 'IPv6' ? `[${address}]` : address, port].join(':');
 }
 
 function writeBytes(view: DataView, at: number, bytes: readonly number[]): void {

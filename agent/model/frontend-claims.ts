@@ -25,11 +25,11 @@ const UNDIALLED = /:\*$|^echo /;
 
 export class FrontendClaims {
   readonly #frontends = new Map<ObjectKey, readonly FrontendKey[]>();
-  readonly #rank = new Map<ObjectKey, string>();
+  readonly #created = new Map<ObjectKey, string | undefined>();
   /** Claims that only name an address. */
   readonly #named = new Map<ObjectKey, ReadonlySet<FrontendKey>>();
-  /** Owner first. Kept as one key where nobody else claims, which is nearly always. */
-  readonly #claimants = new Map<FrontendKey, readonly ObjectKey[]>();
+  /** Owner first. One key alone where nobody else claims, which is nearly always. */
+  readonly #claimants = new Map<FrontendKey, ObjectKey | readonly ObjectKey[]>();
 
   /** Those with more than one claimant. */
   readonly #contested = new Set<FrontendKey>();
@@ -49,13 +49,13 @@ export class FrontendClaims {
     const touched = new Set([...(this.#frontends.get(service) ?? []), ...frontends]);
     const owners = [...touched].map((frontend) => this.owner(frontend));
     for (const frontend of this.#frontends.get(service) ?? []) this.#withdraw(service, frontend);
-    this.#rank.set(service, `${creationTimestamp ?? 'never'} ${service}`);
+    this.#created.set(service, creationTimestamp);
     this.#frontends.set(service, frontends);
     this.#setNamed(service, claims);
     for (const frontend of frontends) this.#claim(service, frontend);
     if (!frontends.length) {
       this.#frontends.delete(service);
-      this.#rank.delete(service);
+      this.#created.delete(service);
     }
     const affected = [...touched].flatMap((frontend, i) => {
       const [before, after] = [owners[i], this.owner(frontend)];
@@ -68,31 +68,39 @@ export class FrontendClaims {
 
   /** The Service that gets `frontend`. */
   owner(frontend: FrontendKey): ObjectKey | undefined {
-    return this.#claimants.get(frontend)?.[0];
+    return this.#claimantsOf(frontend)[0];
   }
 
   /** Without those over what nobody dials: there nobody loses anything. */
   get conflicts(): FrontendConflict[] {
     return [...this.#contested].flatMap((frontend) => {
-      const [owner, ...others] = this.#claimants.get(frontend) ?? [];
+      const [owner, ...others] = this.#claimantsOf(frontend);
       return owner !== undefined && !UNDIALLED.test(frontend) ? [{ frontend, owner, others }] : [];
     });
   }
 
   #claim(service: ObjectKey, frontend: FrontendKey): void {
-    const claimants = [...(this.#claimants.get(frontend) ?? []), service];
-    if (claimants.length > 1) {
-      this.#contested.add(frontend);
-      claimants.sort((a, b) => (this.#rankOf(a, frontend) < this.#rankOf(b, frontend) ? -1 : 1));
+    const claimants = [...this.#claimantsOf(frontend), service];
+    if (claimants.length === 1) {
+      this.#claimants.set(frontend, service);
+      return;
     }
+    this.#contested.add(frontend);
+    claimants.sort((a, b) => (this.#rankOf(a, frontend) < this.#rankOf(b, frontend) ? -1 : 1));
     this.#claimants.set(frontend, claimants);
   }
 
   #withdraw(service: ObjectKey, frontend: FrontendKey): void {
-    const claimants = this.#claimants.get(frontend)?.filter((other) => other !== service) ?? [];
-    if (claimants.length < 2) this.#contested.delete(frontend);
-    if (claimants.length) this.#claimants.set(frontend, claimants);
-    else this.#claimants.delete(frontend);
+    const claimants = this.#claimantsOf(frontend).filter((other) => other !== service);
+    const [owner, ...others] = claimants;
+    if (!others.length) this.#contested.delete(frontend);
+    if (owner === undefined) this.#claimants.delete(frontend);
+    else this.#claimants.set(frontend, others.length ? claimants : owner);
+  }
+
+  #claimantsOf(frontend: FrontendKey): readonly ObjectKey[] {
+    const claimants = this.#claimants.get(frontend) ?? [];
+    return typeof claimants === 'string' ? [claimants] : claimants;
   }
 
   #setNamed(service: ObjectKey, claims: readonly Claim[]): void {
@@ -103,6 +111,6 @@ export class FrontendClaims {
 
   #rankOf(service: ObjectKey, frontend: FrontendKey): string {
     const isNamed = this.#named.get(service)?.has(frontend) ?? false;
-    return `${isNamed ? 1 : 0} ${this.#rank.get(service) ?? ''}`;
+    return `${isNamed ? 1 : 0} ${this.#created.get(service) ?? 'never'} ${service}`;
   }
 }

@@ -13,7 +13,8 @@ export function objectKey(object: {
   readonly namespace: string;
   readonly name: string;
 }): ObjectKey {
-  return `${object.namespace}/${object.name}`;
+  // As one text: a template's result is kept as a tree of its parts.
+  return [object.namespace, object.name].join('/') as ObjectKey;
 }
 
 export type TrafficPolicy = 'Cluster' | 'Local';

@@ -3,6 +3,7 @@
 // Service, so that the work of a change is proportional to the change.
 
 import type { IpPrefix } from '../model/address.ts';
+import { Groups } from '../model/groups.ts';
 import type { ObjectKey } from '../model/objects.ts';
 import {
   type Backend,
@@ -52,10 +53,15 @@ export class ActualTables {
   readonly #frontends = new Map<FrontendKey, FrontendEntry>();
   readonly #servicePorts = new Map<ServicePortKey, ServicePortEntry>();
   readonly #portsById = new Map<number, ServicePortEntry>();
-  readonly #portsOfService = new Map<ObjectKey, Set<ServicePortKey>>();
-  readonly #frontendsOfPort = new Map<number, Set<FrontendKey>>();
-  readonly #members = new Map<number, Map<string, MemberEntry>>();
-  readonly #sourceRanges = new Map<number, Set<IpPrefix>>();
+  readonly #portsOfService = new Groups<ObjectKey, ServicePortKey, ServicePortEntry>(
+    ({ servicePort }) => servicePortKey(servicePort),
+  );
+  /** By service port, as members and source ranges are. */
+  readonly #frontendsOf = new Groups<number, FrontendKey, FrontendEntry>(({ frontend }) =>
+    frontendKey(frontend),
+  );
+  readonly #members = new Groups<number, string, MemberEntry>(({ backend }) => backendKey(backend));
+  readonly #sourceRanges = new Groups<number, IpPrefix, IpPrefix>((range) => range);
   readonly #runUsers = new Map<number, number>();
   #retired = new Map<number, SlotRun>();
   readonly #ids: ServicePortIds;
@@ -79,9 +85,7 @@ export class ActualTables {
   }
 
   get memberCount(): number {
-    let count = 0;
-    for (const backends of this.#members.values()) count += backends.size;
-    return count;
+    return this.#members.size;
   }
 
   /** Every Service that has a name in the tables. */
@@ -97,14 +101,12 @@ export class ActualTables {
     return this.#portsById.get(id)?.servicePort;
   }
 
-  servicePortsOf(service: ObjectKey): ServicePortEntry[] {
-    const keys = this.#portsOfService.get(service) ?? [];
-    return [...keys].map((key) => this.#servicePorts.get(key) as ServicePortEntry);
+  servicePortsOf(service: ObjectKey): readonly ServicePortEntry[] {
+    return this.#portsOfService.of(service);
   }
 
-  frontendsOf(servicePortId: number): FrontendEntry[] {
-    const keys = this.#frontendsOfPort.get(servicePortId) ?? [];
-    return [...keys].map((key) => this.#frontends.get(key) as FrontendEntry);
+  frontendsOf(servicePortId: number): readonly FrontendEntry[] {
+    return this.#frontendsOf.of(servicePortId);
   }
 
   /** The Service whose service port `frontend` leads to now. */
@@ -113,18 +115,16 @@ export class ActualTables {
     return entry && this.#portsById.get(entry.servicePortId)?.servicePort.service;
   }
 
-  membersOf(servicePortId: number): MemberEntry[] {
-    return [...(this.#members.get(servicePortId)?.values() ?? [])];
+  membersOf(servicePortId: number): readonly MemberEntry[] {
+    return this.#members.of(servicePortId);
   }
 
   get sourceRangeCount(): number {
-    let count = 0;
-    for (const ranges of this.#sourceRanges.values()) count += ranges.size;
-    return count;
+    return this.#sourceRanges.size;
   }
 
-  sourceRangesOf(servicePortId: number): IpPrefix[] {
-    return [...(this.#sourceRanges.get(servicePortId) ?? [])];
+  sourceRangesOf(servicePortId: number): readonly IpPrefix[] {
+    return this.#sourceRanges.of(servicePortId);
   }
 
   /** Whether a published frontend names the run. */
@@ -143,7 +143,7 @@ export class ActualTables {
     const key = servicePortKey(entry.servicePort);
     this.#servicePorts.set(key, entry);
     this.#portsById.set(entry.id, entry);
-    addTo(this.#portsOfService, entry.servicePort.service, key);
+    this.#portsOfService.put(entry.servicePort.service, entry);
     this.#ids.take(entry.id);
   }
 
@@ -153,7 +153,7 @@ export class ActualTables {
     this.#ids.release(id);
     if (this.#servicePorts.get(key)?.id !== id) return;
     this.#servicePorts.delete(key);
-    removeFrom(this.#portsOfService, servicePort.service, key);
+    this.#portsOfService.delete(servicePort.service, key);
   }
 
   recordFrontend(entry: FrontendEntry): void {
@@ -161,7 +161,7 @@ export class ActualTables {
     for (const { run } of [entry.inside, entry.outside]) this.#use(run, 1);
     this.recordFrontendGone(entry.frontend);
     this.#frontends.set(key, entry);
-    addTo(this.#frontendsOfPort, entry.servicePortId, key);
+    this.#frontendsOf.put(entry.servicePortId, entry);
   }
 
   recordFrontendGone(frontend: Frontend): void {
@@ -169,30 +169,26 @@ export class ActualTables {
     const entry = this.#frontends.get(key);
     if (!entry) return;
     this.#frontends.delete(key);
-    removeFrom(this.#frontendsOfPort, entry.servicePortId, key);
+    this.#frontendsOf.delete(entry.servicePortId, key);
     for (const { run } of [entry.inside, entry.outside]) this.#use(run, -1);
   }
 
   recordMember(servicePortId: number, backend: Backend, flags: MemberFlags): void {
-    const members = this.#members.get(servicePortId) ?? new Map<string, MemberEntry>();
-    members.set(backendKey(backend), { backend, flags });
-    this.#members.set(servicePortId, members);
+    this.#members.put(servicePortId, { backend, flags });
     this.#ids.avoid(servicePortId);
   }
 
   recordMemberGone(servicePortId: number, backend: Backend): void {
-    const members = this.#members.get(servicePortId);
-    members?.delete(backendKey(backend));
-    if (members?.size === 0) this.#members.delete(servicePortId);
+    this.#members.delete(servicePortId, backendKey(backend));
   }
 
   recordSourceRange(servicePortId: number, range: IpPrefix): void {
-    addTo(this.#sourceRanges, servicePortId, range);
+    this.#sourceRanges.put(servicePortId, range);
     this.#ids.avoid(servicePortId);
   }
 
   recordSourceRangeGone(servicePortId: number, range: IpPrefix): void {
-    removeFrom(this.#sourceRanges, servicePortId, range);
+    this.#sourceRanges.delete(servicePortId, range);
   }
 
   #use(run: SlotRun, change: 1 | -1): void {
@@ -206,16 +202,4 @@ export class ActualTables {
       this.#retired.set(run.first, run);
     }
   }
-}
-
-function addTo<K, V>(index: Map<K, Set<V>>, key: K, value: V): void {
-  const values = index.get(key);
-  if (values) values.add(value);
-  else index.set(key, new Set([value]));
-}
-
-function removeFrom<K, V>(index: Map<K, Set<V>>, key: K, value: V): void {
-  const values = index.get(key);
-  values?.delete(value);
-  if (values?.size === 0) index.delete(key);
 }

@@ -13,6 +13,7 @@ import {
   type Backend,
   type BackendSetKey,
   backendKey,
+  backendSetKey,
   type Frontend,
   type FrontendKey,
   frontendKey,
@@ -222,14 +223,15 @@ class Planner implements Plan {
       this.#actual
         .frontendsOf(servicePortId)
         .flatMap(({ inside, outside }) => [inside, outside])
-        .map((named) => [named.backendSet, named.run]),
+        .map((named) => [named.backendSet, named]),
     );
     const contents = new RunContents();
     const content = (route: Route) => contents.of(route, wanted.balancing);
     const name = ({ key, slots }: ReturnType<typeof content>): NamedRun => {
-      const run = runs.get(key) ?? this.#writeRun(service, slots);
-      runs.set(key, run);
-      return { run, backendSet: key };
+      if (!slots.length) return NO_BACKENDS;
+      const named = runs.get(key) ?? { run: this.#writeRun(service, slots), backendSet: key };
+      runs.set(key, named);
+      return named;
     };
     for (const resolved of wanted.frontends) {
       const key = frontendKey(resolved.frontend);
@@ -271,6 +273,9 @@ class Planner implements Plan {
     }
   }
 }
+
+/** Half of all frontends have it. */
+const NO_BACKENDS: NamedRun = { run: { first: 0, count: 0 }, backendSet: backendSetKey([]) };
 
 type Settings = Omit<FrontendEntry, 'inside' | 'outside'>;
 

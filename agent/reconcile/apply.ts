@@ -6,7 +6,7 @@ import { setImmediate } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
 import type { ObjectKey } from '../model/objects.ts';
 import { frontendKey } from '../model/service-port.ts';
-import type { ActualTables } from '../plan/actual-tables.ts';
+import type { ActualTables, FrontendEntry } from '../plan/actual-tables.ts';
 import { type Plan, STEP_ORDER, type StepKind, type StepOf } from '../plan/plan.ts';
 import { counterOf, SHARED_COUNTER } from '../plan/service-port-ids.ts';
 import type { RefusedEntry } from '../sys/kernel-map.ts';
@@ -152,7 +152,7 @@ function stepWriters(tables: KernelTables, actual: ActualTables): StepWriters {
         frontends.put(
           steps.map((step) => [frontendEntryKey(step.frontend), frontendEntryValue(step)]),
         ),
-      record: ({ service: _, ...entry }) => actual.recordFrontend(entry),
+      record: (step) => actual.recordFrontend(frontendEntry(step)),
     },
     deleteFrontend: {
       write: (steps) => frontends.delete(steps.map((step) => frontendEntryKey(step.frontend))),
@@ -172,6 +172,12 @@ function stepWriters(tables: KernelTables, actual: ActualTables): StepWriters {
       record: (step) => actual.recordServicePortGone(step),
     },
   };
+}
+
+/** Without the rest of the step; field by field, which takes half the memory of a copy without one. */
+function frontendEntry(step: StepOf<'publishFrontend'>): FrontendEntry {
+  const { frontend, servicePortId, kind, flags, affinityTimeoutSeconds, inside, outside } = step;
+  return { frontend, servicePortId, kind, flags, affinityTimeoutSeconds, inside, outside };
 }
 
 /** All slots of all runs in one batch; a refused slot refuses its run. */

@@ -90,12 +90,17 @@ function* restoreFrontends(
     const frontend = frontendOf(key);
     if (!frontend) continue;
     nameIfUnknown(actual, servicePortId);
-    const [inside, outside] = [named(runs.inside), named(runs.outside)];
+    const inside = named(runs.inside);
+    const outside = isSame(runs.inside, runs.outside) ? inside : named(runs.outside);
     const settings = { kind, flags, affinityTimeoutSeconds };
     actual.recordFrontend({ frontend, servicePortId, ...settings, inside, outside });
     yield;
   }
   return used;
+}
+
+function isSame(a: SlotRun, b: SlotRun): boolean {
+  return a.first === b.first && a.count === b.count;
 }
 
 const NO_RUN: SlotRun = { first: 0, count: 0 };
