@@ -34,6 +34,8 @@ export interface AgentHealthOptions {
   readonly isBeside?: () => boolean;
   /** undefined where there is nobody to tell. */
   readonly recorder: Pick<EventRecorder, 'warn' | 'tellOfNode'> | undefined;
+  /** Why not all is programmed yet; undefined once it is. */
+  readonly notReady: () => string | undefined;
   /** Told of each answer of /healthz and /livez, for metrics. */
   readonly onAnswer?: (path: HealthPath, code: HealthCode) => void;
   /** The agent must end: see AgentConfig.bindAddressHardFail. */
@@ -56,7 +58,7 @@ export class AgentHealth implements LoopProgress {
   #reconciler: Reconciler | undefined;
 
   constructor(options: AgentHealthOptions) {
-    const { config, cluster, isToldOfNodes, onAnswer, log } = options;
+    const { config, notReady, onAnswer, log } = options;
     this.#options = options;
     this.#health = new ProxyHealth(LATE_PERIODS * config.syncPeriodMs);
     this.#proxyServer =
@@ -64,7 +66,8 @@ export class AgentHealth implements LoopProgress {
       new ProxyHealthServer({
         bind: config.healthz,
         health: () => this.#health.report(performance.now()),
-        isNodeEligible: () => isNodeEligible(cluster.node, isToldOfNodes()),
+        isNodeEligible: () => this.state.isNodeEligible,
+        notReady,
         families: this.#families,
         ...(onAnswer && { onAnswer }),
         onFailure: (error) => this.#healthzFailed(error),
@@ -118,6 +121,15 @@ export class AgentHealth implements LoopProgress {
       `signalbox ${VERSION} serves ${cluster.serviceCount} Services`,
     );
     if (problems.length) recorder?.tellOfNode('SelfTestFailed', problems.join('; '));
+  }
+
+  /** What /healthz goes by. */
+  get state(): { readonly isHealthy: boolean; readonly isNodeEligible: boolean } {
+    const { cluster, isToldOfNodes } = this.#options;
+    return {
+      isHealthy: this.#health.report(performance.now()).isHealthy,
+      isNodeEligible: isNodeEligible(cluster.node, isToldOfNodes()),
+    };
   }
 
   /** Health checks of Services that are not answered, a line each; for `status`. */

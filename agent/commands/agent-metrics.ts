@@ -16,6 +16,7 @@ import { type AgentGauges, Metrics } from '../telemetry/metrics.ts';
 import { MetricsServer } from '../telemetry/metrics-server.ts';
 import { NO_PACKETS, type PacketGauges } from '../telemetry/packet-metrics.ts';
 import type { ProgramRuns } from '../telemetry/program-metrics.ts';
+import { type LatencySummary, RecentLatencies } from '../telemetry/recent-latencies.ts';
 import { VERSION } from '../version.ts';
 import { ServiceTraffic } from './service-traffic.ts';
 
@@ -45,6 +46,7 @@ export class AgentMetrics {
   readonly changes = new ChangeTracker(() => performance.now(), Date.now());
   readonly #options: AgentMetricsOptions;
   readonly #metrics: Metrics;
+  readonly #latencies = new RecentLatencies();
   #gathered: GatheredMetrics | undefined;
   #reconciler: Reconciler | undefined;
   #traffic: ServiceTraffic | undefined;
@@ -110,7 +112,14 @@ export class AgentMetrics {
     const failed = new Set(failures.map(({ service }) => service));
     const changes = this.changes.programmed((key) => changed.has(key) && !failed.has(key));
     const counted = { durationMs, isFull, steps, failures: failures.length };
-    this.#metrics.passed(counted, changes, performance.now());
+    const nowMs = performance.now();
+    for (const arrivedMs of changes.arrivalsMs) this.#latencies.add(nowMs - arrivedMs);
+    this.#metrics.passed(counted, changes, nowMs);
+  }
+
+  /** From hearing of a change to its last table write, of the last ones. */
+  get latency(): LatencySummary | undefined {
+    return this.#latencies.summary;
   }
 
   repaired(writes: number): void {

@@ -76,12 +76,14 @@ export async function runAgent(
     isToldOfNodes: () => source.watches.some((watch) => watch.kind === 'Node' && watch.lastContact),
     isBeside: () => node.isBeside,
     recorder,
+    notReady: () => report.notReady,
     onAnswer: (path, code) => metrics.answered(path, code),
     onFatal,
     log,
   });
   const pins = new Pins(config.bpffs);
   const report = new AgentReport(config, cluster, source, configurationProblem);
+  report.watchHealth(health, metrics);
   let kubeProxy: KubeProxyWatch | undefined;
   const statusServer = await serveStatus(config.bpffs, () => report.status(), {
     [EXPLAIN_PATH]: explainHandler({ cluster, node: () => node.facts }),

@@ -11,6 +11,8 @@ import type { Tables } from '../sys/datapath.ts';
 import type { AgentGauges, TableFill } from '../telemetry/metrics.ts';
 import type { DeviceStatus, LastPass, Status } from '../telemetry/status.ts';
 import { VERSION } from '../version.ts';
+import type { AgentHealth } from './agent-health.ts';
+import type { AgentMetrics } from './agent-metrics.ts';
 import type { KubeProxyWatch } from './kube-proxy-watch.ts';
 import type { PacketPathDevices } from './packet-path-devices.ts';
 
@@ -21,6 +23,9 @@ export class AgentReport {
   readonly #configurationProblem: () => string | undefined;
   readonly #startedAt = new Date();
   #reconciler: Reconciler | undefined;
+  #tables: Tables | undefined;
+  #health: AgentHealth | undefined;
+  #metrics: AgentMetrics | undefined;
   #devices: PacketPathDevices | undefined;
   #kubeProxy: KubeProxyWatch | undefined;
   #lastPass: LastPass | undefined;
@@ -41,6 +46,11 @@ export class AgentReport {
 
   watch(reconciler: Reconciler): void {
     this.#reconciler = reconciler;
+  }
+
+  watchHealth(health: AgentHealth, metrics: AgentMetrics): void {
+    this.#health = health;
+    this.#metrics = metrics;
   }
 
   watchDevices(devices: PacketPathDevices): void {
@@ -96,11 +106,20 @@ export class AgentReport {
       devices: (this.#devices?.report.devices ?? []).map(deviceStatus),
       selfTest: this.#selfTest,
       ...(this.#lastPass && { lastPass: this.#lastPass }),
+      ...(this.#metrics?.latency && { latency: this.#metrics.latency }),
+      tables: this.#tables ? this.#tableFill(this.#tables) : [],
+      health: this.#health?.state ?? { isHealthy: true, isNodeEligible: true },
       ...(this.#kubeProxy?.status && { kubeProxy: this.#kubeProxy.status }),
     };
   }
 
+  /** Why not all is programmed yet, and the programs at work; undefined once they are. */
+  get notReady(): string | undefined {
+    return this.#selfTest === 'pending' ? this.#notYet() : undefined;
+  }
+
   gauges(tables: Tables): AgentGauges {
+    this.#tables = tables;
     return {
       ready: () => (this.#selfTest === 'pending' ? 0 : 1),
       services: () => this.#cluster.serviceCount,
@@ -114,7 +133,8 @@ export class AgentReport {
 
   #problems(): string[] {
     const problems: string[] = [];
-    if (this.#selfTest === 'pending') problems.push(this.#notYet());
+    const { notReady } = this;
+    if (notReady !== undefined) problems.push(notReady);
     const configuration = this.#configurationProblem();
     if (configuration !== undefined) problems.push(configuration);
     for (const { kind, phase, lastError } of this.#source.watches) {
@@ -127,6 +147,7 @@ export class AgentReport {
     for (const problem of this.#reconciler?.nodeFailures ?? [])
       problems.push(`node tables: ${problem}`);
     problems.push(...this.#deviceProblems());
+    problems.push(...(this.#health?.problems ?? []));
     for (const problem of this.#selfTestProblems) problems.push(`self-test: ${problem}`);
     return problems;
   }

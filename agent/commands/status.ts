@@ -8,18 +8,18 @@ import { judge } from '../doctor/judge.ts';
 import { probe } from '../doctor/probe.ts';
 import { messageOf } from '../errors.ts';
 import { isDraining } from '../reconcile/draining.ts';
-import { type Attachment, attachments, openTables } from '../sys/datapath.ts';
+import { attachments, openTables } from '../sys/datapath.ts';
 import type { Node } from '../sys/layout.gen.ts';
 import { netnsCookie } from '../sys/libbpf/netns.ts';
 import { openPacketTables } from '../sys/packet-tables.ts';
 import { Pins } from '../sys/pins.ts';
 import type { Status } from '../telemetry/status.ts';
 import { fetchStatus, isListening } from '../telemetry/status-socket.ts';
-import { type DeviceState, deviceLines, deviceProblems, deviceStates } from './device-lines.ts';
-import { countFrontends, type FrontendCounts, frontendViews } from './kernel-view.ts';
-import { kubeProxyLines } from './kube-proxy-lines.ts';
+import { deviceProblems, deviceStates } from './device-lines.ts';
+import { countFrontends, frontendViews } from './kernel-view.ts';
 import { bpffsOption, outputOption, requireRoot } from './options.ts';
-import { type PacketStatus, packetStatusLines, readPacketStatus } from './packet-status.ts';
+import { readPacketStatus } from './packet-status.ts';
+import { type KernelStatus, statusText } from './status-text.ts';
 
 const NOT_RUNNING = 'is not running';
 const SILENT = 'does not answer';
@@ -29,19 +29,6 @@ const DRAINING =
 interface Options {
   readonly bpffs: string;
   readonly output: 'table' | 'json';
-}
-
-/** What the kernel holds, agent or not. */
-interface KernelStatus extends FrontendCounts {
-  readonly programs: readonly Attachment[];
-  readonly slots: number;
-  /** What is new is left to another proxy. */
-  readonly isDraining: boolean;
-  readonly devices: readonly DeviceState[];
-  /** Connections from outside, and what became of packets. */
-  readonly packetPath: PacketStatus;
-  /** Settings of the host that are in the way of packets from outside. */
-  readonly hostWarnings: readonly string[];
 }
 
 export function command(): Command {
@@ -65,13 +52,7 @@ async function run({ bpffs, output }: Options): Promise<void> {
   if (output === 'json') {
     console.log(JSON.stringify({ healthy, problems, agent, kernel }, undefined, 2));
   } else {
-    console.log(
-      [
-        ...verdict(healthy, problems),
-        ...kernelLines(kernel, agent),
-        ...agentLines(agent, absence),
-      ].join('\n'),
-    );
+    console.log(statusText({ problems, agent, absence, kernel }, new Date()));
   }
   process.exitCode = healthy ? 0 : 1;
 }
@@ -129,86 +110,9 @@ function kernelProblems(
   if (typeof kernel === 'string') return [`no tables in ${bpffs}: ${kernel}`];
   return [
     ...(kernel.isDraining ? [DRAINING] : []),
-    ...kernel.programs.filter(isMissing).map(({ hook }) => `no program is attached to ${hook}`),
+    ...kernel.programs
+      .filter(({ programId }) => programId === 0)
+      .map(({ hook }) => `no program is attached to ${hook}`),
     ...deviceProblems(kernel.devices, agent?.devices),
   ];
-}
-
-function isMissing({ programId }: Attachment): boolean {
-  return programId === 0;
-}
-
-function verdict(healthy: boolean, problems: readonly string[]): string[] {
-  if (healthy) return ['Healthy.'];
-  return ['Not healthy:', ...problems.map((problem) => `  - ${problem}`)];
-}
-
-function kernelLines(kernel: KernelStatus | string, agent: Status | undefined): string[] {
-  if (typeof kernel === 'string') return [];
-  const attached = kernel.programs.filter((program) => !isMissing(program)).map(({ hook }) => hook);
-  return [
-    '',
-    line(
-      'Kernel',
-      `${kernel.frontends} frontends, ${kernel.rejecting} of them reject, ${kernel.dropping} drop; ${kernel.backends} backends`,
-    ),
-    line('', `${kernel.slots} slots`),
-    line('Programs', attached.join(' ') || 'none'),
-    ...list('Devices', deviceLines(kernel.devices, agent?.devices)),
-    ...packetStatusLines(kernel.packetPath).map(([label, text]) => line(label, text)),
-    ...kernel.hostWarnings.map((text) => line('Warning', text)),
-  ];
-}
-
-function agentLines(agent: Status | undefined, absence: string): string[] {
-  if (!agent) {
-    return ['', line('Agent', `${absence}: the kernel goes on with what it has, changes wait`)];
-  }
-  const { lastPass } = agent;
-  return [
-    '',
-    line(
-      'Agent',
-      `${agent.version}, pid ${agent.pid}, node ${agent.node}, since ${agent.startedAt}`,
-    ),
-    line(
-      'Objects',
-      `${agent.objects.services} Services, ${agent.objects.endpointSlices} EndpointSlices from ${agent.source}`,
-    ),
-    ...agent.watches.map(({ kind, phase, lastContact, lastError }) => {
-      const why = phase === 'unavailable' ? ` (${lastError})` : '';
-      const heard = lastContact ? `, last heard of ${lastContact}` : '';
-      return line('', `${kind}: ${phase}${why}${heard}`);
-    }),
-    line('Self-test', agent.selfTest),
-    line('Cgroup', agent.cgroup),
-    ...list('kube-proxy', kubeProxyLines(agent.kubeProxy)),
-    ...(lastPass
-      ? [
-          line(
-            'Last pass',
-            `${lastPass.services} Services, ${lastPass.writes} writes in ${lastPass.durationMs.toFixed(2)} ms at ${lastPass.at}`,
-          ),
-        ]
-      : []),
-    ...list(
-      'Skipped',
-      agent.skipped.map(({ object, reason }) => `${object}: ${reason}`),
-    ),
-    ...list(
-      'Conflicts',
-      agent.conflicts.map(
-        ({ frontend, owner, others }) =>
-          `${frontend} goes to ${owner}, not to ${others.join(', ')}`,
-      ),
-    ),
-  ];
-}
-
-function list(label: string, entries: readonly string[]): string[] {
-  return entries.map((entry, i) => line(i ? '' : label, entry));
-}
-
-function line(label: string, text: string): string {
-  return `${label.padEnd(11)}${text}`;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // /healthz and /livez, where kube-proxy has them and with its answers (semantics 1.12): load balancers ask the one
-// whether to send traffic to this node, the kubelet may ask the other whether the agent is at work.
+// whether to send traffic to this node, the kubelet may ask the other whether the agent is at work. And /readyz, which
+// kube-proxy has not: an update of all nodes goes on to the next one when the programs serve on this one.
 
 import type http from 'node:http';
 import type net from 'node:net';
@@ -17,6 +18,8 @@ export interface ProxyHealthServerOptions {
   readonly bind: BindAddress;
   readonly health: () => ProxyHealthReport;
   readonly isNodeEligible: () => boolean;
+  /** Why not all is programmed yet, and the programs at work; undefined once they are. */
+  readonly notReady: () => string | undefined;
   /** Those that are served. */
   readonly families: readonly IpFamily[];
   /** Told of each answer, for metrics. */
@@ -65,11 +68,19 @@ export class ProxyHealthServer {
     const [path] = (request.url ?? '').split('?');
     if (path === '/healthz') this.#tell('healthz', this.#options.isNodeEligible(), response);
     else if (path === '/livez') this.#tell('livez', undefined, response);
+    else if (path === '/readyz') this.#tellReady(response);
     else {
       response.setHeader('Content-Type', 'text/plain; charset=utf-8');
       response.setHeader('X-Content-Type-Options', 'nosniff');
       response.writeHead(404).end('404 page not found\n');
     }
+  }
+
+  #tellReady(response: http.ServerResponse): void {
+    const reason = this.#options.notReady();
+    response.setHeader('Content-Type', 'text/plain; charset=utf-8');
+    response.setHeader('X-Content-Type-Options', 'nosniff');
+    response.writeHead(reason === undefined ? 200 : 503).end(`${reason ?? 'ok'}\n`);
   }
 
   /** @param nodeEligible undefined where it is not asked for. */

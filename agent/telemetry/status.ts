@@ -2,6 +2,8 @@
 // What `signalbox status` shows, as the agent tells it.
 
 import type { DeviceRole, Framing } from '../model/device-choice.ts';
+import type { TableFill } from './metrics.ts';
+import type { LatencySummary } from './recent-latencies.ts';
 
 /** Dates are RFC 3339 text: a status travels as JSON. */
 export interface Status {
@@ -28,6 +30,11 @@ export interface Status {
   readonly devices: readonly DeviceStatus[];
   readonly selfTest: 'pending' | 'passed' | 'failed' | 'not possible';
   readonly lastPass?: LastPass;
+  /** From hearing of a change to its last table write. */
+  readonly latency?: LatencySummary;
+  readonly tables: readonly TableFill[];
+  /** What load balancers are told at /healthz. */
+  readonly health: { readonly isHealthy: boolean; readonly isNodeEligible: boolean };
   /** Another proxy that has served this node, or does so beside; undefined when nothing of it is there. */
   readonly kubeProxy?: KubeProxyStatus;
 }

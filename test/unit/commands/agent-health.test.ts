@@ -64,6 +64,7 @@ async function start(t: ExecutionContext) {
     cluster,
     node: (): NodeFacts => nodeFacts(CONFIG, cluster.node, [], []),
     isToldOfNodes: () => true,
+    notReady: () => undefined,
     recorder: { warn: (_, reason, note) => tell(reason, note), tellOfNode: tell },
     onFatal: (error) => t.fail(error.message),
     log: recordLog().log,

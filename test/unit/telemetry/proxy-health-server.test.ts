@@ -15,9 +15,14 @@ const UPDATED = new Date('2026-01-01T00:00:00.123Z');
 const AT = '2026-01-01T00:00:00.123Z';
 
 async function serve(t: ExecutionContext, more: Partial<ProxyHealthServerOptions> = {}) {
-  const state: { health: ProxyHealthReport; isEligible: boolean } = {
+  const state: {
+    health: ProxyHealthReport;
+    isEligible: boolean;
+    notReady: string | undefined;
+  } = {
     health: { isHealthy: true, updatedAt: UPDATED },
     isEligible: true,
+    notReady: undefined,
   };
   const answers: string[] = [];
   const { log, lines } = recordLog();
@@ -25,6 +30,7 @@ async function serve(t: ExecutionContext, more: Partial<ProxyHealthServerOptions
     bind: { host: '127.0.0.1', port: 0 },
     health: () => state.health,
     isNodeEligible: () => state.isEligible,
+    notReady: () => state.notReady,
     families: ['IPv4', 'IPv6'],
     onAnswer: (path, code) => answers.push(`${path} ${code}`),
     log,
@@ -107,6 +113,19 @@ test('nothing programmed yet: healthy, no family is listed, and a time that neve
   t.deepEqual(Object.keys(JSON.parse(text)), ['lastUpdated', 'currentTime', 'healthy']);
   state.isEligible = false;
   t.is(JSON.parse((await ask('/healthz')).text).lastUpdated, '0001-01-01T00:00:00Z');
+});
+
+test('ready once all is programmed; no path of kube-proxy, and not counted', async (t) => {
+  const { state, url, answers } = await serve(t);
+  const ask = async () => {
+    const response = await fetch(await url('/readyz'));
+    return [response.status, await response.text()];
+  };
+  state.notReady = 'the tables are being written';
+  t.deepEqual(await ask(), [503, 'the tables are being written\n']);
+  state.notReady = undefined;
+  t.deepEqual(await ask(), [200, 'ok\n']);
+  t.deepEqual(answers, []);
 });
 
 test('other paths: 404, and no count', async (t) => {

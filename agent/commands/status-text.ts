@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+// The screen of `signalbox status`: the answer first, then what it rests on, the kernel's side and the agent's. Pure.
+
+import type { Attachment } from '../sys/datapath.ts';
+import type { TableFill } from '../telemetry/metrics.ts';
+import type { Status } from '../telemetry/status.ts';
+import { type DeviceState, deviceLines } from './device-lines.ts';
+import { formatDuration } from './duration.ts';
+import type { FrontendCounts } from './kernel-view.ts';
+import { kubeProxyLines } from './kube-proxy-lines.ts';
+import { type PacketStatus, packetStatusLines } from './packet-status.ts';
+
+/** What the kernel holds, agent or not. */
+export interface KernelStatus extends FrontendCounts {
+  readonly programs: readonly Attachment[];
+  readonly slots: number;
+  /** What is new is left to another proxy. */
+  readonly isDraining: boolean;
+  readonly devices: readonly DeviceState[];
+  /** Connections from outside, and what became of packets. */
+  readonly packetPath: PacketStatus;
+  /** Settings of the host that are in the way of packets from outside. */
+  readonly hostWarnings: readonly string[];
+}
+
+export interface StatusView {
+  /** Empty: healthy. */
+  readonly problems: readonly string[];
+  readonly agent: Status | undefined;
+  /** Without an agent: what is the matter with it. */
+  readonly absence: string;
+  /** Text: why its tables cannot be read. */
+  readonly kernel: KernelStatus | string;
+}
+
+/** Of what there may be thousands, so many are shown. */
+const SHOWN = 12;
+
+/** From where on a table counts as nearly full. */
+const NEARLY_FULL = 0.9;
+
+export function statusText({ problems, agent, absence, kernel }: StatusView, now: Date): string {
+  return [
+    ...verdict(problems),
+    ...(typeof kernel === 'string' ? [] : kernelLines(kernel, agent)),
+    ...agentLines(agent, absence, now),
+  ].join('\n');
+}
+
+function verdict(problems: readonly string[]): string[] {
+  if (problems.length === 0) return ['Healthy.'];
+  return [
+    'Not healthy:',
+    ...shortened(problems).map((problem) => `  - ${problem}`),
+    'What this node allows, with cures: signalbox doctor',
+  ];
+}
+
+function kernelLines(kernel: KernelStatus, agent: Status | undefined): string[] {
+  const attached = kernel.programs.flatMap(({ hook, programId }) => (programId ? hook : []));
+  const { frontends, rejecting, dropping, backends } = kernel;
+  return [
+    '',
+    line(
+      'Kernel',
+      `${frontends} frontends, ${rejecting} of them reject, ${dropping} drop; ${backends} backends`,
+    ),
+    line('Tables', tablesText(agent?.tables, kernel.slots)),
+    line('Programs', attached.join(' ') || 'none'),
+    ...list('Devices', deviceLines(kernel.devices, agent?.devices)),
+    ...packetStatusLines(kernel.packetPath).map(([label, text]) => line(label, text)),
+    ...[...kernel.hostWarnings, ...fullTables(agent?.tables ?? [])].map((text) =>
+      line('Warning', text),
+    ),
+  ];
+}
+
+function tablesText(tables: readonly TableFill[] | undefined, slots: number): string {
+  if (!tables?.length) return `${slots} slots`;
+  return tables
+    .map(({ table, entries, capacity }) => `${table} ${entries} of ${capacity}`)
+    .join(', ');
+}
+
+/** Slots grow by themselves. */
+function fullTables(tables: readonly TableFill[]): string[] {
+  return tables
+    .filter(({ table, entries, capacity }) => table !== 'slots' && entries > capacity * NEARLY_FULL)
+    .map(
+      ({ table, entries, capacity }) =>
+        `table ${table} is nearly full (${entries} of ${capacity}): Services beyond that are not programmed, ` +
+        'and named here. docs/capacity.md says what fits',
+    );
+}
+
+function agentLines(agent: Status | undefined, absence: string, now: Date): string[] {
+  if (!agent) {
+    return ['', line('Agent', `${absence}: the kernel goes on with what it has, changes wait`)];
+  }
+  const ago = (at: string) => formatDuration(Math.max(0, (now.getTime() - Date.parse(at)) / 1000));
+  const { objects, source } = agent;
+  return [
+    '',
+    line(
+      'Agent',
+      `${agent.version}, pid ${agent.pid}, node ${agent.node}, for ${ago(agent.startedAt)}; self-test ${agent.selfTest}`,
+    ),
+    line(
+      'Objects',
+      `${objects.services} Services, ${objects.endpointSlices} EndpointSlices from ${source}`,
+    ),
+    ...agent.watches.map(({ kind, phase, lastContact, lastError }) => {
+      const why = phase === 'unavailable' ? ` (${lastError})` : '';
+      const heard = lastContact ? `, last heard of ${ago(lastContact)} ago` : '';
+      return line('', `${kind}: ${phase}${why}${heard}`);
+    }),
+    ...changeLines(agent, ago),
+    line('Health', healthText(agent.health)),
+    line('Cgroup', agent.cgroup),
+    ...list('kube-proxy', kubeProxyLines(agent.kubeProxy)),
+    ...list(
+      'Skipped',
+      shortened(agent.skipped.map(({ object, reason }) => `${object}: ${reason}`)),
+    ),
+    ...list(
+      'Conflicts',
+      shortened(
+        agent.conflicts.map(
+          ({ frontend, owner, others }) =>
+            `${frontend} goes to ${owner}, not to ${others.join(', ')}`,
+        ),
+      ),
+    ),
+  ];
+}
+
+/** How long it takes from a change to the tables. */
+function changeLines({ latency, lastPass }: Status, ago: (at: string) => string): string[] {
+  const of = latency && (latency.changes === 1 ? 'the last one' : `the last ${latency.changes}`);
+  return list('Changes', [
+    ...(latency
+      ? [`programmed within ${ms(latency.p50Ms)} (p50), ${ms(latency.p99Ms)} (p99) of ${of}`]
+      : []),
+    ...(lastPass
+      ? [
+          `last: ${lastPass.services} Services, ${lastPass.writes} writes in ${ms(lastPass.durationMs)}, ${ago(lastPass.at)} ago`,
+        ]
+      : []),
+  ]);
+}
+
+/** As load balancers hear it. */
+function healthText({ isHealthy, isNodeEligible }: Status['health']): string {
+  if (!isHealthy) return '/healthz and /livez answer 503: changes wait to be programmed';
+  if (!isNodeEligible)
+    return '/healthz answers 503: the node is to be removed, or the API server does not know it';
+  return '/healthz and /livez answer 200';
+}
+
+function ms(duration: number): string {
+  return `${duration < 10 ? duration.toFixed(2) : duration.toFixed(0)} ms`;
+}
+
+function shortened(entries: readonly string[]): readonly string[] {
+  const others = entries.length - SHOWN;
+  return others > 1 ? [...entries.slice(0, SHOWN), `and ${others} more (-o json)`] : entries;
+}
+
+function list(label: string, entries: readonly string[]): string[] {
+  return entries.map((entry, i) => line(i ? '' : label, entry));
+}
+
+function line(label: string, text: string): string {
+  return `${label.padEnd(11)}${text}`;
+}
