@@ -9,6 +9,7 @@ import { DEPLOY_FILES } from './deploy/files.ts';
 import { tableSizes } from './deploy/table-sizes.ts';
 import { configurationTables } from './docs/configuration-tables.ts';
 import { doctorMessages } from './docs/doctor-messages.ts';
+import { metricTables } from './docs/metric-tables.ts';
 import { Btf } from './layout/btf.ts';
 import { emitLayout } from './layout/emit.ts';
 
@@ -38,6 +39,10 @@ export const GENERATED_FILES: readonly GeneratedFile[] = [
   {
     file: 'docs/doctor.md',
     text: () => withSection('docs/doctor.md', 'doctor-messages', doctorMessages()),
+  },
+  {
+    file: 'docs/metrics.md',
+    text: () => withSection('docs/metrics.md', 'metric-tables', metricTables()),
   },
 ];
 

@@ -2,6 +2,7 @@
 // The registry of every metric, and those of the agent itself; the files beside have the others. Counters are counted
 // where things happen; gauges are read when scraped. docs/metrics.md is made of what is declared here.
 
+import { setImmediate } from 'node:timers/promises';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { IpFamily } from '../model/address.ts';
 import type { ProgrammedChanges } from '../model/change-tracker.ts';
@@ -184,7 +185,13 @@ export class Metrics {
 
   async #collect(): Promise<string> {
     await this.#services.update();
-    return await this.#registry.metrics();
+    const parts: string[] = [];
+    // One after another, and not in one go: the agent goes on with its work in between.
+    for (const { name } of this.#registry.getMetricsAsArray()) {
+      parts.push(await this.#registry.getSingleMetricAsString(name));
+      await setImmediate();
+    }
+    return `${parts.join('\n\n')}\n`;
   }
 
   #declareGauges({ agent, droppedEvents }: MetricsSources): void {

@@ -3,10 +3,14 @@
 // of its own, those that have traffic first, and keeps them for as long as it lives; the rest is summed. What is added
 // to one series is never taken away again, so that rates are right whoever comes and goes.
 
+import { setImmediate } from 'node:timers/promises';
 import { Counter, type Registry } from 'prom-client';
 
 /** Service ports that have series of their own. */
 export const MAX_SERVICE_PORTS = 500;
+
+/** The agent goes on with its work in between. */
+const STEPS_AT_ONCE = 50;
 
 /** Where a connection was seen: at a socket of this node, or in packets. */
 export interface Counts {
@@ -85,16 +89,29 @@ export class ServiceMetrics {
       this.#named.delete(id);
       this.#forget(name);
     }
+    if (this.#named.size < this.#limit) this.#takeIn(servicePorts, nameOf);
+    let others = rest;
+    let steps = 0;
+    for (const [id, traffic] of servicePorts) {
+      const name = this.#named.get(id);
+      if (name) this.#add(name, traffic);
+      else others = added(others, traffic);
+      steps += name ? 1 : 0;
+      if (name && steps % STEPS_AT_ONCE === 0) await setImmediate();
+    }
+    this.#add(REST, others);
+  }
+
+  /** The busiest first. */
+  #takeIn(servicePorts: TrafficReading['servicePorts'], nameOf: TrafficReading['nameOf']): void {
     const newcomers = [...servicePorts]
       .filter(([id]) => !this.#named.has(id))
       .sort(([, a], [, b]) => sum(b) - sum(a));
     for (const [id] of newcomers) {
-      if (this.#named.size >= this.#limit) break;
+      if (this.#named.size >= this.#limit) return;
       const name = nameOf(id);
       if (name) this.#named.set(id, name);
     }
-    for (const [id, traffic] of servicePorts) this.#add(this.#named.get(id) ?? REST, traffic);
-    this.#add(REST, rest);
   }
 
   #add(name: ServicePortName, { connections, refusals }: Traffic): void {
@@ -119,6 +136,17 @@ export const NOTHING: Traffic = {
   connections: { socket: 0, packet: 0 },
   refusals: { socket: 0, packet: 0 },
 };
+
+function added(a: Traffic, b: Traffic): Traffic {
+  const both = (x: Counts, y: Counts) => ({
+    socket: x.socket + y.socket,
+    packet: x.packet + y.packet,
+  });
+  return {
+    connections: both(a.connections, b.connections),
+    refusals: both(a.refusals, b.refusals),
+  };
+}
 
 function sum({ connections, refusals }: Traffic): number {
   return connections.socket + connections.packet + refusals.socket + refusals.packet;

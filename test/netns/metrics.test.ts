@@ -2,6 +2,7 @@
 // A running agent's metrics, as Prometheus gets them: every query of the kubernetes-mixin's dashboard for kube-proxy and
 // its alert finds what it asks for, and our own say what happened on the node.
 
+import { once } from 'node:events';
 import test, { type ExecutionContext } from 'ava';
 import { missingIn, parseExposition, type Series, selectorsOf } from '../helpers/promql.ts';
 import { until } from '../lab/until.ts';
@@ -260,5 +261,31 @@ test.serial(
     const series = await scrape();
     t.false(series.some(({ metric }) => metric === 'kubernetes_build_info'));
     t.is(total(series, 'signalbox_build_info'), 1);
+  },
+);
+
+test.serial(
+  'with --bind-address-hard-fail a taken address is the end, and says which',
+  async (t) => {
+    if (!canMakeNodes(t) || !api) return;
+    const { agent } = node();
+    await agent.end('SIGTERM');
+    const { hostname, port } = new URL(SERVER);
+    const script = `require('node:net').createServer().listen(${port}, '${hostname}', () => console.log('taken'))`;
+    const other = node().spawn([process.execPath, '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    t.teardown(() => other.kill());
+    await once(other.stdout as NodeJS.ReadableStream, 'data');
+    const { code, stderr } = await node().run([
+      ...agent.argv(api.flags),
+      '--bind-address-hard-fail',
+    ]);
+    t.is(code, 1);
+    t.true(
+      stderr.startsWith(`signalbox: cannot serve metrics on ${hostname}, port ${port}: `),
+      stderr,
+    );
+    t.regex(stderr, /EADDRINUSE/);
   },
 );

@@ -366,3 +366,20 @@ function isSound(read: EndpointSpec): boolean {
     )
   );
 }
+
+const TRIGGER_TIME = 'endpoints.kubernetes.io/last-change-trigger-time';
+
+for (const [text, expected] of [
+  ['2026-01-02T03:04:05Z', Date.UTC(2026, 0, 2, 3, 4, 5)],
+  ['2026-01-02T03:04:05.123456789Z', Date.UTC(2026, 0, 2, 3, 4, 5, 123)],
+  ['yesterday', undefined],
+  ['', undefined],
+  [7, undefined],
+  [null, undefined],
+] as const) {
+  test(`what caused a change, for metrics alone: ${JSON.stringify(text)}`, (t) => {
+    const parsed = parseEndpointSlice(slice({}, { annotations: { [TRIGGER_TIME]: text } }));
+    const triggered = expected === undefined ? {} : { triggeredMs: expected };
+    t.deepEqual(parsed, { spec: QUIZ, ...triggered } as never);
+  });
+}
