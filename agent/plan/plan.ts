@@ -83,8 +83,11 @@ export interface Plan {
   readonly allocated: readonly SlotRun[];
 }
 
-/** What each Service that changed is to have; nothing when it is gone. */
-export type Desired = ReadonlyMap<ObjectKey, readonly ResolvedServicePort[]>;
+/**
+ * What each Service that changed is to have; nothing when it is gone. Each is asked for once: what was made for one need
+ * not be kept while the others are planned.
+ */
+export type Desired = Pick<ReadonlyMap<ObjectKey, readonly ResolvedServicePort[]>, 'keys' | 'get'>;
 
 export function stepCount(steps: Steps): number {
   return STEP_ORDER.reduce((count, kind) => count + steps[kind].length, 0);
@@ -106,8 +109,8 @@ export function* planInParts(
   slots: SlotAllocator,
 ): Generator<void, Plan> {
   const planner = new Planner(actual, slots);
-  for (const [service, servicePorts] of desired) {
-    planner.ensure(service, servicePorts);
+  for (const service of desired.keys()) {
+    planner.ensure(service, desired.get(service) ?? []);
     yield;
   }
   for (const service of desired.keys()) {

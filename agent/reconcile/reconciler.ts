@@ -212,12 +212,12 @@ export class Reconciler {
   ): Promise<{ report: PassReport; steps: Steps }> {
     const started = performance.now();
     const nodeSteps = this.#programNode();
-    const desired = await inSlices(this.#desired(dirty));
-    const { steps, failures, udpBackendsGone } = await this.#program(desired);
-    this.#retries.record(desired.keys(), failures);
+    const concerned = await inSlices(this.#concerned(dirty));
+    const { steps, failures, udpBackendsGone } = await this.#program(this.#desired(concerned));
+    this.#retries.record(concerned, failures);
     const report: PassReport = {
       isFull,
-      services: desired.size,
+      services: concerned.size,
       changed: dirty,
       steps: nodeSteps + stepCount(steps),
       durationMs: performance.now() - started,
@@ -247,37 +247,36 @@ export class Reconciler {
   }
 
   /**
-   * What each dirty Service is to have, and each that a dirty one takes a frontend from or leaves one to. Where
-   * it yields, the cluster may change: what changes is dirty for the next pass, and until then nobody gets a
-   * frontend that its claims do not have.
+   * The dirty Services, and each that a dirty one takes a frontend from or leaves one to. From here on, where something
+   * yields, the cluster may change: what changes is dirty for the next pass, and until then nobody gets a frontend that
+   * its claims do not have.
    */
-  *#desired(
-    dirty: ReadonlySet<ObjectKey>,
-  ): Generator<void, Map<ObjectKey, readonly ResolvedServicePort[]>> {
-    const resolved = new Map<ObjectKey, readonly ResolvedServicePort[]>();
+  *#concerned(dirty: ReadonlySet<ObjectKey>): Generator<void, Set<ObjectKey>> {
+    const concerned = new Set(dirty);
     const { traits } = this.#node();
-    const resolveOnce = (key: ObjectKey) => {
-      if (!resolved.has(key)) resolved.set(key, this.#resolve(key, traits));
-    };
     for (const key of dirty) {
-      resolved.set(key, this.#resolve(key, traits));
-      const claims = (resolved.get(key) ?? []).flatMap(({ frontends }) => frontends);
-      const created = this.#cluster.service(key)?.creationTimestamp;
-      for (const other of this.#claims.update(key, created, claims)) resolveOnce(other);
+      const service = this.#cluster.service(key);
+      // Endpoints have no say in what a Service claims.
+      const servicePorts = service ? resolve(service, [], traits) : [];
+      const claims = servicePorts.flatMap(({ frontends }) => frontends);
+      const others = this.#claims.update(key, service?.creationTimestamp, claims);
+      for (const other of others) concerned.add(other);
       yield;
     }
-    for (const key of [...resolved.keys()]) {
-      for (const heir of this.#heirs(key)) resolveOnce(heir);
+    for (const key of [...concerned]) {
+      for (const heir of this.#heirs(key)) concerned.add(heir);
       yield;
     }
-    for (const [key, servicePorts] of resolved) {
-      resolved.set(
-        key,
-        servicePorts.map((port) => this.#withoutLost(key, port)),
-      );
-      yield;
-    }
-    return resolved;
+    return concerned;
+  }
+
+  /** Made one by one, as they are asked for: all at once would be more than the tables themselves. */
+  #desired(services: ReadonlySet<ObjectKey>): Desired {
+    const { traits } = this.#node();
+    return {
+      keys: () => services.keys(),
+      get: (key) => this.#resolve(key, traits).map((port) => this.#withoutLost(key, port)),
+    };
   }
 
   /** `port` without the frontends that another Service gets. */
