@@ -2,6 +2,7 @@
 // A node moves from rules like those of kube-proxy to Signalbox, and back, under traffic of every kind: nothing fails,
 // and what is long goes on through all of it. For each of the three ways in which nodes have such rules.
 
+import { once } from 'node:events';
 import test, { type ExecutionContext } from 'ava';
 import { requireProgram } from '../helpers/requirements.ts';
 import {
@@ -9,6 +10,7 @@ import {
   RULE_KINDS,
   type RuleKind,
 } from '../lab/kube-proxy-rules/kube-proxy-rules.ts';
+import { type CommandResult, finished } from '../lab/run-command.ts';
 import { until } from '../lab/until.ts';
 import { inBothFamilies, inIpv4Words } from './dual-stack.ts';
 import { targetAt } from './kube-service.ts';
@@ -82,14 +84,21 @@ for (const kind of RULE_KINDS) {
     await traffic.goesOn();
     t.deepEqual(await traffic.failures(), [], 'Signalbox serves alone');
 
+    // The way back is the same for both forms of iptables.
+    if (kind === 'iptables-nft') {
+      t.deepEqual((await traffic.end()).failures, []);
+      await node.agent.end('SIGTERM');
+      await node.signalbox('cleanup');
+      return;
+    }
     await rules.write(OBJECTS);
     await node.agent.end('SIGTERM');
-    const draining = node.signalbox('cleanup', '--drain', '--drain-timeout', '6s');
+    const draining = await beginDraining('6s');
     await traffic.goesOn();
     await traffic.end(/since Signalbox.*: long/);
-    const drained = await draining;
+    const drained = await draining.ended;
     t.is(drained.code, 0, drained.stderr);
-    t.regex(drained.stdout, /connections that go on: [1-9]\d* TCP.*; waiting for \ds at most/);
+    t.regex(draining.said, /connections that go on: [1-9]\d* TCP.*; waiting for \ds at most/);
     // Of UDP no end is known but silence.
     t.regex(drained.stdout, /\d+ connections go on after 6s/);
     t.regex(drained.stdout, /removed .*frontends/s);
@@ -129,16 +138,29 @@ test.serial(
 
     await rules.write(OBJECTS, '50001-50002');
     await node.agent.end('SIGTERM');
-    const draining = node.signalbox('cleanup', '--drain', '--drain-timeout', '5s');
-    await until('it drains', async () => (await node.signalbox('status')).stdout.includes('drain'));
+    const draining = await beginDraining('1m');
     await beginLong(traffic, 'kube-proxy again');
     await traffic.goesOn();
     t.deepEqual(await portsSeen(traffic), [50001, 50001, 50002, 50002]);
     await traffic.end(/^Signalbox/);
-    t.is((await draining).code, 0);
+    t.is((await draining.ended).code, 0);
     t.deepEqual((await traffic.end()).failures, []);
   },
 );
+
+/** @returns once it has said what goes on. */
+async function beginDraining(
+  timeout: string,
+): Promise<{ readonly said: string; readonly ended: Promise<CommandResult> }> {
+  const { node } = network;
+  const args = ['--drain', '--drain-timeout', timeout, '--bpffs', node.bpffs];
+  const child = node.spawn(node.signalboxArgv('cleanup', ...args), {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const ended = finished(child);
+  const [said] = (await once(child.stdout as NodeJS.ReadableStream, 'data')) as [Buffer];
+  return { said: String(said), ended };
+}
 
 /** By a nodePort to a backend of the other node, of both families. */
 async function beginLong(traffic: SteadyTraffic, name: string): Promise<void> {
