@@ -10,7 +10,6 @@ import { ChangeTracker } from '../model/change-tracker.ts';
 import { withoutLocalEndpoints } from '../plan/no-local-endpoints.ts';
 import type { PassReport, Reconciler } from '../reconcile/reconciler.ts';
 import { kernelFamilies } from '../sys/ip-families.ts';
-import type { ServiceCounts } from '../sys/service-counts.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { type AgentGauges, Metrics } from '../telemetry/metrics.ts';
 import { MetricsServer } from '../telemetry/metrics-server.ts';
@@ -18,7 +17,7 @@ import { NO_PACKETS, type PacketGauges } from '../telemetry/packet-metrics.ts';
 import type { ProgramRuns } from '../telemetry/program-metrics.ts';
 import { type LatencySummary, RecentLatencies } from '../telemetry/recent-latencies.ts';
 import { VERSION } from '../version.ts';
-import { ServiceTraffic } from './service-traffic.ts';
+import { type ReadCounts, ServiceTraffic } from './service-traffic.ts';
 
 export interface AgentMetricsOptions {
   readonly config: Pick<AgentConfig, 'metrics' | 'bindAddressHardFail' | 'kubeProxyConfiguration'>;
@@ -32,7 +31,7 @@ export interface AgentMetricsOptions {
 export interface GatheredMetrics {
   readonly agent: AgentGauges;
   readonly packets: PacketGauges;
-  readonly counts: Pick<ServiceCounts, 'read'>;
+  readonly counts: ReadCounts;
   readonly programs: () => readonly ProgramRuns[];
   readonly recorder: EventRecorder | undefined;
   /** URL of the API server, where there is one. */

@@ -21,17 +21,18 @@ const BATCH = 1000;
 /** Whoever has a counter together with others. */
 const SEVERAL = 0;
 
+export type ReadCounts = Pick<ServiceCounts, 'read' | 'cleared'>;
+
 export class ServiceTraffic {
-  readonly #counts: Pick<ServiceCounts, 'read'>;
+  readonly #counts: ReadCounts;
   readonly #actual: () => Pick<ActualTables, 'servicePorts' | 'servicePort'> | undefined;
   readonly #signal: AbortSignal;
-  /** What each counter was at the last look, and whose: it is cleared when it is given to another. */
+  /** What each counter was at the last look. */
   #last = new Uint32Array(0);
-  #lastHolders = new Map<number, number>();
 
   /** @param signal from then on the counters are not touched: they may be closed. */
   constructor(
-    counts: Pick<ServiceCounts, 'read'>,
+    counts: ReadCounts,
     actual: () => Pick<ActualTables, 'servicePorts' | 'servicePort'> | undefined,
     signal: AbortSignal,
   ) {
@@ -55,7 +56,6 @@ export class ServiceTraffic {
     } catch {
       // Other metrics must not go with it.
     }
-    this.#lastHolders = holders;
     const rest = added.get(SEVERAL);
     added.delete(SEVERAL);
     return {
@@ -86,9 +86,10 @@ export class ServiceTraffic {
     for (let i = 0; i < sums.length && offset + i < this.#last.length; i++) {
       const counter = first + Math.floor(i / FIELDS);
       const holder = holders.get(counter) ?? SEVERAL;
-      // With a new holder it began at zero; one that nobody holds any more goes on for what was on its way.
-      const isNew = holder !== SEVERAL && this.#lastHolders.get(counter) !== holder;
-      const before = isNew ? 0 : (this.#last[offset + i] as number);
+      // Given to another since, it began at zero. Ids may come again, so they do not tell.
+      if (i % FIELDS === 0 && this.#counts.cleared.delete(counter))
+        this.#last.fill(0, counter * FIELDS, (counter + 1) * FIELDS);
+      const before = this.#last[offset + i] as number;
       const now = sums[i] as number;
       this.#last[offset + i] = now;
       // Counters wrap around.

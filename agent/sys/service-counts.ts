@@ -27,6 +27,8 @@ export function counterEntries(cpus: number): number {
 }
 
 export class ServiceCounts {
+  /** Set to zero since whoever reads has taken them from here: what was read of them before was another's. */
+  readonly cleared = new Set<number>();
   readonly #map: RawMap;
   readonly #cpus = possibleCpus();
 
@@ -47,6 +49,7 @@ export class ServiceCounts {
   clear(counters: readonly number[]): void {
     const existing = counters.filter((counter) => counter < this.capacity);
     if (!existing.length) return;
+    for (const counter of existing) this.cleared.add(counter);
     const values = new Uint8Array(existing.length * this.#map.valueSize);
     this.#map.updateBatch(
       new Uint8Array(new Uint32Array(existing).buffer),

@@ -16,7 +16,8 @@ function setup() {
     for (let first = 0; first < end; first += size)
       yield { first, sums: sums.slice(first * 4, (first + size) * 4) };
   };
-  const traffic = new ServiceTraffic({ read }, () => actual, stop.signal);
+  const cleared = new Set<number>();
+  const traffic = new ServiceTraffic({ read, cleared }, () => actual, stop.signal);
   const name = (id: number) => ({
     id,
     servicePort: { service: 'default/web', portName: `p${id}`, protocol: 'TCP' } as const,
@@ -27,6 +28,10 @@ function setup() {
     traffic,
     add: (id: number) => actual.recordServicePort(name(id)),
     remove: (id: number) => actual.recordServicePortGone(name(id)),
+    clear: (counter: number) => {
+      sums.fill(0, counter * 4, counter * 4 + 4);
+      cleared.add(counter);
+    },
     set: (counter: number, ...counts: number[]) => sums.set(counts, counter * 4),
   };
 }
@@ -71,15 +76,19 @@ test('counters wrap around', async (t) => {
   t.deepEqual([...(await it.read()).servicePorts], [[1, traffic(32)]]);
 });
 
-test('a counter that another has now begins at zero', async (t) => {
-  const { add, remove, set, traffic: it } = setup();
+test('a counter that another has now begins at zero, also when the id has come again', async (t) => {
+  const { add, remove, clear, set, traffic: it } = setup();
   add(1);
-  set(1, 100);
+  set(1, 0xf0000000, 5);
   await it.read();
-  remove(1);
-  add(1 + MODULUS);
-  set(1, 3);
-  t.deepEqual([...(await it.read()).servicePorts], [[1 + MODULUS, traffic(3)]]);
+  for (const id of [1 + MODULUS, 1]) {
+    remove(1);
+    clear(1);
+    add(id);
+    set(1, 3);
+    t.deepEqual([...(await it.read()).servicePorts], [[id, traffic(3)]]);
+    remove(id);
+  }
 });
 
 test('whoever shares a counter, and what is gone, is the rest', async (t) => {
