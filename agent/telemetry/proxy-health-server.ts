@@ -72,7 +72,8 @@ export class ProxyHealthServer {
     else {
       response.setHeader('Content-Type', 'text/plain; charset=utf-8');
       response.setHeader('X-Content-Type-Options', 'nosniff');
-      response.writeHead(404).end('404 page not found\n');
+      response.statusCode = 404;
+      response.end('404 page not found\n');
     }
   }
 
@@ -80,7 +81,8 @@ export class ProxyHealthServer {
     const reason = this.#options.notReady();
     response.setHeader('Content-Type', 'text/plain; charset=utf-8');
     response.setHeader('X-Content-Type-Options', 'nosniff');
-    response.writeHead(reason === undefined ? 200 : 503).end(`${reason ?? 'ok'}\n`);
+    response.statusCode = reason === undefined ? 200 : 503;
+    response.end(`${reason ?? 'ok'}\n`);
   }
 
   /** @param nodeEligible undefined where it is not asked for. */
@@ -94,7 +96,9 @@ export class ProxyHealthServer {
     );
     response.setHeader('Content-Type', 'application/json');
     response.setHeader('X-Content-Type-Options', 'nosniff');
-    response.writeHead(code).end(
+    response.statusCode = code;
+    // Not writeHead(), which would leave out the length: probes of load balancers may be of HTTP/1.0.
+    response.end(
       JSON.stringify({
         // Where all is well kube-proxy says that it has just looked, as it did when it looked all the time.
         lastUpdated: code === 200 ? currentTime : updated,

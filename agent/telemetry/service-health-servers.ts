@@ -176,14 +176,13 @@ export class ServiceHealthServers {
     response.setHeader('Content-Type', 'application/json');
     response.setHeader('X-Content-Type-Options', 'nosniff');
     response.setHeader('X-Load-Balancing-Endpoint-Weight', String(count));
-    response
-      .writeHead(count > 0 && serviceProxyHealthy ? 200 : 503)
-      .end(
-        JSON.stringify(
-          { service: { namespace, name }, localEndpoints: count, serviceProxyHealthy },
-          null,
-          '\t',
-        ),
-      );
+    response.statusCode = count > 0 && serviceProxyHealthy ? 200 : 503;
+    response.end(
+      JSON.stringify(
+        { service: { namespace, name }, localEndpoints: count, serviceProxyHealthy },
+        null,
+        '\t',
+      ),
+    );
   }
 }

@@ -35,7 +35,7 @@ export function findKubeProxy(given = process.env.KUBE_PROXY): string | undefine
   }
   if (isExecutable(given)) return path.resolve(given);
   throw new EnvironmentError(`${given} is no program that can be run`, {
-    hint: 'name a kube-proxy binary for this machine, such as one out of the image registry.k8s.io/kube-proxy',
+    hint: 'name a kube-proxy binary for this machine, such as one out of its image',
   });
 }
 

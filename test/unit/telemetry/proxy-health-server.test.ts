@@ -47,6 +47,7 @@ async function serve(t: ExecutionContext, more: Partial<ProxyHealthServerOptions
     const { headers, status } = response;
     t.is(headers.get('Content-Type'), 'application/json');
     t.is(headers.get('X-Content-Type-Options'), 'nosniff');
+    t.truthy(headers.get('Content-Length'));
     return { code: status, text: await response.text() };
   };
   return { state, server, answers, lines, url, ask };

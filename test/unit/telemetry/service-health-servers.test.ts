@@ -81,6 +81,7 @@ test('kube-proxy’s words, headers and codes', async (t) => {
   t.is(response.headers.get('Content-Type'), 'application/json');
   t.is(response.headers.get('X-Content-Type-Options'), 'nosniff');
   t.is(response.headers.get('X-Load-Balancing-Endpoint-Weight'), '2');
+  t.truthy(response.headers.get('Content-Length'));
   t.is(
     await response.text(),
     '{\n\t"service": {\n\t\t"namespace": "kiada",\n\t\t"name": "quiz"\n\t},\n\t"localEndpoints": 2,\n\t"serviceProxyHealthy": true\n}',
