@@ -39,6 +39,7 @@ import { spread } from './demo/spread.ts';
 import { theCluster } from './demo/the-cluster.ts';
 import { trafficPolicies } from './demo/traffic-policies.ts';
 import { zones } from './demo/zones.ts';
+import { findKubeProxy } from './find-program.ts';
 import { Lab, requireRoot } from './lab.ts';
 import { namespacePath } from './netns.ts';
 
@@ -73,17 +74,26 @@ const OUTSIDERS = 2;
 
 const MANIFESTS = new URL('kiada/', import.meta.url);
 
+interface Options {
+  readonly keep?: boolean;
+  readonly kubeProxy?: string;
+}
+
 const program = new Command('demo')
   .description(
     'Signalbox at work on this machine: namespaces as nodes and pods, one real agent per node.',
   )
   .option('--keep', 'leave the cluster running until Ctrl-C')
+  .option(
+    '--kube-proxy <file>',
+    'a kube-proxy to move from and to (default $KUBE_PROXY, one on the PATH, else rules like its own)',
+  )
   .showHelpAfterError('(see --help)')
   .exitOverride();
 
 try {
   program.parse();
-  process.exitCode = (await play(program.opts<{ keep?: boolean }>())) ? 0 : 1;
+  process.exitCode = (await play(program.opts<Options>())) ? 0 : 1;
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
   else if (error instanceof MendableError) {
@@ -93,11 +103,12 @@ try {
 }
 
 /** @returns whether every chapter held. */
-async function play({ keep = false }: { keep?: boolean }): Promise<boolean> {
+async function play({ keep = false, kubeProxy: given }: Options): Promise<boolean> {
   const begun = performance.now();
   const manifests = readdirSync(MANIFESTS).map((name) =>
     readFileSync(new URL(name, MANIFESTS), 'utf8'),
   );
+  const kubeProxy = findKubeProxy(given);
   requireRoot();
   buildBpf();
   const lab = await showWaiting('two nodes and their pods start', startLab(manifests));
@@ -106,7 +117,7 @@ async function play({ keep = false }: { keep?: boolean }): Promise<boolean> {
     printLine(
       `Two nodes, their agents and ${lab.store.list('Pod').length} pods: ready after ${seconds(startMs)}.`,
     );
-    const failed = await playAll(lab);
+    const failed = await playAll(lab, kubeProxy);
     if (lab.ending.aborted) return false;
     printLine();
     const held = CHAPTERS.length - failed.length;
@@ -135,12 +146,12 @@ async function startLab(manifests: readonly string[]): Promise<Lab> {
 }
 
 /** @returns the titles of the chapters that did not hold. */
-async function playAll(lab: Lab): Promise<string[]> {
+async function playAll(lab: Lab, kubeProxy: string | undefined): Promise<string[]> {
   const failed: string[] = [];
   for (const [index, chapter] of CHAPTERS.entries()) {
     printHeading(`${index + 1}  ${chapter.title}`);
     printNote(chapter.shows);
-    const scene = new Scene(lab);
+    const scene = new Scene(lab, kubeProxy);
     try {
       await chapter.play(scene);
     } catch (error) {

@@ -18,6 +18,8 @@ export interface KubeProxyPorts {
 }
 
 export const KUBE_PROXY_PORTS: KubeProxyPorts = { health: 10256, metrics: 10249 };
+/** For one that starts where an agent has these. */
+export const KUBE_PROXY_BESIDE: KubeProxyPorts = { health: 20256, metrics: 20249 };
 
 export interface KubeProxySettings {
   readonly mode: KubeProxyMode;

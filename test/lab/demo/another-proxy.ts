@@ -3,9 +3,9 @@
 // download begins before each move and outlives it.
 
 import type { AgentProcess } from '../agent-process.ts';
-import { KubeProxyRules } from '../kube-proxy-rules/kube-proxy-rules.ts';
 import { until } from '../until.ts';
 import { formatLoad, fromVisitors, underLoad } from './load.ts';
+import { type OtherProxy, otherProxy } from './other-proxy.ts';
 import type { Chapter, Scene } from './scene.ts';
 import { showWaiting } from './screen.ts';
 
@@ -24,7 +24,7 @@ export const anotherProxy: Chapter = {
     const [, agent] = lab.agents;
     if (!agent) throw new Error('the lab runs without agents');
     const node = lab.node(2);
-    const rules = new KubeProxyRules(node, 'nftables');
+    const other = otherProxy(scene, node);
     scene.patchService(SERVICE, { type: 'NodePort' });
     const inside = { host: scene.addressesOf(SERVICE).ipv4 };
     const outside = { host: node.addresses.ipv4, port: scene.nodePortOf(SERVICE) };
@@ -37,9 +37,9 @@ export const anotherProxy: Chapter = {
     ];
     const result = await underLoad(loads, async () => {
       const first = await startDownload(scene, outside);
-      await leave(scene, agent, rules, first);
+      await leave(scene, agent, other, first);
       const second = await startDownload(scene, outside);
-      await comeBack(scene, agent);
+      await comeBack(scene, agent, other);
       await expectWhole(scene, second);
     });
     scene.expect(result.failures.length === 0, `meanwhile ${formatLoad(result)}`);
@@ -50,12 +50,11 @@ export const anotherProxy: Chapter = {
 async function leave(
   scene: Scene,
   agent: AgentProcess,
-  rules: KubeProxyRules,
+  other: OtherProxy,
   download: number,
 ): Promise<void> {
-  const { store } = scene.lab;
-  scene.action('rules like those of kube-proxy come to node-2 (nftables), and its agent ends');
-  await rules.write([...store.list('Service'), ...store.list('EndpointSlice')]);
+  scene.action(`to node-2: ${other.name} (nftables); its agent ends`);
+  await showWaiting('its rules are written', other.come());
   await agent.kill();
   scene.command('signalbox cleanup --drain     (on node-2)');
   const draining = agent.run('cleanup', '--drain', '--drain-timeout', '1m');
@@ -70,9 +69,10 @@ async function leave(
 }
 
 /** From there. */
-async function comeBack(scene: Scene, agent: AgentProcess): Promise<void> {
+async function comeBack(scene: Scene, agent: AgentProcess, other: OtherProxy): Promise<void> {
   scene.action('the agent of node-2 starts');
   await showWaiting('the agent starts', agent.start());
+  await other.end();
   scene.command('signalbox cleanup --kube-proxy     (on node-2)');
   const { code, stdout, stderr } = await agent.run('cleanup', '--kube-proxy');
   scene.output(stdout.trim());

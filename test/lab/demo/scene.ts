@@ -31,10 +31,13 @@ export interface Chapter {
 
 export class Scene {
   readonly lab: Lab;
+  /** A binary of it, where there is one. */
+  readonly kubeProxy: string | undefined;
   #holds = true;
 
-  constructor(lab: Lab) {
+  constructor(lab: Lab, kubeProxy?: string) {
     this.lab = lab;
+    this.kubeProxy = kubeProxy;
   }
 
   /** Whether everything expected so far was so. */
