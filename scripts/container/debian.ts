@@ -34,7 +34,7 @@ export interface Unpacking {
 /** @returns names of the files that were unpacked, with versions. @throws Error with apt's or dpkg's own words. */
 export async function unpackPackages(wanted: Unpacking): Promise<readonly string[]> {
   const { packages, architecture, cache, root } = wanted;
-  for (const folder of ['state/lists/partial', 'cache/archives/partial'])
+  for (const folder of ['state/lists/partial', 'cache/archives/partial', 'none/partial'])
     mkdirSync(path.join(cache, folder), { recursive: true });
   // Of this pretended machine nothing is installed yet.
   writeFileSync(path.join(cache, 'status'), '');
@@ -52,7 +52,9 @@ export async function unpackPackages(wanted: Unpacking): Promise<readonly string
     return run('apt-get', ['-qq', ...settings, ...args]);
   };
   await apt('update');
-  const uris = await apt('-y', '--print-uris', 'install', ...packages);
+  // It names only those that it would fetch: as if none were there yet.
+  const nothing = `Dir::Cache::archives=${path.join(cache, 'none')}`;
+  const uris = await apt('-y', '-o', nothing, '--print-uris', 'install', ...packages);
   const files = [...uris.matchAll(/^'\S+' (\S+\.deb) /gm)].map(([, file = '']) => file);
   await apt('-y', '--download-only', 'install', ...packages);
 
@@ -61,6 +63,8 @@ export async function unpackPackages(wanted: Unpacking): Promise<readonly string
     mkdirSync(path.join(root, 'usr', name), { recursive: true });
     symlinkSync(`usr/${name}`, path.join(root, name));
   }
+  if (files.length === 0)
+    throw new Error(`apt-get names no files for ${packages.join(' ')}:\n${uris}`);
   const archives = path.join(cache, 'cache/archives');
   const there = new Set(readdirSync(archives));
   for (const file of files) {
