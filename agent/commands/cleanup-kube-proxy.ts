@@ -16,6 +16,9 @@ import { fetchStatus } from '../telemetry/status-socket.ts';
 import { kubeProxyLines } from './kube-proxy-lines.ts';
 import { askForLook } from './kube-proxy-socket.ts';
 
+const FORWARD_DROPS =
+  'the policy of chain FORWARD is DROP, and kube-proxy’s rules, which accepted what goes to Services, are gone: those of the CNI must';
+
 export interface CleanupKubeProxyOptions {
   readonly bpffs: string;
   /** Without an agent that is well, too. */
@@ -78,7 +81,7 @@ function warnOfProcess(proc: string): void {
   );
 }
 
-function linesOf({ backend, family, rules, chains, kept }: RemovedRules): string {
+function linesOf({ backend, family, rules, chains, kept, forwardDrops }: RemovedRules): string {
   const inChains = chains ? ` in ${chains} chains` : '';
   return [
     `removed ${rules} rules${inChains}: ${formatFound([{ backend, family }])}`,
@@ -86,6 +89,7 @@ function linesOf({ backend, family, rules, chains, kept }: RemovedRules): string
       ({ chain, rule }) =>
         `left chain ${chain} (${formatFamily({ family })}), to which a rule of somebody else leads: ${rule}`,
     ),
+    ...(forwardDrops ? [`${formatFamily({ family })}: ${FORWARD_DROPS}`] : []),
   ].join('\n');
 }
 

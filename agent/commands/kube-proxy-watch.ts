@@ -57,7 +57,7 @@ export interface KubeProxyWatchOptions {
   readonly onBeside: (isBeside: boolean) => void;
 }
 
-/** While connections of others are there. Without rules a look costs less than a millisecond. */
+/** While connections of others are there, or their end is waited for. Without rules a look costs next to nothing. */
 const EVERY_MS = 30_000;
 const UDP = 17;
 const NOBODY: ForeignConnections = {
@@ -272,7 +272,8 @@ export class KubeProxyWatch {
 
   #schedule(): void {
     clearTimeout(this.#timer);
-    const isSoon = this.#isBeside && this.#found.rules.length === 0;
+    const isWaiting = this.#options.takesOver && !this.#hasTakenOver;
+    const isSoon = this.#isBeside && (isWaiting || this.#found.rules.length === 0);
     if (!isSoon || this.#options.signal.aborted) return;
     this.#timer = setTimeout(() => this.request(), EVERY_MS).unref();
   }

@@ -58,6 +58,8 @@ interface Rule {
 
 export interface TableContent {
   readonly chains: readonly string[];
+  /** Built-in chains that drop what no rule decides about. */
+  readonly dropping: readonly string[];
   readonly rules: readonly Rule[];
 }
 
@@ -71,18 +73,22 @@ export interface TableRemoval {
   readonly script: string;
   /** Chains that stay, each with the rule of somebody else that leads there. */
   readonly kept: readonly { readonly chain: string; readonly rule: string }[];
+  /** What is forwarded is dropped unless a rule accepts it, and kube-proxy's did so for Services. */
+  readonly forwardDrops: boolean;
 }
 
 /** Reads what iptables-save prints, of one table or all. Lines that make no sense are left out. */
 export function parseTables(saved: string): Map<string, TableContent> {
-  const tables = new Map<string, { chains: string[]; rules: Rule[] }>();
-  let current: { chains: string[]; rules: Rule[] } | undefined;
+  const tables = new Map<string, { chains: string[]; dropping: string[]; rules: Rule[] }>();
+  let current: { chains: string[]; dropping: string[]; rules: Rule[] } | undefined;
   for (const line of saved.split('\n')) {
     if (line.startsWith('*')) {
-      current = { chains: [], rules: [] };
+      current = { chains: [], dropping: [], rules: [] };
       tables.set(line.slice(1).trim(), current);
     } else if (line.startsWith(':')) {
-      current?.chains.push(line.slice(1).split(' ', 1)[0] ?? '');
+      const [chain = '', policy] = line.slice(1).split(' ');
+      current?.chains.push(chain);
+      if (policy === 'DROP') current?.dropping.push(chain);
     } else {
       const [, chain, text = ''] = line.match(/^(?:\[\d+:\d+\] )?-A (\S+) ?(.*)$/) ?? [];
       if (chain !== undefined) current?.rules.push({ chain, text, target: targetOf(text) });
@@ -109,6 +115,7 @@ export function planRemoval(
     rules: inside + jumps.length,
     script: scriptOf(table, [...gone], jumps),
     kept: [...kept].map(([chain, rule]) => ({ chain, rule })),
+    forwardDrops: table === 'filter' && content.dropping.includes('FORWARD'),
   };
 }
 

@@ -50,6 +50,8 @@ export interface RemovedRules extends FoundRules {
   readonly chains: number;
   /** Chains that stay for rules of others. */
   readonly kept: TableRemoval['kept'];
+  /** See {@link TableRemoval}. */
+  readonly forwardDrops: boolean;
 }
 
 /** Costs some milliseconds at most where kube-proxy is not, or is in its mode nftables. Never throws. */
@@ -98,7 +100,7 @@ export async function removeKubeProxyRules(
 async function removeNftables({ family, backend }: FoundRules): Promise<RemovedRules> {
   const rules = countRules(family, NFT_TABLE);
   await runNft(`delete table ${family} ${NFT_TABLE}\n`);
-  return { family, backend, rules, chains: 0, kept: [] };
+  return { family, backend, rules, chains: 0, kept: [], forwardDrops: false };
 }
 
 async function removeIptables({ family, backend }: FoundRules): Promise<RemovedRules> {
@@ -118,6 +120,7 @@ async function removeIptables({ family, backend }: FoundRules): Promise<RemovedR
     rules: removals.reduce((sum, { rules }) => sum + rules, 0),
     chains: removals.reduce((sum, { chains }) => sum + chains, 0),
     kept: removals.flatMap(({ kept }) => kept),
+    forwardDrops: removals.some(({ forwardDrops }) => forwardDrops),
   };
 }
 

@@ -116,6 +116,13 @@ test('chains of ipvs and of older releases are kube-proxy’s, too', (t) => {
   t.is(plan('nat', nat(...chains.map((chain) => `:${chain} - [0:0]`)))?.chains, chains.length);
 });
 
+test('a policy that drops what is forwarded is told', (t) => {
+  const filter = (policy: string) =>
+    plan('filter', `*filter\n:FORWARD ${policy} [0:0]\n:KUBE-FORWARD - [0:0]\nCOMMIT\n`);
+  t.true(filter('DROP')?.forwardDrops);
+  t.false(filter('ACCEPT')?.forwardDrops);
+});
+
 test('names of services’ chains mean something in table nat alone', (t) => {
   t.is(plan('filter', '*filter\n:KUBE-SVC-ABC - [0:0]\nCOMMIT\n'), undefined);
 });
