@@ -7,12 +7,16 @@ import { accessSync, constants, readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import path from 'node:path';
 import type { ExecutionContext } from 'ava';
+import { findKubeProxy } from '../lab/find-program.ts';
 
 /** What scripts/test.ts looks for in a test's log. */
 export const SKIPPED = 'skipped: ';
 
 /** The reasons to skip that a machine for continuous integration may have. */
-export const EXPECTED_IN_CI: readonly RegExp[] = [/^needs Linux [\d.]+ for /];
+export const EXPECTED_IN_CI: readonly RegExp[] = [
+  /^needs Linux [\d.]+ for /,
+  /^needs a kube-proxy to compare with /,
+];
 
 /** From linux/capability.h. */
 const CAPABILITIES = {
@@ -60,6 +64,13 @@ export function requireProgram(t: ExecutionContext, program: string): boolean {
     folders.some((folder) => isExecutable(path.join(folder, program))) ||
     skip(t, `needs the program ${program}`)
   );
+}
+
+/** The binary is no part of this project. @returns it; undefined when the test may not go on. */
+export function requireKubeProxy(t: ExecutionContext): string | undefined {
+  const binary = findKubeProxy();
+  if (binary === undefined) skip(t, 'needs a kube-proxy to compare with (KUBE_PROXY)');
+  return binary;
 }
 
 function skip(t: ExecutionContext, reason: string): false {
