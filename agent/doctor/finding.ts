@@ -25,7 +25,7 @@ export const MESSAGES = {
     severity: 'error',
     title: 'capabilities are missing',
     means:
-      'The kernel refuses to load programs, to attach them, or to look into the network namespaces of pods.',
+      'Without NET_ADMIN nothing is attached to devices; without SYS_ADMIN programs are not loaded, nor network namespaces of pods entered; without SYS_PTRACE those of pods that are not root are not found.',
     cure: 'Give the container these capabilities (securityContext.capabilities.add), or run it privileged.',
   },
   'kernel-too-old': {

@@ -42,8 +42,11 @@ export interface ProbeOptions {
 /** BPF_FS_MAGIC (linux/magic.h) */
 const BPFFS_MAGIC = 0xcafe4a11;
 
-/** Bits of capabilities(7). */
-const CAPABILITIES = { CAP_NET_ADMIN: 12, CAP_SYS_ADMIN: 21, CAP_PERFMON: 38, CAP_BPF: 39 };
+/**
+ * Bits of capabilities(7). SYS_ADMIN, without which tables are not found by their number, has all that BPF and PERFMON
+ * allow in it; they are what would be left of it should it go.
+ */
+const CAPABILITIES = { CAP_NET_ADMIN: 12, CAP_SYS_PTRACE: 19, CAP_SYS_ADMIN: 21 };
 
 const SYSCTLS = [
   'net.core.bpf_jit_enable',

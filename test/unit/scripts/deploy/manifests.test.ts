@@ -3,6 +3,7 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { Ajv } from 'ajv';
 import test from 'ava';
 import { VERSION } from '../../../../agent/version.ts';
 import { chartValues, OTHER_CLUSTERS } from '../../../../scripts/deploy/files.ts';
@@ -107,6 +108,23 @@ test('the schema of values knows each value, and no other', (t) => {
     t.deepEqual(Object.keys(properties[name].properties), Object.keys(values[name] as object));
     t.false(properties[name].additionalProperties);
   }
+});
+
+test('the schema of values takes those of every file, and refuses what is misspelt or missing', (t) => {
+  const schema = JSON.parse(readFileSync(path.join(CHART, 'values.schema.json'), 'utf8'));
+  const validate = new Ajv().compile(schema);
+  const takes = (file?: string, more: Record<string, unknown> = {}) => {
+    const { Release: _, ...values } = chartValues(file);
+    return validate({ ...values, ...more });
+  };
+  t.true(takes(), JSON.stringify(validate.errors));
+  for (const cluster of OTHER_CLUSTERS)
+    t.true(takes(`values-${cluster}.yaml`, { apiServer: SERVER }), JSON.stringify(validate.errors));
+  t.true(takes(undefined, ALL_MONITORING), JSON.stringify(validate.errors));
+  t.false(takes(undefined, { imagePulPolicy: 'Always' }));
+  t.false(takes(undefined, { imagePullPolicy: 'Sometimes' }));
+  t.false(takes(undefined, { extraArgs: ['v=2'] }));
+  t.false(takes('values-other.yaml', { apiServer: '' }));
 });
 
 /** A DaemonSet that the schemas take, for spoiling. */
