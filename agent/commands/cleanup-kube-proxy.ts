@@ -2,6 +2,7 @@
 // `signalbox cleanup --kube-proxy`: takes kube-proxy's rules off a node that Signalbox serves. What they have
 // translated goes on until it ends: the agent sees to that, and to whoever would be left without a translation.
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { EnvironmentError } from '../errors.ts';
 import {
   findKubeProxyRules,
@@ -11,10 +12,16 @@ import {
   removeKubeProxyRules,
 } from '../reconcile/kube-proxy-rules.ts';
 import { keepNat } from '../reconcile/nat-keeper.ts';
+import { readNode } from '../sys/datapath.ts';
+import { NodeFlags } from '../sys/layout.gen.ts';
+import { Pins } from '../sys/pins.ts';
 import { processesNamed } from '../sys/processes.ts';
 import { fetchStatus } from '../telemetry/status-socket.ts';
 import { kubeProxyLines } from './kube-proxy-lines.ts';
 import { askForLook } from './kube-proxy-socket.ts';
+
+const KNOWN_WITHIN_MS = 10_000;
+const LOOK_EVERY_MS = 20;
 
 const FORWARD_DROPS =
   'the policy of chain FORWARD is DROP, and kube-proxy’s rules, which accepted what goes to Services, are gone: those of the CNI must';
@@ -40,12 +47,24 @@ export async function cleanupKubeProxy(options: CleanupKubeProxyOptions): Promis
     if (!force) await requireGoodAgent(bpffs);
     warnOfProcess(proc);
     // The agent is told first: from then on its programs leave alone what they do not know.
-    await askForLook(bpffs);
+    if ((await askForLook(bpffs)) !== undefined) await programsKnow(bpffs);
     await keepNat(rules.map(({ family }) => family));
     for (const removed of await removeKubeProxyRules(rules)) console.log(linesOf(removed));
   }
   const left = await askForLook(bpffs);
   console.log(kubeProxyLines(left ?? undefined).join('\n') || 'nothing is left of it');
+}
+
+/** The agent writes what it has found a moment later. */
+async function programsKnow(bpffs: string): Promise<void> {
+  const pins = new Pins(bpffs);
+  for (let i = 0; i < KNOWN_WITHIN_MS / LOOK_EVERY_MS; i++) {
+    if ((readNode(pins)?.flags ?? 0) & NodeFlags.BESIDE) return;
+    await sleep(LOOK_EVERY_MS);
+  }
+  throw new EnvironmentError('the agent does not write what it has found', {
+    hint: 'signalbox status tells more',
+  });
 }
 
 /** Connections to Services would fail from then on. */

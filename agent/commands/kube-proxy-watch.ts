@@ -11,6 +11,7 @@ import {
   countForeign,
   type ForeignConnections,
   type ForeignTables,
+  isAtAddress,
   isPlaceholder,
   pairText,
   placeholderFlow,
@@ -33,7 +34,8 @@ import {
 import { deleteEntries, translatedEntries } from '../sys/conntrack.ts';
 import type { KernelMap } from '../sys/kernel-map.ts';
 import type { FlowKey, FlowValue } from '../sys/layout.gen.ts';
-import { NETFILTER_FAMILIES } from '../sys/netfilter-messages.ts';
+import { type NetfilterFamily, tableFamily } from '../sys/netfilter-messages.ts';
+import { readNodeAddresses } from '../sys/node-addresses.ts';
 import { processesNamed } from '../sys/processes.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { KubeProxyStatus } from '../telemetry/status.ts';
@@ -63,6 +65,7 @@ const UDP = 17;
 const NOBODY: ForeignConnections = {
   counts: {},
   total: 0,
+  families: new Set(),
   stale: [],
   served: new Set(),
   masqueraded: [],
@@ -75,6 +78,7 @@ export class KubeProxyWatch {
   #isBeside = false;
   #isProven = false;
   #hasTakenOver = false;
+  #hasLooked = false;
   #found: Found = { rules: [], hasIpvs: false, problems: [] };
   #connections: ForeignConnections = NOBODY;
   #problems: readonly string[] = [];
@@ -106,9 +110,12 @@ export class KubeProxyWatch {
     this.#found = await findKubeProxyRules();
     let isBeside = this.#found.rules.length > 0 || this.#found.hasIpvs;
     try {
-      for (const piece of isBeside ? [] : translatedEntries()) isBeside ||= piece.length > 0;
+      for (const piece of isBeside ? [] : translatedEntries()) {
+        isBeside = piece.length > 0;
+        if (isBeside) break;
+      }
     } catch {
-      // No connection tracking: nobody translates. What else is wrong the first look tells.
+      // What is wrong the first look tells.
     }
     this.#setBeside(isBeside);
   }
@@ -147,18 +154,20 @@ export class KubeProxyWatch {
     const problems: string[] = [];
     this.#found = await findKubeProxyRules();
     problems.push(...this.#found.problems);
-    if (this.#found.rules.length > 0) await this.#keep(problems);
+    await this.#keep(new Set(this.#found.rules.map(({ family }) => family)), problems);
     if (takesOver && this.#isProven && this.#found.rules.length > 0) {
       problems.push(...(await this.#takeOver()));
       this.#found = await findKubeProxyRules();
     }
     const hasRules = this.#found.rules.length > 0 || this.#found.hasIpvs;
     // Where the rules are, whoever has made them looks after UDP.
-    const sockets = hasRules ? [] : this.#strandable();
+    const mayBeStranded = !hasRules && (this.#isBeside || !this.#hasLooked);
+    const sockets = mayBeStranded ? this.#strandable() : [];
+    this.#hasLooked = true;
     const pairs = new Set(sockets.map(({ local, peer }) => pairText(local, peer)));
     const connections = await this.#count(pairs);
     this.#connections = connections;
-    if (connections.total > 0) await this.#keep(problems);
+    await this.#keep(new Set([...connections.families].map(tableFamily)), problems);
     this.#reservePorts(connections);
     const isBeside = hasRules || connections.total > 0;
     if (!hasRules) problems.push(...this.#leaveNoUdpBehind(connections, sockets));
@@ -173,10 +182,9 @@ export class KubeProxyWatch {
     this.#tell(problems);
   }
 
-  async #keep(problems: string[]): Promise<void> {
+  async #keep(families: ReadonlySet<NetfilterFamily>, problems: string[]): Promise<void> {
     try {
-      const families = this.#found.rules.map(({ family }) => family);
-      await keepNat(families.length ? families : NETFILTER_FAMILIES);
+      await keepNat(families);
     } catch (error) {
       problems.push(
         `connections of kube-proxy would not outlive its rules: ${messageOf(error)}${hintOf(error)}`,
@@ -226,7 +234,12 @@ export class KubeProxyWatch {
   #strandable(): ConnectedUdp[] {
     const { tables, cgroup, proc, servesPodDevices } = this.#options;
     if (servesPodDevices) return [];
-    const sockets = connectedUdp(proc, (peer) => servicePortAt(tables, peer, UDP) !== undefined);
+    const own = new Set<string>(readNodeAddresses());
+    const sockets = connectedUdp(proc, (peer) => {
+      // A cache on the node may have a clusterIP for its own address, as NodeLocal DNSCache.
+      const isOwn = own.has(peer.address) && isAtAddress(tables, peer, UDP);
+      return !isOwn && servicePortAt(tables, peer, UDP) !== undefined;
+    });
     if (sockets.length === 0) return sockets;
     const ids = cgroupIdsBelow(cgroup);
     return sockets.filter(({ cgroupId }) => ids.has(cgroupId));

@@ -3,7 +3,7 @@
 // them is counted, what leads to UDP backends that are gone is told (semantics 1.15), and the ports that they use as
 // masqueraded are kept from flows of ours. In pieces, so that whoever asks can rest between them.
 
-import { familyOf, isLoopback, unspecifiedAddress } from '../model/address.ts';
+import { familyOf, type IpFamily, isLoopback, unspecifiedAddress } from '../model/address.ts';
 import { protocolName, protocolNumber } from '../model/protocol.ts';
 import { NO_SERVICE_PORT } from '../plan/flow-life.ts';
 import type { ConntrackEndpoint, ConntrackEntry } from '../sys/conntrack-messages.ts';
@@ -28,6 +28,8 @@ export interface ForeignConnections {
   /** By protocol; what has ended is not counted. */
   readonly counts: Readonly<Record<string, number>>;
   readonly total: number;
+  /** Those of {@link counts}. */
+  readonly families: ReadonlySet<IpFamily>;
   /** UDP, to backends that no longer serve. */
   readonly stale: readonly ConntrackEntry[];
   /** UDP, to backends that serve, by {@link pairText}. Only of those asked for. */
@@ -48,6 +50,15 @@ const [TCP, UDP] = [protocolNumber('TCP'), protocolNumber('UDP')];
 /** What tells a client's connection from its others. */
 export function pairText(client: ConntrackEndpoint, dialled: ConntrackEndpoint): string {
   return `${client.address} ${client.port} ${dialled.address} ${dialled.port}`;
+}
+
+/** Whether a Service of ours has that address for itself, other than by a nodePort. */
+export function isAtAddress(
+  { frontends }: Pick<ForeignTables, 'frontends'>,
+  { address, port }: ConntrackEndpoint,
+  protocol: number,
+): boolean {
+  return frontends.get({ address, port, protocol, scope: FrontendScope.AT_ADDRESS }) !== undefined;
 }
 
 /** Whether a Service of ours is dialled there, and which; as the programs see it. */
@@ -73,6 +84,7 @@ export function* countForeign(
   const counts: Record<string, number> = {};
   const [stale, masqueraded]: [ConntrackEntry[], ConntrackEntry['reply'][]] = [[], []];
   const served = new Set<string>();
+  const families = new Set<IpFamily>();
   let total = 0;
   for (const piece of pieces) {
     const serviceOf = rememberingServices(tables);
@@ -82,6 +94,7 @@ export function* countForeign(
       if (servicePortId === undefined) continue;
       const name = protocolName(original.protocol) ?? String(original.protocol);
       counts[name] = (counts[name] ?? 0) + 1;
+      families.add(familyOf(original.destination.address));
       total++;
       if (original.protocol === UDP) {
         const pair = pairText(original.source, original.destination);
@@ -93,7 +106,7 @@ export function* countForeign(
     }
     yield;
   }
-  return { counts, total, stale, served, masqueraded };
+  return { counts, total, families, stale, served, masqueraded };
 }
 
 /**

@@ -2,7 +2,7 @@
 // kube-proxy's rules in this network namespace: whether they are there, what they are, and how they go. What its
 // connections need goes on: see nat-keeper.ts, which is to be there before anything is removed.
 
-import { existsSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { EnvironmentError, messageOf } from '../errors.ts';
 import {
   type IptablesTable,
@@ -63,7 +63,7 @@ export async function findKubeProxyRules(): Promise<Found> {
     look(family, 'iptables-legacy', () => hasLegacyRules(family)),
   ]);
   const rules = (await Promise.all(looks)).filter((found) => found !== undefined);
-  return { rules, hasIpvs: existsSync(`/sys/class/net/${IPVS_DEVICE}`), problems };
+  return { rules, hasIpvs: hasDevice(IPVS_DEVICE), problems };
 
   async function look(
     family: NetfilterFamily,
@@ -138,6 +138,12 @@ async function hasLegacyRules(family: NetfilterFamily): Promise<boolean> {
   if (!hasLegacyTable(family, 'nat')) return false;
   const saved = await saveIptables(family, 'legacy', 'nat');
   return saved.includes(`\n:${ENTRANCE} `);
+}
+
+/** In this network namespace: /sys/class/net may show another one's. */
+function hasDevice(name: string): boolean {
+  const lines = readFileSync('/proc/thread-self/net/dev', 'utf8').split('\n');
+  return lines.some((line) => line.trimStart().startsWith(`${name}:`));
 }
 
 function hasIptablesTable(

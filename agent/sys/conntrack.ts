@@ -2,6 +2,7 @@
 // The connection tracking of this network namespace, by ctnetlink: what others have translated is read piece by piece,
 // entries are taken away and added. Used while another proxy's connections go on beside ours.
 
+import { existsSync } from 'node:fs';
 import {
   type ConntrackEntry,
   type ConntrackTuple,
@@ -13,13 +14,18 @@ import {
 import { EEXIST, ENOENT, KernelError } from './libbpf/kernel-error.ts';
 import { NETLINK_NETFILTER, NetlinkSocket } from './libbpf/netlink-socket.ts';
 
+/** Is there where connections are tracked, if only in another network namespace. */
+const COUNT = '/proc/sys/net/netfilter/nf_conntrack_count';
+
 /**
  * Entries whose destination is translated, by whomever. In pieces of some hundred, with whatever else there is to do in
  * between; what changes meanwhile may be missed, or come twice.
  *
- * @throws KernelError when there is no connection tracking, or it may not be read.
+ * @throws KernelError when it may not be read.
  */
 export function* translatedEntries(): Generator<ConntrackEntry[], void> {
+  // To ask would load the modules.
+  if (!existsSync(COUNT)) return;
   const socket = NetlinkSocket.open(NETLINK_NETFILTER);
   try {
     const pieces = socket.askInPieces(DESTINATION_TRANSLATED);

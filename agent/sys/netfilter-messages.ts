@@ -2,6 +2,7 @@
 // What all netlink messages of netfilter have in common (linux/netfilter/nfnetlink.h): a small header, numbers in
 // network order. Pure. Used by conntrack-messages.ts and nf-tables.ts.
 
+import type { IpFamily } from '../model/address.ts';
 import type { NetlinkRequest } from './libbpf/netlink-socket.ts';
 import { encodeAttribute } from './netlink-messages.ts';
 
@@ -20,6 +21,11 @@ export const ANY_FAMILY = 0;
 export type NetfilterFamily = 'ip' | 'ip6';
 const FAMILIES: Readonly<Record<NetfilterFamily, number>> = { ip: 2, ip6: 10 };
 export const NETFILTER_FAMILIES: readonly NetfilterFamily[] = ['ip', 'ip6'];
+
+/** What the tables of a family are called. */
+export function tableFamily(family: IpFamily): NetfilterFamily {
+  return family === 'IPv4' ? 'ip' : 'ip6';
+}
 
 /** The number by which the kernel knows a message of a subsystem. */
 export function netfilterType(subsystem: NetfilterSubsystem, message: number): number {

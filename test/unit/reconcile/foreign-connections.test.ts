@@ -61,7 +61,7 @@ function count(entries: readonly ConntrackEntry[], question?: ForeignQuestion): 
 }
 
 test('counted is what leads to our frontends, and goes on', (t) => {
-  const { counts, total } = count([
+  const { counts, total, families } = count([
     entry(6, CLUSTER_IP),
     entry(6, CLUSTER_IP, { hasEnded: true }),
     entry(17, CLUSTER_IP),
@@ -73,6 +73,7 @@ test('counted is what leads to our frontends, and goes on', (t) => {
   ]);
   t.deepEqual(counts, { TCP: 3, UDP: 1 });
   t.is(total, 4);
+  t.deepEqual([...families], ['IPv4']);
 });
 
 test('UDP to a backend that no longer serves is stale, TCP never', (t) => {
