@@ -29,6 +29,12 @@ export interface DrainOptions {
   readonly findAgent: () => Promise<string | undefined>;
 }
 
+interface OpenConnections {
+  readonly total: number;
+  /** `connections that go on: 2 TCP` */
+  readonly text: string;
+}
+
 const LOOK_EVERY_MS = 500;
 const TELL_EVERY_MS = 10_000;
 /** Of datagrams no end is known. Who is silent for so long finds another backend afterwards, if it goes on at all. */
@@ -51,8 +57,8 @@ export async function drain(options: DrainOptions): Promise<void> {
     if (!begin(pins)) return;
     noteFlows(packetTables, timeoutSeconds);
     const left = await waitForEnd(options, packetTables);
-    if (left > 0) {
-      console.log(`${left} connections go on after ${formatDuration(timeoutSeconds)}, and end now`);
+    if (left.total > 0) {
+      console.log(`after ${formatDuration(timeoutSeconds)}, ${left.text}; they end now`);
     }
   } finally {
     packetTables.close();
@@ -107,11 +113,11 @@ function noteFlows({ flows }: PacketTables, timeoutSeconds: number): void {
   }
 }
 
-/** @returns how many are left. */
+/** @returns what is left. */
 async function waitForEnd(
   { timeoutSeconds, findAgent }: DrainOptions,
   tables: PacketTables,
-): Promise<number> {
+): Promise<OpenConnections> {
   const deadlineMs = performance.now() + timeoutSeconds * 1000;
   const interrupted = new AbortController();
   for (const signal of SIGNALS) {
@@ -125,7 +131,7 @@ async function waitForEnd(
     for (;;) {
       const { total, text } = await inSlices(countOpen(tables));
       const leftMs = deadlineMs - performance.now();
-      if (total === 0 || leftMs <= 0) return total;
+      if (total === 0 || leftMs <= 0) return { total, text };
       if (performance.now() - toldMs >= TELL_EVERY_MS) {
         console.log(`${text}; waiting for ${formatDuration(Math.ceil(leftMs / 1000))} at most`);
         toldMs = performance.now();
@@ -140,9 +146,7 @@ async function waitForEnd(
   }
 }
 
-function* countOpen({
-  flows,
-}: PacketTables): Generator<void, { readonly total: number; readonly text: string }> {
+function* countOpen({ flows }: PacketTables): Generator<void, OpenConnections> {
   const counts = new Map<string, number>();
   for (const piece of flows.batches(1000)) {
     const nowNs = process.hrtime.bigint();
