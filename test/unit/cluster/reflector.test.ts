@@ -99,12 +99,12 @@ test('asks only for what may matter (semantics 1.1)', async (t) => {
   const slices = await setup(t, [], { resource: ENDPOINT_SLICES });
   t.deepEqual(await nthQuery(t, services, 1), {
     fieldSelector: 'spec.clusterIP!=None',
-    limit: '250',
+    limit: '100',
   });
   t.is(services.requests[0]?.path, '/api/v1/services');
   t.deepEqual(await nthQuery(t, slices, 1), {
     labelSelector: '!service.kubernetes.io/headless',
-    limit: '250',
+    limit: '100',
   });
   t.is(slices.requests[0]?.path, '/apis/discovery.k8s.io/v1/endpointslices');
 });
@@ -120,10 +120,10 @@ test('asks for the Node of this name alone, and for all ServiceCIDRs', async (t)
   );
   t.deepEqual(await nthQuery(t, node as Setup, 1), {
     fieldSelector: 'metadata.name=node-1',
-    limit: '250',
+    limit: '100',
   });
   t.is(node?.requests[0]?.path, '/api/v1/nodes');
-  t.deepEqual(await nthQuery(t, serviceCidrs as Setup, 1), { limit: '250' });
+  t.deepEqual(await nthQuery(t, serviceCidrs as Setup, 1), { limit: '100' });
   t.is(serviceCidrs?.requests[0]?.path, '/apis/networking.k8s.io/v1/servicecidrs');
 });
 
@@ -242,7 +242,7 @@ const relists = test.macro({
       },
       watch([bookmark('10')], 'open'),
     ]);
-    t.is((await nthQuery(t, it, 3)).limit, '250');
+    t.is((await nthQuery(t, it, 3)).limit, '100');
     t.is(names(it.state), 'ab', 'nothing is cleared before the new list');
     t.is(it.reflector.state.phase, 'listing');
     release();
