@@ -10,6 +10,7 @@ import { statusSocketPath } from '../../agent/telemetry/status-socket.ts';
 import { BPFFS, removePins } from './bpf-filesystem.ts';
 import { removeCgroupTree } from './cgroup-tree.ts';
 import { deadLabOf } from './lab-id.ts';
+import { listMemoryCgroups, removeMemoryCgroups } from './memory-cgroup.ts';
 import { listNamespaces, removeNamespaces } from './netns.ts';
 
 /** Where a lab keeps what. */
@@ -35,6 +36,7 @@ export async function removeTraces(labId: string, cgroupRoot: string): Promise<v
   const problems: unknown[] = [];
   const attempt = (removal: Promise<void>) => removal.catch((error) => void problems.push(error));
   await attempt(removeCgroupTree(cgroup));
+  await attempt((async () => removeMemoryCgroups(`${labId}-`))());
   await attempt(removePins(bpffs));
   await attempt(removeNamespaces(listNamespaces().filter((name) => name.startsWith(labId))));
   await attempt(rm(directory, { recursive: true, force: true }));
@@ -56,6 +58,7 @@ function statusSockets(bpffs: string): string[] {
 export async function removeLeftovers(cgroupRoot: string): Promise<void> {
   const names = [
     ...listNamespaces(),
+    ...listMemoryCgroups(),
     ...[cgroupRoot, BPFFS, tmpdir()].flatMap((d) => readdirSync(d)),
   ];
   const dead = new Set(names.flatMap((name) => deadLabOf(name) ?? []));

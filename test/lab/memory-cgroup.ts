@@ -3,7 +3,14 @@
 // that outlive them included. Of the v1 hierarchy where memory is counted there, else of v2
 // (Documentation/admin-guide/cgroup-v1/memory.rst, cgroup-v2.rst). Never the root.
 
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cgroupMounts } from '../../agent/sys/cgroup.ts';
@@ -84,6 +91,20 @@ export class MemoryCgroup {
       // Less could be reclaimed than was asked for, or something is in use.
       if (!/EAGAIN|EBUSY/.test((error as NodeJS.ErrnoException).code ?? '')) throw error;
     }
+  }
+}
+
+/** Names of all that count memory, whoever made them. */
+export function listMemoryCgroups(): string[] {
+  const root = findMemoryRoot(readFileSync('/proc/self/mountinfo', 'utf8'));
+  return root ? readdirSync(root.directory) : [];
+}
+
+/** Of a process that could not do so itself. Wants the processes in them to have ended. @param prefix of their names. */
+export function removeMemoryCgroups(prefix: string): void {
+  const root = findMemoryRoot(readFileSync('/proc/self/mountinfo', 'utf8'));
+  for (const name of listMemoryCgroups().filter((each) => each.startsWith(prefix))) {
+    rmdirSync(path.join(root?.directory ?? '', name));
   }
 }
 
