@@ -27,13 +27,22 @@ export interface AgentOptions
   readonly logLevel?: LogLevel;
 }
 
-/** As pflag with Kubernetes' normalizer: names of flags may have underscores, and a short flag an equals sign. */
+/**
+ * As pflag with Kubernetes' normalizer: names of flags may have underscores, a short flag an equals sign, and the value
+ * of a truth stands behind one.
+ */
 class AgentCommand extends Command {
   override parseOptions(args: string[]) {
     return super.parseOptions(
-      args.map((arg) =>
-        arg.replace(/^--[^=]+/, (name) => name.replaceAll('_', '-')).replace(/^-v=/, '-v'),
-      ),
+      args.map((arg) => {
+        const written = arg
+          .replace(/^--[^=]+/, (name) => name.replaceAll('_', '-'))
+          .replace(/^-v=/, '-v');
+        // A truth never takes the next word.
+        return this.options.some(({ long, optional }) => optional && long === written)
+          ? `${written}=true`
+          : written;
+      }),
     );
   }
 }
@@ -77,9 +86,11 @@ export function agentCommand(): Command {
         .choices(['auto', 'tcx', 'clsact'])
         .default('auto'),
     )
-    .option(
-      '--take-over-from-kube-proxy',
-      'remove kube-proxy’s rules once this agent is ready, has passed its self-test, and no kube-proxy runs on the node',
+    .addOption(
+      new Option(
+        '--take-over-from-kube-proxy [bool]',
+        'remove kube-proxy’s rules once this agent is ready, has passed its self-test, and no kube-proxy runs on the node',
+      ).argParser((text: string) => truth('--take-over-from-kube-proxy', text)),
     )
     .addOption(
       new Option(
@@ -143,6 +154,13 @@ function wrapped(words: readonly string[]): string[] {
     lines.push(`${lines.pop() ?? ''} ${word}`);
   }
   return lines.map((line) => ` ${line}`);
+}
+
+/** @throws UsageError */
+function truth(option: string, text: string): boolean {
+  const is = kindOf('bool').fromFlag(text, undefined);
+  if (typeof is !== 'boolean') throw new UsageError(`${option} ${text}: ${is?.message}`);
+  return is;
 }
 
 /** @throws UsageError */

@@ -35,7 +35,7 @@ export function command(): Command {
 async function run(options: AgentOptions & Readonly<Record<string, unknown>>): Promise<void> {
   const flags = readFlags(rawFlags(options));
   const { command: asked } = flags;
-  if (asked.version !== undefined && asked.version !== 'false') {
+  if (asked.version !== undefined && asked.version !== 'false' && !asked.version.startsWith('v')) {
     console.log(VERSION);
     return;
   }

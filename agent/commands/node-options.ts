@@ -35,7 +35,7 @@ export function addNodeOptions(command: Command): Command {
       new Option(
         '--cluster-cidr <cidrs>',
         'where pods have their addresses (default: the Node object’s podCIDRs)',
-      ).argParser(listed((text) => prefixList('--cluster-cidr', text))),
+      ).argParser((text) => prefixList('--cluster-cidr', text)),
     )
     .addOption(
       new Option(

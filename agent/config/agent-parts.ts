@@ -36,7 +36,7 @@ export function boundNodeIP({ bindAddress }: Settings): IpAddress[] {
 
 /** Where pods have their addresses; empty: what the Node object says. */
 export function clusterCIDRs({ detectLocalMode, clusterCIDR }: Settings): IpPrefix[] {
-  if (detectLocalMode !== '' && detectLocalMode !== 'ClusterCIDR') return [];
+  if (detectLocalMode !== 'ClusterCIDR') return [];
   return wordsOf(clusterCIDR).flatMap((word) => parsePrefix(word) ?? []);
 }
 

@@ -12,11 +12,17 @@ export function withPort(text: string, port: number): string {
   return text.includes(':') ? `[${text}]:${port}` : `${text}:${port}`;
 }
 
+/** Whether a flag may say it: an address, with a port or without. */
+export function isServerAddress(text: string): boolean {
+  return !('wrong' in parseServerAddress(withPort(text, 1)));
+}
+
 /** @returns the address, or what would be right. */
 export function parseServerAddress(text: string): ServerAddress | { readonly wrong: string } {
   const { bracketed, plain, port = '' } = text.match(PARTS)?.groups ?? {};
   const host = parseAddressSloppily(bracketed ?? plain ?? '');
-  const isPort = /^\d{1,5}$/.test(port) && Number(port) >= 1 && Number(port) <= 65_535;
+  // Go's Atoi takes a sign and any number of zeros.
+  const isPort = /^\+?\d+$/.test(port) && Number(port) >= 1 && Number(port) <= 65_535;
   if (host === undefined || !isPort) {
     return { wrong: 'must be an IP address and a port, as 127.0.0.1:10249 or [::1]:10249' };
   }

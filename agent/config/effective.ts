@@ -11,7 +11,11 @@ import type { VModuleItem } from './value-kinds.ts';
 /** @param file what --config names, if it was given. */
 export function effectiveSettings(flags: FlagReading, file?: ConfigurationReading): Settings {
   const settings = file ? besideFile(flags, file) : fromFlags(flags);
-  return { ...settings, hostnameOverride: settings.hostnameOverride.trim().toLowerCase() };
+  return {
+    ...settings,
+    mode: settings.mode || DEFAULTS.mode,
+    detectLocalMode: settings.detectLocalMode || DEFAULTS.detectLocalMode,
+  };
 }
 
 /** Flags that were given and do not count. */
@@ -59,23 +63,27 @@ function besideFile(
   { settings: file }: ConfigurationReading,
 ): Settings {
   const beside = Object.fromEntries(
-    Object.entries(flags).filter(
-      ([key]) => key.startsWith('logging.') || key === 'hostnameOverride',
-    ),
+    Object.entries(flags).filter(([key]) => key.startsWith('logging.')),
   );
   const vmodule: readonly VModuleItem[] = [
     ...(flags['logging.vmodule'] ?? []),
     ...file['logging.vmodule'],
   ];
-  const settings = { ...file, ...beside, 'logging.vmodule': vmodule };
-  return flags.hostnameOverride === ''
-    ? { ...settings, hostnameOverride: file.hostnameOverride }
-    : settings;
+  return {
+    ...file,
+    ...beside,
+    'logging.vmodule': vmodule,
+    hostnameOverride: nameOf(flags.hostnameOverride) || file.hostnameOverride,
+  };
 }
 
 /** The flags named after iptables are of every mode but ipvs; the file has a section for each. */
 function fromFlags({ settings: flags, command }: FlagReading): Settings {
-  const settings: Settings = { ...DEFAULTS, ...flags };
+  const settings: Settings = {
+    ...DEFAULTS,
+    ...flags,
+    hostnameOverride: nameOf(flags.hostnameOverride),
+  };
   const servers = {
     healthzBindAddress: address(settings.healthzBindAddress, command['healthz-port'] ?? 10_256),
     metricsBindAddress: address(settings.metricsBindAddress, command['metrics-port'] ?? 10_249),
@@ -91,6 +99,11 @@ function fromFlags({ settings: flags, command }: FlagReading): Settings {
     'iptables.syncPeriod': DEFAULTS['iptables.syncPeriod'],
     'iptables.minSyncPeriod': DEFAULTS['iptables.minSyncPeriod'],
   };
+}
+
+/** A name of white space alone stays, for validation to find. */
+function nameOf(flag = ''): string {
+  return flag.trim().toLowerCase() || flag;
 }
 
 /** Port 0 is off. */

@@ -4,6 +4,7 @@
 
 import type { KubeProxyOption } from './kube-proxy-option.ts';
 
+const NOT_READ = 'nothing here reads it';
 const ONE_STREAM = 'logs go to standard output alone, as lines of JSON';
 
 export const COMMAND_OPTIONS = [
@@ -39,7 +40,7 @@ export const COMMAND_OPTIONS = [
   },
   {
     flag: 'version',
-    kind: 'string',
+    kind: 'version',
     default: '',
     besideConfig: true,
     does: 'print the version and exit',
@@ -64,6 +65,20 @@ export const COMMAND_OPTIONS = [
     kind: 'int32',
     default: 10_249,
     does: 'port of a --metrics-bind-address without one; 0 turns it off',
+  },
+  {
+    flag: 'boot-id-file',
+    kind: 'string',
+    default: '/proc/sys/kernel/random/boot_id',
+    besideConfig: true,
+    notice: NOT_READ,
+  },
+  {
+    flag: 'machine-id-file',
+    kind: 'string',
+    default: '/etc/machine-id,/var/lib/dbus/machine-id',
+    besideConfig: true,
+    notice: NOT_READ,
   },
   {
     flag: 'log-file',

@@ -18,7 +18,7 @@ export const MODE_OPTIONS = [
     flag: 'proxy-mode',
     key: 'mode',
     kind: 'string',
-    default: '',
+    default: 'iptables',
     placeholder: 'mode',
     notice:
       'there is one datapath, in BPF, whatever the mode; nodePorts are served on all addresses of the node unless nodePortAddresses says otherwise, with nftables too',

@@ -55,7 +55,7 @@ export const NODE_OPTIONS = [
   {
     flag: 'bind-address',
     key: 'bindAddress',
-    kind: 'string',
+    kind: 'ip',
     default: '0.0.0.0',
     shared: true,
     placeholder: 'address',
@@ -64,7 +64,7 @@ export const NODE_OPTIONS = [
   {
     flag: 'healthz-bind-address',
     key: 'healthzBindAddress',
-    kind: 'string',
+    kind: 'server',
     default: '0.0.0.0:10256',
     shared: true,
     placeholder: 'address',
@@ -73,7 +73,7 @@ export const NODE_OPTIONS = [
   {
     flag: 'metrics-bind-address',
     key: 'metricsBindAddress',
-    kind: 'string',
+    kind: 'server',
     default: '127.0.0.1:10249',
     shared: true,
     placeholder: 'address',
@@ -111,7 +111,7 @@ export const NODE_OPTIONS = [
   {
     flag: 'cluster-cidr',
     key: 'clusterCIDR',
-    kind: 'words',
+    kind: 'string',
     default: '',
     shared: true,
     placeholder: 'cidrs',
@@ -121,9 +121,9 @@ export const NODE_OPTIONS = [
     flag: 'detect-local-mode',
     key: 'detectLocalMode',
     kind: 'string',
-    default: '',
+    default: 'ClusterCIDR',
     placeholder: 'mode',
-    does: 'how pods of this node are told: ClusterCIDR (the default), NodeCIDR (the Node object’s podCIDRs alone), BridgeInterface, InterfaceNamePrefix',
+    does: 'how pods of this node are told: ClusterCIDR, NodeCIDR (the Node object’s podCIDRs alone), BridgeInterface, InterfaceNamePrefix',
   },
   {
     flag: 'pod-bridge-interface',

@@ -3,7 +3,14 @@
 // twice, leniently with a warning (cmd/kube-proxy/app/options.go, loadConfig). Pure; never throws: all that is wrong
 // comes back at once, each with its path.
 
-import { parseDocument } from 'yaml';
+import {
+  type Document,
+  type DocumentOptions,
+  type ParseOptions,
+  parseAllDocuments,
+  type SchemaOptions,
+} from 'yaml';
+import { familyOf, parseAddressSloppily } from '../model/address.ts';
 import { withPort } from './bind-address.ts';
 import { DEFAULTS, type Key, OPTIONS, optionOfKey, type Settings } from './options.ts';
 import { isMap, kindOf, Wrong } from './value-kinds.ts';
@@ -82,10 +89,12 @@ export function readConfiguration(text: string): ConfigurationReading {
 /** Go's decoder reads YAML 1.1, where yes and on are booleans. */
 function parseYaml(text: string, reader: Reader): unknown {
   const options = { version: '1.1', merge: true, prettyErrors: true } as const;
-  let document = parseDocument(text, options);
+  let [document, ...others] = documentsOf(text, options);
+  if (others.length) reader.warnings.push('of several documents the first one counts');
+  if (!document) return undefined;
   const twice = document.errors.filter(({ code }) => code === 'DUPLICATE_KEY');
   if (twice.length) {
-    document = parseDocument(text, { ...options, uniqueKeys: false });
+    [document = document] = documentsOf(text, { ...options, uniqueKeys: false });
     for (const { linePos } of twice) {
       reader.warnings.push(`a key stands twice at line ${linePos?.[0].line}; the last one counts`);
     }
@@ -103,10 +112,19 @@ function parseYaml(text: string, reader: Reader): unknown {
   }
 }
 
+function documentsOf(
+  text: string,
+  options: DocumentOptions & ParseOptions & SchemaOptions,
+): readonly Document.Parsed[] {
+  const documents = parseAllDocuments(text, options);
+  return 'empty' in documents ? [] : documents;
+}
+
 /** The defaults of the two servers follow the family of the bind address. */
 function withDefaults(values: Partial<Record<string, unknown>>): Settings {
   const settings = { ...DEFAULTS, ...values } as Settings;
-  const isIpv6 = settings.bindAddress.includes(':');
+  const address = parseAddressSloppily(settings.bindAddress);
+  const isIpv6 = address !== undefined && familyOf(address) === 'IPv6';
   const healthz = settings.healthzBindAddress;
   const metrics = settings.metricsBindAddress;
   return {

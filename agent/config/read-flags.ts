@@ -26,7 +26,7 @@ export function readFlags(raw: RawFlags): FlagReading {
     for (const text of texts) {
       const read = kindOf(option.kind).fromFlag(text, value as never);
       if (read instanceof Wrong) problems.push(`--${flag} ${text}: ${read.message}`);
-      else value = read;
+      else value = read ?? value;
     }
     if (value !== undefined) {
       if (option.key === undefined) command[flag] = value;

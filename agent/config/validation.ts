@@ -2,11 +2,15 @@
 // kube-proxy's rules about the values of its configuration (pkg/proxy/apis/config/validation, semantics 1.17). Pure. All
 // that is wrong is named at once: where, what stands there, and what would be right.
 
-import { parseAddressSloppily, parsePrefix, prefixFamily } from '../model/address.ts';
+import {
+  type IpPrefix,
+  parseAddressSloppily,
+  parsePrefix,
+  prefixFamily,
+} from '../model/address.ts';
 import { parseServerAddress } from './bind-address.ts';
 import { syncPeriods } from './effective.ts';
 import { type Key, optionOfKey, type Settings, textOf } from './options.ts';
-import { wordsOf } from './words.ts';
 
 export interface FieldProblem {
   readonly key: string;
@@ -15,14 +19,8 @@ export interface FieldProblem {
   readonly right: string;
 }
 
-const MODES = ['', 'iptables', 'ipvs', 'nftables'];
-export const LOCAL_MODES = [
-  '',
-  'ClusterCIDR',
-  'NodeCIDR',
-  'BridgeInterface',
-  'InterfaceNamePrefix',
-];
+const MODES = ['iptables', 'ipvs', 'nftables'];
+export const LOCAL_MODES = ['ClusterCIDR', 'NodeCIDR', 'BridgeInterface', 'InterfaceNamePrefix'];
 const CIDR = 'must be a CIDR, as 10.244.0.0/16 or fd00::/64';
 
 export function validate(settings: Settings): FieldProblem[] {
@@ -37,11 +35,7 @@ export function validate(settings: Settings): FieldProblem[] {
   const atLeast0 = (key: Key) =>
     check(key, (settings[key] as number | bigint) >= 0, 'must be greater than or equal to 0');
   const oneOf = (key: Key, words: readonly string[]) =>
-    check(
-      key,
-      words.includes(String(settings[key])),
-      `must be ${words.filter(Boolean).join(', ')} or empty`,
-    );
+    check(key, words.includes(String(settings[key])), `must be ${words.join(', ')} or empty`);
 
   oneOf('mode', MODES);
   oneOf('detectLocalMode', LOCAL_MODES);
@@ -79,9 +73,9 @@ export function validate(settings: Settings): FieldProblem[] {
   checkNodePorts(settings, check);
   checkLocal(settings, check);
   check(
-    'portRange',
-    /^(\d+([-+]\d+)?)?$/.test(settings.portRange.trim()),
-    'must be a range of ports, as 300-2000',
+    'hostnameOverride',
+    settings.hostnameOverride === '' || settings.hostnameOverride.trim() !== '',
+    'must be a name',
   );
   check(
     'showHiddenMetricsForVersion',
@@ -106,7 +100,7 @@ function checkMode(settings: Settings, check: Check, atLeast0: (key: Key) => voi
     atLeast0(key);
   }
   for (const [i, cidr] of settings['ipvs.excludeCIDRs'].entries()) {
-    check('ipvs.excludeCIDRs', parsePrefix(cidr) !== undefined, CIDR, i, cidr);
+    check('ipvs.excludeCIDRs', exactPrefix(cidr) !== undefined, CIDR, i, cidr);
   }
 }
 
@@ -133,7 +127,7 @@ function checkNodePorts({ nodePortAddresses: words }: Settings, check: Check): v
         word,
       );
     } else {
-      check('nodePortAddresses', parsePrefix(word) !== undefined, `${CIDR}, or primary`, i, word);
+      check('nodePortAddresses', exactPrefix(word) !== undefined, `${CIDR}, or primary`, i, word);
     }
   }
 }
@@ -151,9 +145,9 @@ function checkLocal(settings: Settings, check: Check): void {
         'must be how names of devices begin',
       );
       break;
-    case '':
     case 'ClusterCIDR': {
-      const prefixes = wordsOf(settings.clusterCIDR).map(parsePrefix);
+      const words = settings.clusterCIDR === '' ? [] : settings.clusterCIDR.split(',');
+      const prefixes = words.map(exactPrefix);
       const families = new Set(prefixes.map((prefix) => prefix && prefixFamily(prefix)));
       check(
         'clusterCIDR',
@@ -163,6 +157,11 @@ function checkLocal(settings: Settings, check: Check): void {
       break;
     }
   }
+}
+
+/** Without the white space that Services may have around theirs. */
+function exactPrefix(word: string): IpPrefix | undefined {
+  return word === word.trim() ? parsePrefix(word) : undefined;
 }
 
 function checkLogging(settings: Settings, check: Check): void {
@@ -180,19 +179,12 @@ function checkLogging(settings: Settings, check: Check): void {
     items.every(({ filePattern }) => filePattern !== '' && !/[=,]/.test(filePattern)),
     'must have patterns without = and commas',
   );
+  // That of splitStream is not asked for: kube-proxy passes over that key in a file.
   const { LoggingAlphaOptions, AllAlpha } = settings.featureGates;
   const isAlpha = LoggingAlphaOptions ?? AllAlpha ?? false;
-  const right = 'takes the feature gate LoggingAlphaOptions';
   for (const kind of ['text', 'json'] as const) {
-    check(
-      `logging.options.${kind}.splitStream`,
-      isAlpha || !settings[`logging.options.${kind}.splitStream`],
-      right,
-    );
-    check(
-      `logging.options.${kind}.infoBufferSize`,
-      isAlpha || Number.parseFloat(settings[`logging.options.${kind}.infoBufferSize`]) === 0,
-      right,
-    );
+    const key = `logging.options.${kind}.infoBufferSize` as const;
+    const isRight = isAlpha || Number.parseFloat(settings[key]) === 0;
+    check(key, isRight, 'takes the feature gate LoggingAlphaOptions');
   }
 }

@@ -3,8 +3,10 @@
 // configuration file, as Go's JSON decoder does it, and how it is written. Pure. What cannot be read gives a Wrong
 // that says what would be right; nothing here throws.
 
+import { parseAddressSloppily } from '../model/address.ts';
+import { isServerAddress } from './bind-address.ts';
 import { formatGoDuration, parseGoDuration } from './go-duration.ts';
-import { wordsOf } from './words.ts';
+import { parseGoDigits, parseGoFloat, parseGoInteger, parseGoList } from './go-values.ts';
 
 /** A value that is of another kind. */
 export class Wrong {
@@ -24,8 +26,12 @@ export interface VModuleItem {
 
 interface ValueTypes {
   readonly string: string;
-  /** Words with commas between them; a flag that stands again adds to it. */
-  readonly words: string;
+  /** An IP address, where a flag says it; '' says nothing. */
+  readonly ip: string;
+  /** An IP address, with a port or without, where a flag says it; '' is none. */
+  readonly server: string;
+  /** A truth, or how the version is to be told: `raw`, or one that begins with v. */
+  readonly version: string;
   readonly bool: boolean;
   readonly int32: number;
   /** A verbosity: klog takes no more than an int32, and no less than 0. */
@@ -48,8 +54,11 @@ export type Value = ValueOf<KindName>;
 interface Kind<V> {
   /** Of the value, in a line of help; '' when the flag needs none. */
   readonly placeholder: string;
-  /** @param before the value of the flag where it stood before. */
-  readonly fromFlag: (text: string, before: V | undefined) => V | Wrong;
+  /**
+   * @param before the value of the flag where it stood before.
+   * @returns undefined when the text is as if the flag were not there.
+   */
+  readonly fromFlag: (text: string, before: V | undefined) => V | Wrong | undefined;
   /** @param json what the file has there, neither null nor undefined. */
   readonly fromJson: (json: unknown) => V | Wrong;
   readonly toJson: (value: V) => unknown;
@@ -64,29 +73,52 @@ const QUANTITY = /^[+-]?\d+(\.\d*)?([eE][+-]?\d+|[numkKMGTPE]|[KMGTPE]i)?$/;
 
 const KINDS: { readonly [K in KindName]: Kind<ValueOf<K>> } = {
   string: text('text'),
-  words: {
-    ...text('list'),
-    fromFlag: (more, before) => (before ? `${before},${more}` : more),
+  ip: {
+    ...text('address'),
+    fromFlag: (word, before) =>
+      word === ''
+        ? before
+        : parseAddressSloppily(word) === undefined
+          ? new Wrong('must be an IP address')
+          : word,
+  },
+  server: {
+    ...text('address'),
+    fromFlag: (word) =>
+      word === '' || isServerAddress(word)
+        ? word
+        : new Wrong('must be an IP address, with a port or without, as 0.0.0.0:10256'),
+  },
+  version: {
+    ...text('bool'),
+    fromFlag: (word) => {
+      if (word === 'raw' || word.startsWith('v')) return word;
+      const isAsked = boolOf(word);
+      return isAsked instanceof Wrong ? new Wrong('must be true, false or raw') : String(isAsked);
+    },
   },
   bool: {
     placeholder: '',
-    fromFlag: (word) =>
-      TRUE.has(word) || (FALSE.has(word) ? false : new Wrong('must be true or false')),
+    fromFlag: boolOf,
     fromJson: (json) => (typeof json === 'boolean' ? json : new Wrong('must be true or false')),
     toJson: (value) => value,
     zero: false,
   },
   int32: number(
     'n',
-    'must be a whole number',
+    'must be a whole number of 32 bits',
+    parseGoInteger,
     (n) => Number.isInteger(n) && n >= -MAX_INT32 - 1 && n <= MAX_INT32,
   ),
   level: number(
     'n',
     'must be a whole number from 0 on',
+    parseGoDigits,
     (n) => Number.isInteger(n) && n >= 0 && n <= MAX_INT32,
   ),
-  float32: number('n', 'must be a number', Number.isFinite),
+  float32: number('n', 'must be a number of 32 bits', parseGoFloat, (n) =>
+    Number.isFinite(Math.fround(n)),
+  ),
   duration: {
     placeholder: 'duration',
     fromFlag: durationOf,
@@ -103,7 +135,10 @@ const KINDS: { readonly [K in KindName]: Kind<ValueOf<K>> } = {
   },
   strings: {
     placeholder: 'list',
-    fromFlag: (words, before) => [...(before ?? []), ...wordsOf(words)],
+    fromFlag: (text, before) => {
+      const words = parseGoList(text);
+      return words ? [...(before ?? []), ...words] : new Wrong('must be words with commas between');
+    },
     fromJson: (json) =>
       Array.isArray(json) && json.every((word) => typeof word === 'string')
         ? json
@@ -115,8 +150,8 @@ const KINDS: { readonly [K in KindName]: Kind<ValueOf<K>> } = {
     placeholder: 'name=bool,...',
     fromFlag: gatesOf,
     fromJson: (json) =>
-      isMap(json) && Object.values(json).every((value) => typeof value === 'boolean')
-        ? (json as Record<string, boolean>)
+      isMap(json) && Object.values(json).every((is) => is === null || typeof is === 'boolean')
+        ? Object.fromEntries(Object.entries(json).map(([gate, is]) => [gate, is === true]))
         : new Wrong('must be a map of names to true or false'),
     toJson: (value) => value,
     zero: {},
@@ -126,7 +161,7 @@ const KINDS: { readonly [K in KindName]: Kind<ValueOf<K>> } = {
     fromFlag: vmoduleOf,
     fromJson: (json) =>
       Array.isArray(json) && json.every(isVModuleItem)
-        ? json
+        ? json.map(({ filePattern, verbosity = 0 }) => ({ filePattern, verbosity }))
         : new Wrong('must be a list of filePattern and verbosity'),
     toJson: (value) => value,
     zero: [],
@@ -158,16 +193,24 @@ function text(placeholder: string): Kind<string> {
   };
 }
 
-function number(placeholder: string, right: string, isRight: (n: number) => boolean): Kind<number> {
+function number(
+  placeholder: string,
+  right: string,
+  read: (text: string) => number | undefined,
+  isRight: (n: number) => boolean,
+): Kind<number> {
   const check = (n: unknown) => (typeof n === 'number' && isRight(n) ? n : new Wrong(right));
   return {
     placeholder,
-    // Go takes 0x10, too.
-    fromFlag: (value) => check(value.trim() === '' ? Number.NaN : Number(value)),
+    fromFlag: (value) => check(read(value)),
     fromJson: check,
     toJson: (value) => value,
     zero: 0,
   };
+}
+
+function boolOf(word: string): boolean | Wrong {
+  return TRUE.has(word) || (FALSE.has(word) ? false : new Wrong('must be true or false'));
 }
 
 function durationOf(value: unknown): bigint | Wrong {
@@ -179,7 +222,7 @@ function gatesOf(words: string, before: ValueOf<'gates'> = {}): ValueOf<'gates'>
   const gates: Record<string, boolean> = { ...before };
   for (const word of words.split(',').filter((part) => part !== '')) {
     const [, name = '', value = ''] = word.match(/^\s*([^=]+?)\s*=\s*(.*?)\s*$/) ?? [];
-    const isOn = KINDS.bool.fromFlag(value, undefined);
+    const isOn = boolOf(value);
     if (name === '' || isOn instanceof Wrong) return new Wrong('must be name=true or name=false');
     gates[name] = isOn;
   }

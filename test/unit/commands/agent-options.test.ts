@@ -24,10 +24,13 @@ test(reads, ['--masquerade-all', '--cleanup=false', '--init-only=true'], {
   cleanup: ['false'],
   'init-only': ['true'],
 });
-test(reads, ['--masquerade-all=false', '--masquerade-all'], { 'masquerade-all': ['true'] });
+test(reads, ['--masquerade-all=false', '--masquerade-all'], {
+  'masquerade-all': ['false', 'true'],
+});
 test(reads, ['--masquerade-all', '--masquerade-all=false'], {
   'masquerade-all': ['true', 'false'],
 });
+test(reads, ['--masquerade-all', '--cleanup'], { 'masquerade-all': ['true'], cleanup: ['true'] });
 for (const args of [['-v=2'], ['-v2'], ['-v', '2'], ['--v=2'], ['--v', '2']])
   test(reads, args, { v: ['2'] });
 test(reads, ['--cluster-cidr', 'a', '--cluster-cidr=b'], { 'cluster-cidr': ['a', 'b'] });

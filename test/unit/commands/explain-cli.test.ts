@@ -125,7 +125,9 @@ test('options say what the node is', async (t) => {
   const [no, yes] = ['10.0.0.0/8', '192.168.0.0/16'];
   t.is(await verdict('external', nodePort, ...twice('--nodeport-addresses', yes, no)), 'forward');
   t.is(await verdict('host', 'tcp/10.96.9.9:80', ...twice('--service-cidr', no, yes)), 'drop');
-  t.is(await origin(POD, ...twice('--cluster-cidr', '10.244.0.0/16', 'fd01::/48')), 'pod');
+  // As kube-proxy has it, the last one counts.
+  t.is(await origin('10.244.2.9', ...twice('--cluster-cidr', yes, '10.244.0.0/16')), 'pod');
+  t.is(await origin('10.244.2.9', ...twice('--cluster-cidr', '10.244.0.0/16', yes)), 'external');
   t.is(await origin('172.17.0.1', ...twice('--local-addresses', '172.17.0.1', 'fd02::1')), 'host');
   t.is(await origin('192.168.0.9', ...twice('--node-ip', '192.168.0.9', 'fd02::1')), 'host');
   t.false((await json(POD, 'tcp/10.96.0.1:80')).snat);

@@ -61,7 +61,7 @@ test(
   comesTo,
   { config: 'f', 'hostname-override': '' },
   { hostnameOverride: 'Other' },
-  { hostnameOverride: 'other' },
+  { hostnameOverride: 'Other' },
 );
 test(
   'beside a file, other flags do not count, and one notice says so',

@@ -10,13 +10,13 @@ import { kindOf } from '../../../agent/config/value-kinds.ts';
 
 /** kube-proxy --help of 1.36, but for --help itself. */
 const KUBE_PROXY_FLAGS =
-  `bind-address bind-address-hard-fail cleanup cluster-cidr config config-sync-period conntrack-max-per-core
+  `bind-address bind-address-hard-fail boot-id-file cleanup cluster-cidr config config-sync-period conntrack-max-per-core
   conntrack-min conntrack-tcp-be-liberal conntrack-tcp-timeout-close-wait conntrack-tcp-timeout-established conntrack-udp-timeout
   conntrack-udp-timeout-stream detect-local-mode feature-gates healthz-bind-address healthz-port hostname-override init-only
   iptables-localhost-nodeports iptables-masquerade-bit iptables-min-sync-period iptables-sync-period ipvs-exclude-cidrs
   ipvs-min-sync-period ipvs-scheduler ipvs-strict-arp ipvs-sync-period ipvs-tcp-timeout ipvs-tcpfin-timeout ipvs-udp-timeout
   kube-api-burst kube-api-content-type kube-api-qps kubeconfig log-flush-frequency log-json-info-buffer-size log-json-split-stream
-  log-text-info-buffer-size log-text-split-stream logging-format masquerade-all master metrics-bind-address metrics-port
+  log-text-info-buffer-size log-text-split-stream logging-format machine-id-file masquerade-all master metrics-bind-address metrics-port
   nodeport-addresses oom-score-adj pod-bridge-interface pod-interface-name-prefix profiling proxy-mode
   show-hidden-metrics-for-version v version vmodule write-config-to`
     .split(/\s+/)
@@ -44,7 +44,9 @@ test('each says what it does, or why it has no effect', (t) => {
 /** Something that is not the default, as text of a flag and as a value of the file. */
 const OTHER = {
   string: ['other', 'other', 'other'],
-  words: ['10.0.0.0/8', '10.0.0.0/8', '10.0.0.0/8'],
+  ip: ['192.0.2.1', '192.0.2.1', '192.0.2.1'],
+  server: ['192.0.2.1:80', '192.0.2.1:80', '192.0.2.1:80'],
+  version: ['raw', 'raw', 'raw'],
   bool: ['true', true, true],
   int32: ['7', 7, 7],
   level: ['7', 7, 7],
@@ -113,13 +115,13 @@ const refuses = test.macro({
     `refuses --${flag} ${texts.join(' ')}`,
 });
 test(refuses, 'masquerade-all', ['yes'], '--masquerade-all yes: must be true or false');
-test(refuses, 'oom-score-adj', ['1.5'], '--oom-score-adj 1.5: must be a whole number');
-test(refuses, 'oom-score-adj', [''], '--oom-score-adj : must be a whole number');
+test(refuses, 'oom-score-adj', ['1.5'], '--oom-score-adj 1.5: must be a whole number of 32 bits');
+test(refuses, 'oom-score-adj', [''], '--oom-score-adj : must be a whole number of 32 bits');
 test(
   refuses,
   'conntrack-min',
   ['2147483648'],
-  '--conntrack-min 2147483648: must be a whole number',
+  '--conntrack-min 2147483648: must be a whole number of 32 bits',
 );
 test(refuses, 'v', ['-1'], '--v -1: must be a whole number from 0 on');
 test(refuses, 'feature-gates', ['A'], '--feature-gates A: must be name=true or name=false');
@@ -162,14 +164,14 @@ test('Go’s words for true and false', (t) => {
 
 test('a flag that stands again: lists grow, of others the last counts', (t) => {
   const { settings } = readFlags({
-    'nodeport-addresses': ['10.0.0.0/8,', '192.0.2.0/24'],
+    'nodeport-addresses': ['10.0.0.0/8', '192.0.2.0/24'],
     'cluster-cidr': ['10.244.0.0/16', 'fd00::/64'],
     'feature-gates': ['A=true,B=true', 'B=false'],
     'conntrack-min': ['1', '0x10'],
   });
   t.deepEqual(settings, {
     nodePortAddresses: ['10.0.0.0/8', '192.0.2.0/24'],
-    clusterCIDR: '10.244.0.0/16,fd00::/64',
+    clusterCIDR: 'fd00::/64',
     featureGates: { A: true, B: false },
     'conntrack.min': 16,
   });

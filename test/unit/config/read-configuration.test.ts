@@ -96,8 +96,8 @@ test(
   [
     'mode: 3: must be a text',
     'iptables: [1]: must be a map',
-    'conntrack.min: "5": must be a whole number',
-    'conntrack.maxPerCore: 1.5: must be a whole number',
+    'conntrack.min: "5": must be a whole number of 32 bits',
+    'conntrack.maxPerCore: 1.5: must be a whole number of 32 bits',
     'hostnameOverride: 12: must be a text',
   ],
 );
@@ -134,7 +134,9 @@ const text = fc.oneof(
 );
 const VALUES: { readonly [K in KindName]: Arbitrary<unknown> } = {
   string: text,
-  words: text,
+  ip: text,
+  server: text,
+  version: text,
   bool: fc.boolean(),
   int32: fc.integer(),
   level: fc.nat(),
