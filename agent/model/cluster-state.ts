@@ -6,6 +6,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { IpAddress } from './address.ts';
 import type { ChangeTracker } from './change-tracker.ts';
+import { Groups } from './groups.ts';
 import {
   type EndpointSliceSpec,
   type NodeSpec,
@@ -69,7 +70,8 @@ export interface ObjectSink {
 export class ClusterState implements ObjectSink {
   readonly #services = new Map<ObjectKey, ServiceSpec>();
   readonly #slices = new Map<ObjectKey, EndpointSliceSpec>();
-  readonly #slicesOfService = new Map<ObjectKey, Map<ObjectKey, EndpointSliceSpec>>();
+  /** By Service: all in its namespace, and so told apart by name. */
+  readonly #slicesOfService = new Groups<ObjectKey, string, EndpointSliceSpec>(({ name }) => name);
   #node: NodeSpec | undefined;
   readonly #serviceCidrs = new Map<string, ServiceCidrSpec>();
   readonly #foreign = new Map<ObjectKey, readonly IpAddress[]>();
@@ -139,7 +141,7 @@ export class ClusterState implements ObjectSink {
   }
 
   endpointSlices(service: ObjectKey): readonly EndpointSliceSpec[] {
-    return [...(this.#slicesOfService.get(service)?.values() ?? [])];
+    return this.#slicesOfService.of(service);
   }
 
   /** The Services to resolve again, emptied by the call. */
@@ -251,18 +253,14 @@ export class ClusterState implements ObjectSink {
   #link(key: ObjectKey, slice: EndpointSliceSpec): void {
     const service = serviceOf(slice);
     this.#slices.set(key, slice);
-    const slices = this.#slicesOfService.get(service);
-    if (slices) slices.set(key, slice);
-    else this.#slicesOfService.set(service, new Map([[key, slice]]));
+    this.#slicesOfService.put(service, slice);
     this.#markDirty(service);
   }
 
   #unlink(key: ObjectKey, slice: EndpointSliceSpec): void {
     const service = serviceOf(slice);
     this.#slices.delete(key);
-    const slices = this.#slicesOfService.get(service);
-    slices?.delete(key);
-    if (slices?.size === 0) this.#slicesOfService.delete(service);
+    this.#slicesOfService.delete(service, slice.name);
     this.#markDirty(service);
   }
 
