@@ -4,7 +4,7 @@
 
 import { Command, Option } from 'commander';
 import type { KubeProxyOption } from '../config/kube-proxy-option.ts';
-import { OPTIONS, textOf } from '../config/options.ts';
+import { OPTION_SECTIONS, OPTIONS, textOf } from '../config/options.ts';
 import type { RawFlags } from '../config/read-flags.ts';
 import { kindOf } from '../config/value-kinds.ts';
 import { UsageError } from '../errors.ts';
@@ -27,11 +27,32 @@ export interface AgentOptions
   readonly logLevel?: LogLevel;
 }
 
+const DESCRIPTION = `Watches Services and keeps this node’s datapath in step with them. Takes kube-proxy’s flags and its configuration file.
+
+As kube-proxy’s DaemonSet says it:
+  signalbox agent --config=FILE --hostname-override=NAME
+With a kubeconfig, and with no cluster at all:
+  signalbox agent --kubeconfig FILE
+  signalbox agent --manifests DIRECTORY`;
+
 /**
  * As pflag with Kubernetes' normalizer: names of flags may have underscores, a short flag an equals sign, and the value
  * of a truth stands behind one.
  */
 class AgentCommand extends Command {
+  override createHelp() {
+    return Object.assign(super.createHelp(), {
+      optionTerm: ({ flags }: Option) => flags.replace(' [bool]', ''),
+      optionDescription: (option: Option) => {
+        const { description, argChoices: choices, defaultValueDescription: said } = option;
+        const standard = said ?? option.defaultValue;
+        return `${description}${choices ? `: ${choices.join(', ')}` : ''}${
+          standard === undefined ? '' : ` (default: ${standard})`
+        }`;
+      },
+    });
+  }
+
   override parseOptions(args: string[]) {
     return super.parseOptions(
       args.map((arg) => {
@@ -49,8 +70,10 @@ class AgentCommand extends Command {
 
 export function agentCommand(): Command {
   const agent = new AgentCommand('agent')
-    .description('watch Services and keep this node’s datapath in step with them')
+    .summary('watch Services and keep this node’s datapath in step with them')
+    .description(DESCRIPTION)
     .usage('[options]')
+    .optionsGroup('Flags of Signalbox:')
     .addOption(
       new Option('--manifests <dir>', 'no cluster: watch a folder of YAML manifests').conflicts([
         'kubeconfig',
@@ -99,9 +122,11 @@ export function agentCommand(): Command {
       ).choices(LOG_LEVELS),
     );
   addOwnNodeOptions(agent).helpOption('-h, --help', 'display help for command');
-  agent.optionsGroup('Flags of kube-proxy:');
-  for (const option of OPTIONS) {
-    if (option.flag !== undefined) agent.addOption(commanderOption(option));
+  for (const [title, options] of OPTION_SECTIONS) {
+    agent.optionsGroup(`Flags of kube-proxy: ${title.toLowerCase()}`);
+    for (const option of options) {
+      if (option.flag !== undefined) agent.addOption(commanderOption(option));
+    }
   }
   return agent.addHelpText('after', `\n${withoutEffect()}`);
 }
@@ -135,7 +160,7 @@ function commanderOption(option: KubeProxyOption): Option {
 
 function defaultOf(option: KubeProxyOption): string {
   const text = textOf(option, option.default);
-  return ['', 'false', '[]', '{}'].includes(text) ? '' : ` (default: ${text})`;
+  return ['', 'false', '[]', '{}', '0', '0s'].includes(text) ? '' : ` (default: ${text})`;
 }
 
 function withoutEffect(): string {

@@ -41,17 +41,25 @@ import { isPacketPathOff, PacketPathDevices } from './packet-path-devices.ts';
 import { programRuns } from './program-runs.ts';
 import { releaseMemory } from './release-memory.ts';
 
+export interface RunHooks {
+  /** What is wrong with the configuration file by now, for `status`. */
+  readonly configurationProblem: () => string | undefined;
+  /** No other agent keeps the tables; nothing has been touched yet. */
+  readonly onAlone: () => void;
+  /** All that was due has been written, and it works with this configuration. */
+  readonly onReady: () => void;
+}
+
 /**
  * Runs until `signal` aborts: the process is to end, or to go on with another configuration.
  *
- * @param configurationProblem what is wrong with the configuration file by now, for `status`.
  * @throws EnvironmentError when it cannot start.
  */
 export async function runAgent(
   config: AgentConfig,
   log: Logger,
   signal: AbortSignal,
-  configurationProblem: () => string | undefined = () => undefined,
+  { configurationProblem, onAlone, onReady }: RunHooks,
 ): Promise<void> {
   const stop = new AbortController();
   const end = () => stop.abort();
@@ -90,6 +98,7 @@ export async function runAgent(
     [KUBE_PROXY_PATH]: kubeProxyHandler(() => kubeProxy),
   });
   try {
+    onAlone();
     const programs = Programs.load(pins);
     const tables = openTables(pins);
     const { netnsCookie: cookieBefore = 0n } = tables.nodes.get(0) ?? {};
@@ -211,6 +220,7 @@ export async function runAgent(
         report.selfTested(problems);
         await watch.proven(problems?.length === 0);
         health.ready(problems);
+        onReady();
         log.info(
           { services: cluster.serviceCount, uptimeMs: Math.round(performance.now()) },
           'ready',

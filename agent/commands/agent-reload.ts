@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs the agent, and runs it anew within the process when its configuration file has become another one. Programs and
 // tables stay at work meanwhile, so that no connection notices. Invariant: a file that cannot be used changes nothing
-// but what is said about it.
+// but what is said about it, and neither does one with which the agent cannot start.
 
 import { isDeepStrictEqual } from 'node:util';
 import { createApiServerSource } from '../cluster/api-server-source.ts';
@@ -20,14 +20,23 @@ export interface Reloading {
   readonly load: (text: string) => Configuration;
   /** @throws MendableError */
   readonly toConfig: (configuration: Configuration) => AgentConfig;
-  /** Before each run. */
+  /** Before each run touches anything, and once no other agent keeps the tables. */
   readonly prepare: (configuration: Configuration, log: Logger) => void;
+}
+
+/** What the agent runs with, and the file that says it. */
+interface Version {
+  readonly configuration: Configuration;
+  readonly file: ConfigurationFile | undefined;
+  /** For `status`: why it is not what the file says. */
+  readonly problem?: string;
 }
 
 /** Runs until SIGTERM or SIGINT. @throws MendableError when the agent cannot start, or not go on. */
 export async function runReloading(options: Reloading): Promise<void> {
-  let { configuration, file } = options;
-  let log = createLogger(configuration.logLevel);
+  let version: Version = options;
+  let good: Configuration | undefined;
+  let log = createLogger(version.configuration.logLevel);
   const stop = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {
@@ -37,26 +46,39 @@ export async function runReloading(options: Reloading): Promise<void> {
   }
   const told = new Set<string>();
   while (!stop.signal.aborted) {
+    const { configuration, file } = version;
     log = createLogger(configuration.logLevel);
     tell(configuration, told, log);
-    options.prepare(configuration, log);
-    const next = await runUntilChanged(options, configuration, file, log, stop.signal);
-    if (!next) return;
-    ({ configuration, file } = next);
+    const onReady = () => {
+      good = configuration;
+    };
+    try {
+      const next = await runUntilChanged(options, version, onReady, log, stop.signal);
+      if (!next) return;
+      version = next;
+    } catch (error) {
+      if (!(error instanceof MendableError) || !good || good === configuration) throw error;
+      const problem = `the agent has gone back to its former configuration: ${error.message}`;
+      log.error(
+        { error: error.message },
+        'the agent cannot start with the configuration file; it goes back to what it had',
+      );
+      version = { configuration: good, file, problem };
+    }
   }
 }
 
 /** @returns what to go on with; undefined when the agent is to end. */
 async function runUntilChanged(
-  { load, toConfig }: Reloading,
-  running: Configuration,
-  file: ConfigurationFile | undefined,
+  { load, toConfig, prepare }: Reloading,
+  { configuration: running, file, problem: before }: Version,
+  onReady: () => void,
   log: Logger,
   stop: AbortSignal,
-): Promise<{ configuration: Configuration; file: ConfigurationFile } | undefined> {
+): Promise<Version | undefined> {
   const changed = new AbortController();
-  let next: { configuration: Configuration; file: ConfigurationFile } | undefined;
-  let problem: string | undefined;
+  let next: Version | undefined;
+  let problem = before;
   const refused = (error: Error) => {
     problem = `the agent goes on with its former configuration: ${error.message}`;
     log.error(
@@ -88,7 +110,11 @@ async function runUntilChanged(
       },
     });
   try {
-    await runAgent(toConfig(running), log, AbortSignal.any([stop, changed.signal]), () => problem);
+    await runAgent(toConfig(running), log, AbortSignal.any([stop, changed.signal]), {
+      configurationProblem: () => problem,
+      onAlone: () => prepare(running, log),
+      onReady,
+    });
   } finally {
     watch?.close();
   }

@@ -19,7 +19,7 @@ export const NODE_OPTIONS = [
     key: 'clientConnection.qps',
     kind: 'float32',
     default: 5,
-    does: 'writes to the API server in a second (Events; the agent writes nothing else). Lists and watches are not held up',
+    does: 'writes to the API server in a second; Events are all that the agent writes. Lists and watches are not held up',
   },
   {
     flag: 'kube-api-burst',

@@ -11,6 +11,14 @@ import { kindOf, type ValueOf } from './value-kinds.ts';
 
 const ROWS = [...COMMAND_OPTIONS, ...NODE_OPTIONS, ...MODE_OPTIONS, ...HOST_OPTIONS] as const;
 
+/** The same, under the headings that --help and docs/configuration.md give them. */
+export const OPTION_SECTIONS: readonly (readonly [title: string, readonly KubeProxyOption[]])[] = [
+  ['What to do', COMMAND_OPTIONS],
+  ['The node and its servers', NODE_OPTIONS],
+  ['Modes', MODE_OPTIONS],
+  ['Settings of the host, and logs', HOST_OPTIONS],
+];
+
 type Row = (typeof ROWS)[number];
 type Keyed = Extract<Row, { readonly key: string }>;
 type Unkeyed = Exclude<Row, Keyed>;

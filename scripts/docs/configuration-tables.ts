@@ -4,25 +4,14 @@
 
 import { agentCommand } from '../../agent/commands/agent-options.ts';
 import type { KubeProxyOption } from '../../agent/config/kube-proxy-option.ts';
-import { OPTIONS, optionOfFlag, textOf } from '../../agent/config/options.ts';
-import { COMMAND_OPTIONS } from '../../agent/config/options-command.ts';
-import { HOST_OPTIONS } from '../../agent/config/options-host.ts';
-import { MODE_OPTIONS } from '../../agent/config/options-mode.ts';
-import { NODE_OPTIONS } from '../../agent/config/options-node.ts';
-
-const SECTIONS: readonly (readonly [string, readonly KubeProxyOption[]])[] = [
-  ['What to do', COMMAND_OPTIONS],
-  ['The node and its servers', NODE_OPTIONS],
-  ['Modes', MODE_OPTIONS],
-  ['Settings of the host, and logs', HOST_OPTIONS],
-];
+import { OPTION_SECTIONS, OPTIONS, optionOfFlag, textOf } from '../../agent/config/options.ts';
 
 export function configurationTables(): string {
   return [
     '## Flags of Signalbox\n',
     ownTable(),
     '## What kube-proxy has, and has an effect here\n',
-    ...SECTIONS.flatMap(([title, options]) => [`### ${title}\n`, honouredTable(options)]),
+    ...OPTION_SECTIONS.flatMap(([title, options]) => [`### ${title}\n`, honouredTable(options)]),
     '## Taken, and without effect\n',
     table(
       ['flag', 'key', 'default', 'why'],

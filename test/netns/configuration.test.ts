@@ -66,6 +66,7 @@ async function status(): Promise<Status> {
 
 const said = (message: string) => node().agent.log.filter(({ msg }) => msg === message);
 const NEW = 'the configuration has changed: starting anew with it';
+const BACK = 'the agent cannot start with the configuration file; it goes back to what it had';
 const REFUSED = 'the configuration file cannot be used; the agent goes on with what it had';
 
 test.serial(
@@ -127,14 +128,23 @@ test.serial(
     await until('the problem is gone', async () => (await problems()).length === 0);
     t.is(said(NEW).length, 1);
 
+    // Right as far as it can be read, and of no use: both servers at one address.
+    map.write(`${HEAD}metricsBindAddress: 127.0.0.1:10256\nbindAddressHardFail: true\n`);
+    await until('a start with what it had', () => said('ready').length === 3);
+    t.is(said(BACK).length, 1);
+    t.regex((await problems()).join(), /^the agent has gone back to its former .*10256/);
+    t.true(await listens(10_250));
+    if (hasConntrack) t.is(await sysctl('tcp_timeout_close_wait'), 98);
+
     // The same by a rename in the same folder, and by writing in place.
     rmSync(map.file);
     await until('a word about its absence', () => said(REFUSED).length === 2);
     writeFileSync(`${map.file}.new`, `${HEAD}conntrack: {tcpCloseWaitTimeout: 96s}\n`);
     renameSync(`${map.file}.new`, map.file);
-    await until('a third start', () => said('ready').length === 3);
+    await until('another start', () => said('ready').length === 4);
     writeFileSync(map.file, `${HEAD}conntrack: {tcpCloseWaitTimeout: 95s}\n`);
-    await until('a fourth', () => said('ready').length === 4);
+    await until('and one more', () => said('ready').length === 5);
+    t.deepEqual(await problems(), []);
     if (hasConntrack) t.is(await sysctl('tcp_timeout_close_wait'), 95);
 
     probe.stop();
@@ -187,6 +197,12 @@ test.serial('with flags of its own alone, conntrack is left alone', async (t) =>
     said('an option without effect').map(({ option }) => option),
     [],
   );
+  // One that is refused, because the tables are taken, leaves the host alone, too.
+  const late = n.signalboxArgv('agent', '--conntrack-max-per-core=0', '--bpffs', n.bpffs);
+  const refused = await n.run([...late, '--manifests', n.directory]);
+  t.is(refused.code, 1);
+  t.regex(refused.stderr, /another agent/);
+  t.is(await sysctl('tcp_timeout_close_wait'), 55);
   t.is(await n.agent.end('SIGTERM'), 0);
 
   // --init-only does it once, for a container that may not.
