@@ -232,7 +232,15 @@ enum flow_flags {
 	FLOW_RESET = 256,
 	/* TCP: the backend ended its direction first, and so keeps the connection in TIME_WAIT. */
 	FLOW_REPLY_FIN_FIRST = 512,
+	/* There are, or were, entries of FLOW_FORWARDED for it. */
+	FLOW_IN_HALVES = 1024,
 };
+
+/*
+ * How far up in `flags` the flow's place in `flow_queue` stands, counted from 1; 0 of one that has
+ * none.
+ */
+#define FLOW_PLACE_SHIFT 16
 
 /* What its packets become. */
 struct flow_value {
@@ -243,6 +251,23 @@ struct flow_value {
 	struct ip_port destination;
 	__u32 service_port_id;
 	enum flow_flags flags;
+};
+
+/* Places in the queue of flows that make room for others. */
+#define FLOW_PLACES 16384
+
+/* Whose place it is: by the key of the reply's entry, which in turn names the place. */
+struct flow_place {
+	struct flow_key key;
+	__u32 pad;
+	__u64 taken_ns; /* CLOCK_MONOTONIC_COARSE */
+};
+
+struct flow_queue_end {
+	__u64 taken; /* places, since the tables were made */
+	/* 1 while most places are of flows that would rather stay. */
+	__u32 is_crowded;
+	__u32 pad;
 };
 
 /* A fragmented packet: what later fragments have in common with the first, which has the ports. */
@@ -322,6 +347,8 @@ enum packet_outcome {
 	PACKET_SOURCE_PORT_CHANGED = 28,
 	PACKET_FIRST_FRAGMENT = 29,
 	PACKET_LATER_FRAGMENT = 30,
+	/* It made room for a newer one, before its time was over. */
+	PACKET_FLOW_PUSHED_OUT = 31,
 
 	PACKET_OUTCOMES,
 };
@@ -349,6 +376,12 @@ struct service_count {
 	/* Flows. */
 	__u32 packet_connections;
 	__u32 packet_refusals;
+};
+
+/* How many source ports of masqueraded flows were taken by turns, of backends whose hash is the
+ * same. */
+struct masquerade_turns {
+	__u32 taken;
 };
 
 /* Refusals that one CPU may still make. */

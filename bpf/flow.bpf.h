@@ -13,10 +13,13 @@
 #include "service.bpf.h"
 #include <bpf/bpf_helpers.h>
 
+/* The bits of the place among the flags. */
+#define FLOW_PLACE (~0u << FLOW_PLACE_SHIFT)
+
 /* What both entries of a flow have in common. */
 #define FLOW_SHARED                                                                                \
 	(FLOW_MASQUERADED | FLOW_CONFIRMED | FLOW_REQUEST_FIN | FLOW_REPLY_FIN | FLOW_RESET |      \
-	 FLOW_REPLY_FIN_FIRST | FLOW_ANSWERED)
+	 FLOW_REPLY_FIN_FIRST | FLOW_ANSWERED | FLOW_IN_HALVES | FLOW_PLACE)
 
 /* Of TCP: the connection has ended, or is about to. */
 #define FLOW_ENDING (FLOW_REQUEST_FIN | FLOW_REPLY_FIN | FLOW_RESET)
@@ -98,6 +101,16 @@ static __always_inline int flow_has_ended(const struct flow_value *flow)
 	return (flow->flags & FLOW_RESET) || (flow->flags & both) == both;
 }
 
+/*
+ * Whether the flow stays for as long as it lasts, however many begin: of TCP what the client has
+ * confirmed, which an end that is none undoes by a reset. Of other protocols whoever sends packets
+ * can make believe that a client goes on.
+ */
+static __always_inline int flow_is_assured(const struct flow_value *flow, __u32 protocol)
+{
+	return protocol == IPPROTO_TCP && (flow->flags & FLOW_CONFIRMED) && !flow_has_ended(flow);
+}
+
 /* Whether the flow has ended, and the backend keeps its ends from being used again. */
 static __always_inline int flow_is_in_time_wait(const struct flow_value *flow)
 {
@@ -131,12 +144,42 @@ static __always_inline void flow_delete(const struct flow_key *key)
 	bpf_map_delete_elem(&flows, &copy);
 }
 
-/* Takes both entries away. */
+/* The client, with the port that the backend sees: what packets of a masqueraded flow come from
+ * between the halves of its translation. */
+static __always_inline struct ip_port flow_middle(const struct flow_key *key,
+						  const struct flow_value *flow)
+{
+	struct ip_port middle = flow->flags & FLOW_REQUEST ? key->source : flow->destination;
+
+	middle.port = flow->flags & FLOW_REQUEST ? flow->source.port : key->destination.port;
+	return middle;
+}
+
+/* Takes the entries away that translate the second half. */
+static __always_inline void flow_forget_halves(const struct flow_key *key,
+					       const struct flow_value *flow)
+{
+	struct flow_key half = {
+		.source = flow_middle(key, flow),
+		.destination = flow->flags & FLOW_REQUEST ? flow->destination : key->source,
+		.protocol = key->protocol,
+	};
+	struct ip_port backend = half.destination;
+
+	bpf_map_delete_elem(&flows, &half);
+	half.destination = half.source;
+	half.source = backend;
+	bpf_map_delete_elem(&flows, &half);
+}
+
+/* Takes all entries of the flow away. */
 __noinline int flow_forget(const struct flow_key *key, const struct flow_value *flow)
 {
 	if (!key || !flow)
 		return 0;
 	flow_forget_other(key, flow);
+	if (flow->flags & FLOW_IN_HALVES)
+		flow_forget_halves(key, flow);
 	flow_delete(key);
 	return 0;
 }
@@ -178,7 +221,8 @@ static __always_inline int flow_is_revived(const struct packet *packet,
 
 /*
  * Notes that the packet uses `entry`, of which `flow` is a copy. The other entry hears of it when
- * there is something to tell, else every FLOW_CHECK_NS; when it is gone it is made again.
+ * there is something to tell, else every FLOW_CHECK_NS; when it is gone it is made again. Returns
+ * whether the flow has to queue up, as one that was assured and has ended.
  */
 __noinline int flow_use(const struct packet *packet, struct flow_value *entry,
 			struct flow_value *flow, __u64 now_ns)
@@ -201,7 +245,9 @@ __noinline int flow_use(const struct packet *packet, struct flow_value *entry,
 	if (gone)
 		__sync_fetch_and_and(&entry->flags, ~gone);
 	entry->checked_ns = now_ns;
-	if (!(flow->flags & FLOW_FORWARDED)) {
+	if (flow->flags & FLOW_FORWARDED) {
+		return 0;
+	} else {
 		struct flow_key key = flow_other_key(&packet->tuple, flow);
 		struct flow_value *other = bpf_map_lookup_elem(&flows, &key);
 
@@ -210,11 +256,12 @@ __noinline int flow_use(const struct packet *packet, struct flow_value *entry,
 			 * The flow was over, and another one has its place at the backend. At the
 			 * client it may: what a backend keeps in TIME_WAIT stays noted.
 			 */
-			if (flow->flags & FLOW_REQUEST)
+			if (flow->flags & FLOW_REQUEST) {
 				flow_delete(&packet->tuple);
+				return 0;
+			}
 		} else if (!other && !(flow->flags & FLOW_REQUEST) && flow_has_ended(flow)) {
 			/* Perhaps the client has another one since. */
-			return 0;
 		} else if (other) {
 			other->last_used_ns = now_ns;
 			if (news)
@@ -228,7 +275,7 @@ __noinline int flow_use(const struct packet *packet, struct flow_value *entry,
 				count(PACKET_FLOW_RESTORED);
 		}
 	}
-	return 0;
+	return !(flow->flags & FLOW_PLACE) && !flow_is_assured(flow, packet->tuple.protocol);
 }
 
 /* Whether there still is what the flow leads to. One that leads to no service has nobody to ask. */

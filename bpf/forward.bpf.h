@@ -89,7 +89,7 @@ __noinline int forward_note(const struct packet *packet, const struct flow_value
 			    const struct ip_port *middle, __u64 now_ns)
 {
 	const struct flow_key *tuple;
-	struct flow_value value = {};
+	struct flow_value value = {}, *entry;
 	struct flow_key key = {};
 	int is_request;
 
@@ -105,7 +105,8 @@ __noinline int forward_note(const struct packet *packet, const struct flow_value
 	value.source = is_request ? flow->source : tuple->destination;
 	value.destination = key.destination;
 	value.service_port_id = flow->service_port_id;
-	value.flags = (flow->flags & FLOW_SHARED) | FLOW_REQUEST | FLOW_AT_EGRESS | FLOW_FORWARDED;
+	value.flags = (flow->flags & FLOW_SHARED & ~(FLOW_IN_HALVES | FLOW_PLACE)) | FLOW_REQUEST |
+		      FLOW_AT_EGRESS | FLOW_FORWARDED;
 	bpf_map_update_elem(&flows, &key, &value, BPF_ANY);
 	key.source = key.destination;
 	key.destination = *middle;
@@ -113,6 +114,17 @@ __noinline int forward_note(const struct packet *packet, const struct flow_value
 	value.destination = is_request ? tuple->source : flow->destination;
 	value.flags &= ~FLOW_REQUEST;
 	bpf_map_update_elem(&flows, &key, &value, BPF_ANY);
+	if (flow->flags & FLOW_IN_HALVES)
+		return 0;
+	/* They go with the flow. */
+	key = *tuple;
+	entry = bpf_map_lookup_elem(&flows, &key);
+	if (entry)
+		__sync_fetch_and_or(&entry->flags, FLOW_IN_HALVES);
+	key = flow_other_key(tuple, flow);
+	entry = bpf_map_lookup_elem(&flows, &key);
+	if (entry && flow_is_other(entry, tuple))
+		__sync_fetch_and_or(&entry->flags, FLOW_IN_HALVES);
 	return 0;
 }
 
@@ -154,8 +166,7 @@ __noinline int forward(struct __sk_buff *skb, const struct packet *packet,
 		return send_on(skb, packet, &fib,
 			       is_request ? PACKET_REQUEST_REDIRECTED : PACKET_REPLY_REDIRECTED);
 	}
-	middle = is_request ? packet->tuple.source : flow->destination;
-	middle.port = is_request ? flow->source.port : packet->tuple.destination.port;
+	middle = flow_middle(&packet->tuple, flow);
 	forward_note(packet, flow, &middle, bpf_ktime_get_coarse_ns());
 	if (packet_rewrite(skb, packet, is_request ? &middle : &packet->tuple.source,
 			   is_request ? &flow->destination : &middle, packet->hops))

@@ -149,16 +149,38 @@ struct {
 	__type(value, struct device);
 } devices SEC(".maps");
 
-/*
- * Connections on the packet path, two entries each. LRU because it must not fill up when nobody
- * sweeps it.
- */
+/* Connections on the packet path, two entries each. What is not assured is in flow_queue, too. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 131072);
 	__type(key, struct flow_key);
 	__type(value, struct flow_value);
 } flows SEC(".maps");
+
+/* The flows that make room when others come, in a ring: see flow-queue.bpf.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FLOW_PLACES);
+	__type(key, __u32);
+	__type(value, struct flow_place);
+} flow_queue SEC(".maps");
+
+/* At index 0. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct flow_queue_end);
+} flow_queue_ends SEC(".maps");
+
+/* By a hash of the backend. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, struct masquerade_turns);
+} masquerade_turns SEC(".maps");
 
 /* Fragments on the packet path whose first one has been seen. */
 struct {

@@ -134,16 +134,38 @@ static __always_inline int claim_may_replace(const struct claim *claim,
 		       (__s64)(UNCONFIRMED_SECONDS * NS_PER_SECOND);
 }
 
+/* The highest bits of a product (Knuth, Fibonacci hashing), as many as masquerade_turns takes. */
+#define TURNS_SHIFT 22
+
+/*
+ * Ports go round for each backend: the longer one was not used, the surer the backend has nothing
+ * left of its last connection, also of one that had to make room in the queue.
+ */
+static __always_inline __u32 masquerade_turn(const struct ip_port *backend)
+{
+	const __be32 *words = backend->address.words;
+	__u32 index = ((words[0] ^ words[1] ^ words[2] ^ words[3]) + backend->port) * 0x9e3779b1u >>
+		      TURNS_SHIFT;
+	struct masquerade_turns *turns = bpf_map_lookup_elem(&masquerade_turns, &index);
+
+	return turns ? __sync_fetch_and_add(&turns->taken, 1) : bpf_get_prandom_u32();
+}
+
 /* One try, as bpf_loop() calls it. Returns 1 to end. */
 static long claim_try(__u32 index, struct claim *claim)
 {
 	const struct flow_value *other;
+	__u32 number;
 
-	if (index == 0 && claim->has_preferred)
+	if (index == 0 && claim->has_preferred) {
 		claim->key.destination.port = claim->preferred;
-	else
+	} else {
+		/* Those beside one that is in use may be, too. */
+		number = index > claim->has_preferred ? bpf_get_prandom_u32()
+						      : masquerade_turn(&claim->key.source);
 		claim->key.destination.port =
-			bpf_htons(claim->first + bpf_get_prandom_u32() % (claim->count ?: 1));
+			bpf_htons(claim->first + number % (claim->count ?: 1));
+	}
 	/* Looked at first: to be refused an entry costs ten times as much. */
 	other = bpf_map_lookup_elem(&flows, &claim->key);
 	if (!other) {

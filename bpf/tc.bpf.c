@@ -13,6 +13,7 @@
 #include "admit.bpf.h"
 #include "answer.bpf.h"
 #include "count.bpf.h"
+#include "flow-queue.bpf.h"
 #include "flow.bpf.h"
 #include "forward.bpf.h"
 #include "icmp.bpf.h"
@@ -94,6 +95,7 @@ static __always_inline int on_ingress(struct __sk_buff *skb, __u32 network)
 	__be16 last_port = 0;
 	int is_replaced = 0;
 	__u64 now_ns;
+	__u32 place;
 
 	if (seen_on_hook(skb, 0))
 		return TC_ACT_UNSPEC;
@@ -115,7 +117,8 @@ static __always_inline int on_ingress(struct __sk_buff *skb, __u32 network)
 		last_port = flow.flags & FLOW_MASQUERADED ? flow.source.port : 0;
 	}
 	if (entry) {
-		flow_use(&packet, entry, &flow, now_ns);
+		if (flow_use(&packet, entry, &flow, now_ns))
+			flow_queue_up(&packet, &flow);
 	} else {
 		if (packet.fragment == LATER_FRAGMENT)
 			return pass(PACKET_PASSED);
@@ -123,6 +126,9 @@ static __always_inline int on_ingress(struct __sk_buff *skb, __u32 network)
 		if (outcome == PACKET_FLOW_CREATED) {
 			if ((flow.flags & FLOW_MASQUERADED) && !flow.source.port)
 				flow.source.port = last_port;
+			place = flow_next_place();
+			flow_make_room(place);
+			flow.flags |= place;
 			outcome = flow_publish(&packet, &flow);
 		}
 		if (outcome != PACKET_PASSED && flow.service_port_id != NO_SERVICE_PORT)
@@ -130,6 +136,7 @@ static __always_inline int on_ingress(struct __sk_buff *skb, __u32 network)
 		switch (outcome) {
 		case PACKET_FLOW_CREATED:
 			count(is_replaced ? PACKET_FLOW_REPLACED : PACKET_FLOW_CREATED);
+			flow_take_place(&packet, &flow);
 			break;
 		case PACKET_PASSED:
 			return pass(PACKET_PASSED);
@@ -169,7 +176,8 @@ static __always_inline int on_egress(struct __sk_buff *skb, __u32 network)
 	now_ns = bpf_ktime_get_coarse_ns();
 	if (flow_is_over(&flow, packet.tuple.protocol, now_ns))
 		return pass(PACKET_PASSED);
-	flow_use(&packet, entry, &flow, now_ns);
+	if (flow_use(&packet, entry, &flow, now_ns))
+		flow_queue_up(&packet, &flow);
 	note_fragment(&packet);
 	if (!(flow.flags & (FLOW_REQUEST | FLOW_FORWARDED))) {
 		verdict = reply_elsewhere(skb, &packet, &flow);

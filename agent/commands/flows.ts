@@ -45,7 +45,7 @@ client itself. IDLE is the time since the last packet, in either direction.
 
 STATE of TCP: opening (the client has not acknowledged the backend's answer), established, closing (one end has closed),
 closed (both have, or either has reset it); of UDP and SCTP: unanswered, answered. Beside it:
-  request only, reply only  one of the two entries was pushed out; the next packet makes it again
+  request only, reply only  one of the two entries was lost; the next packet makes it again
   over                      unused for too long; the agent takes it away within half a minute
 
 Examples:

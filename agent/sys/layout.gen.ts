@@ -431,6 +431,7 @@ export const FlowFlags = {
   REPLY_FIN: 128,
   RESET: 256,
   REPLY_FIN_FIRST: 512,
+  IN_HALVES: 1024,
 } as const;
 export type FlowFlags = number;
 
@@ -460,6 +461,54 @@ export const flowValue: Codec<FlowValue> = {
     destination: ipPort.read(view, at + 36),
     servicePortId: view.getUint32(at + 56, true),
     flags: view.getUint32(at + 60, true) as FlowFlags,
+  }),
+};
+
+export interface FlowPlace {
+  readonly key: FlowKey;
+  readonly takenNs: bigint;
+}
+
+export const flowPlace: Codec<FlowPlace> = {
+  size: 56,
+  write(view, at, value) {
+    flowKey.write(view, at, value.key);
+    view.setBigUint64(at + 48, value.takenNs, true);
+  },
+  read: (view, at) => ({
+    key: flowKey.read(view, at),
+    takenNs: view.getBigUint64(at + 48, true),
+  }),
+};
+
+export interface FlowQueueEnd {
+  readonly taken: bigint;
+  readonly isCrowded: number;
+}
+
+export const flowQueueEnd: Codec<FlowQueueEnd> = {
+  size: 16,
+  write(view, at, value) {
+    view.setBigUint64(at, value.taken, true);
+    view.setUint32(at + 8, value.isCrowded, true);
+  },
+  read: (view, at) => ({
+    taken: view.getBigUint64(at, true),
+    isCrowded: view.getUint32(at + 8, true),
+  }),
+};
+
+export interface MasqueradeTurns {
+  readonly taken: number;
+}
+
+export const masqueradeTurns: Codec<MasqueradeTurns> = {
+  size: 4,
+  write(view, at, value) {
+    view.setUint32(at, value.taken, true);
+  },
+  read: (view, at) => ({
+    taken: view.getUint32(at, true),
   }),
 };
 
@@ -612,7 +661,8 @@ export const PacketOutcome = {
   SOURCE_PORT_CHANGED: 28,
   FIRST_FRAGMENT: 29,
   LATER_FRAGMENT: 30,
-  OUTCOMES: 31,
+  FLOW_PUSHED_OUT: 31,
+  OUTCOMES: 32,
 } as const;
 export type PacketOutcome = (typeof PacketOutcome)[keyof typeof PacketOutcome];
 
@@ -645,9 +695,12 @@ export const MAPS = {
   udpServices: { name: 'udp_services', type: 9, flags: 0, maxEntries: 16384, key: udpPeerKey, value: ipPort, layoutHash: 'b1d0d096' } satisfies MapSpec<UdpPeerKey, IpPort>,
   clusterCidrs: { name: 'cluster_cidrs', type: 11, flags: 1, maxEntries: 1024, key: ipPrefix, value: presence, layoutHash: 'b61fbed2' } satisfies MapSpec<IpPrefix, Presence>,
   devices: { name: 'devices', type: 1, flags: 1, maxEntries: 16384, key: u32, value: device, layoutHash: 'eb1eb8e5' } satisfies MapSpec<number, Device>,
-  flows: { name: 'flows', type: 9, flags: 0, maxEntries: 131072, key: flowKey, value: flowValue, layoutHash: '680cfa93' } satisfies MapSpec<FlowKey, FlowValue>,
+  flows: { name: 'flows', type: 1, flags: 1, maxEntries: 131072, key: flowKey, value: flowValue, layoutHash: 'ba906503' } satisfies MapSpec<FlowKey, FlowValue>,
+  flowQueue: { name: 'flow_queue', type: 2, flags: 0, maxEntries: 16384, key: u32, value: flowPlace, layoutHash: '1da96189' } satisfies MapSpec<number, FlowPlace>,
+  flowQueueEnds: { name: 'flow_queue_ends', type: 2, flags: 0, maxEntries: 1, key: u32, value: flowQueueEnd, layoutHash: 'b615cc25' } satisfies MapSpec<number, FlowQueueEnd>,
+  masqueradeTurns: { name: 'masquerade_turns', type: 2, flags: 0, maxEntries: 1024, key: u32, value: masqueradeTurns, layoutHash: '1191cd68' } satisfies MapSpec<number, MasqueradeTurns>,
   fragments: { name: 'fragments', type: 9, flags: 0, maxEntries: 8192, key: fragmentKey, value: fragmentPorts, layoutHash: 'b5c739ab' } satisfies MapSpec<FragmentKey, FragmentPorts>,
-  packetCounts: { name: 'packet_counts', type: 6, flags: 0, maxEntries: 31, key: u32, value: packetCount, layoutHash: '944e1a6d' } satisfies MapSpec<number, PacketCount>,
+  packetCounts: { name: 'packet_counts', type: 6, flags: 0, maxEntries: 32, key: u32, value: packetCount, layoutHash: '99dab508' } satisfies MapSpec<number, PacketCount>,
   serviceCounts: { name: 'service_counts', type: 6, flags: 0, maxEntries: 16384, key: u32, value: serviceCount, layoutHash: '6ec4e01b' } satisfies MapSpec<number, ServiceCount>,
   refusalBudgets: { name: 'refusal_budgets', type: 6, flags: 0, maxEntries: 1, key: u32, value: refusalBudget, layoutHash: '8db4961a' } satisfies MapSpec<number, RefusalBudget>,
 } as const;

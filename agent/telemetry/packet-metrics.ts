@@ -91,7 +91,7 @@ export function registerPacketMetrics(registry: Registry, gauges: PacketGauges):
   );
   add(
     'signalbox_flow_table_capacity',
-    'Entries of the flow table. Shortly before it is full, connections that were not used for longest make room.',
+    'Entries that the flow table holds. When it is full, packets of new connections are dropped (dropped_flow_table).',
     ({ capacity }) => capacity,
   );
   add(

@@ -29,7 +29,7 @@ const ROWS: readonly Row[] = [
     map: MAPS.flows,
     holds:
       'a direction of a connection from outside: two of each, four when the stack carries its packets in between',
-    atTheBound: OLDEST_GOES,
+    atTheBound: 'packets of new connections are dropped, and counted; what is there goes on',
   },
   { map: MAPS.affinities, holds: 'a client with session affinity', atTheBound: OLDEST_GOES },
   {

@@ -72,10 +72,10 @@ row('too long for the way: through the stack, masqueraded on the way out', async
     packet: p.udp('client:61000 > narrowPod:8080', long),
   });
   t.deepEqual(node.flows(), [
-    'UDP client:40000 > node:30080 = narrowNode:61000 > narrowPod:8080 request masqueraded',
+    'UDP client:40000 > node:30080 = narrowNode:61000 > narrowPod:8080 request masqueraded in_halves',
     'UDP client:61000 > narrowPod:8080 = narrowNode:61000 > narrowPod:8080 request at_egress masqueraded forwarded',
     'UDP narrowPod:8080 > client:61000 = node:30080 > client:40000 at_egress masqueraded forwarded',
-    'UDP narrowPod:8080 > narrowNode:61000 = node:30080 > client:40000 masqueraded',
+    'UDP narrowPod:8080 > narrowNode:61000 = node:30080 > client:40000 masqueraded in_halves',
   ]);
   node.meets(
     t,

@@ -6,8 +6,8 @@ import path from 'node:path';
 import test from 'ava';
 import { OUTCOMES } from '../../agent/sys/packet-tables.ts';
 
-/** Only a kernel without memory, or one that refuses to change a packet, gives these. */
-const NOT_TO_BE_HAD = ['dropped_flow_table', 'dropped_cannot_rewrite'];
+/** Only a kernel that refuses to change a packet gives these. */
+const NOT_TO_BE_HAD = ['dropped_cannot_rewrite'];
 
 test('every outcome has a row', (t) => {
   const files = globSync('*.test.ts', { cwd: import.meta.dirname });

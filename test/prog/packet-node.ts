@@ -20,6 +20,7 @@ import {
   DeviceFlags,
   FlowFlags,
   type FlowKey,
+  type FlowQueueEnd,
   type FlowValue,
   type FragmentKey,
   type FragmentPorts,
@@ -97,6 +98,7 @@ export class PacketNode {
   readonly #packetTables: PacketTables;
   readonly #fragments: KernelMap<FragmentKey, FragmentPorts>;
   readonly #budgets: KernelMap<number, readonly RefusalBudget[]>;
+  readonly #queueEnds: KernelMap<number, FlowQueueEnd>;
   readonly #cluster = new ClusterState();
   readonly #reconciler: Reconciler;
   readonly #viewOf: (ports: PortRange) => NodeView;
@@ -119,6 +121,8 @@ export class PacketNode {
     const { key, value } = MAPS.refusalBudgets;
     const budgets = RawMap.openPin(tables.pins.map(MAPS.refusalBudgets));
     this.#budgets = new KernelMap(budgets, { key, value: perCpu(value, possibleCpus()) });
+    const queueEnds = RawMap.openPin(tables.pins.map(MAPS.flowQueueEnds));
+    this.#queueEnds = new KernelMap(queueEnds, MAPS.flowQueueEnds);
     this.#reconciler = new Reconciler(this.#cluster, tables, SILENT, () => this.#view);
   }
 
@@ -135,6 +139,7 @@ export class PacketNode {
       node.#packetTables.close();
       node.#fragments.close();
       node.#budgets.close();
+      node.#queueEnds.close();
     });
     for (const device of DEVICES) node.describe(device, { isAddressed });
     await node.reset();
@@ -149,6 +154,7 @@ export class PacketNode {
     this.#fragments.delete(this.#fragments.entries().map(([key]) => key));
     const untouched = { filledNs: 0n, left: 0 };
     this.#budgets.put([[0, Array.from({ length: possibleCpus() }, () => untouched)]]);
+    this.letQueueComeRound();
     this.#view = this.#viewOf(ONE_PORT);
     await this.serve();
   }
@@ -336,9 +342,40 @@ export class PacketNode {
     }));
   }
 
+  /**
+   * As if so many flows had come that the next one gets the place of the first.
+   *
+   * @param isCrowded and hardly any of the others is free.
+   */
+  letQueueComeRound(isCrowded = false): void {
+    this.#queueEnds.put([[0, { taken: 0n, isCrowded: isCrowded ? 1 : 0 }]]);
+  }
+
+  get isQueueCrowded(): boolean {
+    return this.#queueEnds.get(0)?.isCrowded === 1;
+  }
+
   /** As if it were time to look at the other halves again. */
   letFlowsCheck(): void {
     this.changeFlows(() => ({ checkedNs: 0n }));
+  }
+
+  /** Fills the flow table with somebody's, of which none makes room. */
+  fillFlows(): void {
+    const { flows } = this.#packetTables;
+    const left = flows.raw.maxEntries - flows.entries().length;
+    const address = addressOf('stranger', 'IPv4');
+    const values = Array.from({ length: left }, (_, i) => {
+      const end = { address, port: i & 0xffff };
+      const key = { source: end, destination: end, protocol: 200 + (i >> 16) };
+      const times = { lastUsedNs: 0n, checkedNs: 0n };
+      return [
+        key,
+        { ...times, source: end, destination: end, servicePortId: 0, flags: 0 },
+      ] as const;
+    });
+    const [refused] = flows.put(values);
+    if (refused) throw refused.error;
   }
 
   forgetFlows(isMeant: (text: string) => boolean): void {

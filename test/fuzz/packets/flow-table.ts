@@ -65,6 +65,23 @@ export function otherOf({ key, value }: Entry): Tuple {
   return { protocol: key.protocol, source: value.destination, destination: value.source };
 }
 
+/** What meets the entries of the second half of its translation, in one direction, if it ever had any. */
+export function middleOf({ key, value }: Entry): Tuple | undefined {
+  if (!(value.flags & FlowFlags.IN_HALVES)) return undefined;
+  const { protocol } = key;
+  return value.flags & FlowFlags.REQUEST
+    ? {
+        protocol,
+        source: { address: key.source.address, port: value.source.port },
+        destination: value.destination,
+      }
+    : {
+        protocol,
+        source: { address: value.destination.address, port: key.destination.port },
+        destination: key.source,
+      };
+}
+
 /** Keys of entries that are not the same in both. */
 export function changedKeys(before: Snapshot, after: Snapshot): string[] {
   const keys = new Set([...before.keys(), ...after.keys()]);

@@ -7,6 +7,7 @@ import {
   entryText,
   hasBothHalves,
   isForwarded,
+  middleOf,
   otherOf,
 } from './flow-table.ts';
 import { type Case, hasPorts, type Knowledge } from './knowledge.ts';
@@ -20,8 +21,13 @@ export function judgeTable(
 ): void {
   const own = new Set<string>();
   const add = (each: Tuple) => own.add(tupleKey(each)).add(tupleKey(reverse(each)));
+  const addMiddle = (entry: Entry | undefined) => {
+    const middle = entry && middleOf(entry);
+    if (middle) add(middle);
+  };
   const addWhole = (entry: Entry | undefined) => {
     if (entry) own.add(tupleKey(entry.key)).add(tupleKey(otherOf(entry)));
+    addMiddle(entry);
   };
   if (tuple && hasPorts(tuple)) {
     own.add(tupleKey(tuple));
@@ -29,12 +35,13 @@ export function judgeTable(
       const entry = table.get(tupleKey(tuple));
       if (!entry || isForwarded(entry)) continue;
       own.add(tupleKey(otherOf(entry)));
+      addMiddle(entry);
       // What had its place before went with its other half.
       addWhole(tableBefore.get(tupleKey(otherOf(entry))));
     }
     if (knowledge.isDirect(tuple)) addWhole(tableBefore.get(tupleKey(reverse(tuple))));
     const out = outcome.endsWith('_forwarded') && readFrame(after);
-    if (out) add(middleOf(knowledge, tuple) ?? out.tuple);
+    if (out) add(translatedByHalf(knowledge, tuple) ?? out.tuple);
   }
   const foreign = changedKeys(tableBefore, tableAfter).filter((key) => !own.has(key));
   knowledge.exercise.none(
@@ -62,7 +69,7 @@ export function judgeTable(
 }
 
 /** Of a later fragment, whose own ports cannot be read. */
-function middleOf(knowledge: Knowledge, tuple: Tuple): Tuple | undefined {
+function translatedByHalf(knowledge: Knowledge, tuple: Tuple): Tuple | undefined {
   const known = knowledge.ledger.find(tuple);
   if (!known) return undefined;
   const { request, translated } = known.connection;

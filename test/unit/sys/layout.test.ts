@@ -110,6 +110,32 @@ const ROWS: Readonly<Record<string, Row<unknown>>> = {
     { source: PEER, destination: OTHER, protocol: 0x01020304 },
     `{.source = ${C_PEER}, .destination = ${C_OTHER}, .protocol = 0x01020304}`,
   ),
+  service_count: row(
+    layout.serviceCount,
+    {
+      socketConnections: 0xf1f2f3f4,
+      socketRefusals: 0xe1e2e3e4,
+      packetConnections: 0xd1d2d3d4,
+      packetRefusals: 0xc1c2c3c4,
+    },
+    `{.socket_connections = 0xf1f2f3f4, .socket_refusals = 0xe1e2e3e4,
+      .packet_connections = 0xd1d2d3d4, .packet_refusals = 0xc1c2c3c4}`,
+  ),
+  flow_place: row(
+    layout.flowPlace,
+    {
+      key: { source: PEER, destination: OTHER, protocol: 0x01020304 },
+      takenNs: 0xf1f2f3f4f5f6f7f8n,
+    },
+    `{.key = {.source = ${C_PEER}, .destination = ${C_OTHER}, .protocol = 0x01020304},
+      .taken_ns = 0xf1f2f3f4f5f6f7f8}`,
+  ),
+  masquerade_turns: row(layout.masqueradeTurns, { taken: 0xf1f2f3f4 }, '{.taken = 0xf1f2f3f4}'),
+  flow_queue_end: row(
+    layout.flowQueueEnd,
+    { taken: 0xf1f2f3f4f5f6f7f8n, isCrowded: 0xe1e2e3e4 },
+    '{.taken = 0xf1f2f3f4f5f6f7f8, .is_crowded = 0xe1e2e3e4}',
+  ),
   flow_value: row(
     layout.flowValue,
     {

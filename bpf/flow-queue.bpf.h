@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Which flows make room for others, so that no flood fills the table. Family-free.
+ *
+ * `flow_queue` is a ring. A flow takes the next place in it when it begins, and again when it has
+ * ended; whose place that was makes room, or finds another place. Not so what is assured: it stays
+ * in the table, and out of the queue, until it ends. So what anybody can make who sends packets is
+ * never more than there are places, and pushes out nothing but its like, agent or not.
+ */
+#ifndef FLOW_QUEUE_BPF_H
+#define FLOW_QUEUE_BPF_H
+
+#include <linux/bpf.h>
+#include <linux/in.h>
+
+#include "abi.h"
+#include "count.bpf.h"
+#include "flow.bpf.h"
+#include "maps.bpf.h"
+#include "packet.bpf.h"
+#include <bpf/bpf_helpers.h>
+
+/* In how many other places what has lost its own may look for one that is free. */
+#define QUEUE_STEPS 7
+
+/* The place that is longest taken, as it stands among the flags of its flow. */
+static __always_inline __u32 flow_next_place(void)
+{
+	__u32 zero = 0;
+	struct flow_queue_end *end = bpf_map_lookup_elem(&flow_queue_ends, &zero);
+
+	if (!end)
+		return 0;
+	return (1 + __sync_fetch_and_add(&end->taken, 1) % FLOW_PLACES) << FLOW_PLACE_SHIFT;
+}
+
+/* Not the next one: those that begin together end together, and stand side by side. */
+static __always_inline __u32 flow_any_place(void)
+{
+	return (1 + bpf_get_prandom_u32() % FLOW_PLACES) << FLOW_PLACE_SHIFT;
+}
+
+static __always_inline struct flow_place *flow_slot(__u32 place)
+{
+	__u32 index = (place >> FLOW_PLACE_SHIFT) - 1;
+
+	return bpf_map_lookup_elem(&flow_queue, &index);
+}
+
+static __always_inline void flow_note_place(struct flow_value *entry, __u32 place)
+{
+	__sync_fetch_and_and(&entry->flags, ~FLOW_PLACE);
+	if (place)
+		__sync_fetch_and_or(&entry->flags, place);
+}
+
+/*
+ * Whether what has lost its place looks for another one: what the client has confirmed, as long as
+ * it is not over. Of TCP it has ended, and what is known of it keeps its ports from other clients
+ * while the backend may; of other protocols it may go on. In a crowd only the latter look, when
+ * they were used since they had the place.
+ */
+static __always_inline int flow_has_chance(const struct flow_place *place,
+					   const struct flow_value *flow, int is_crowded,
+					   __u64 now_ns)
+{
+	int is_used = place->key.protocol != IPPROTO_TCP &&
+		      (__s64)(flow->last_used_ns - place->taken_ns) > 0;
+
+	return (flow->flags & FLOW_CONFIRMED) && (is_used || !is_crowded) &&
+	       !flow_is_over(flow, place->key.protocol, now_ns);
+}
+
+/* Notes `place` in both entries of the packet's flow, and in `flow`, a copy of one of them. */
+__noinline int flow_change_place(const struct packet *packet, struct flow_value *flow, __u32 place)
+{
+	struct flow_value *entry;
+	struct flow_key key;
+
+	if (!packet || !flow)
+		return 0;
+	flow->flags = (flow->flags & ~FLOW_PLACE) | place;
+	key = packet->tuple;
+	entry = bpf_map_lookup_elem(&flows, &key);
+	if (entry)
+		flow_note_place(entry, place);
+	key = flow_other_key(&packet->tuple, flow);
+	entry = bpf_map_lookup_elem(&flows, &key);
+	if (entry && flow_is_other(entry, &packet->tuple))
+		flow_note_place(entry, place);
+	return 0;
+}
+
+/*
+ * Empties a place for who comes; whose it was makes room in the table. Comes before new entries
+ * are made, so that there is room for them.
+ */
+__noinline int flow_make_room(__u32 place)
+{
+	__u32 zero = 0;
+	struct flow_queue_end *end = bpf_map_lookup_elem(&flow_queue_ends, &zero);
+	__u64 now_ns = bpf_ktime_get_coarse_ns();
+	struct flow_place moving = {}, oldest;
+	struct flow_value *entry, *other;
+	struct flow_place *slot;
+	struct flow_key other_key;
+	int steps;
+
+	if (!end)
+		return 0;
+	for (steps = 0;; steps++) {
+		slot = flow_slot(place);
+		if (!slot)
+			return 0;
+		oldest = *slot;
+		*slot = moving;
+		entry = bpf_map_lookup_elem(&flows, &oldest.key);
+		/* It is gone, has another place by now, or is another flow's. */
+		if (!entry || (entry->flags & FLOW_PLACE) != place)
+			break;
+		other_key = flow_other_key(&oldest.key, entry);
+		other = bpf_map_lookup_elem(&flows, &other_key);
+		if (other && !flow_is_other(other, &oldest.key))
+			other = NULL;
+		if (flow_is_assured(entry, oldest.key.protocol)) {
+			flow_note_place(entry, 0);
+			if (other)
+				flow_note_place(other, 0);
+			break;
+		}
+		if (steps == QUEUE_STEPS ||
+		    !flow_has_chance(&oldest, entry, end->is_crowded, now_ns)) {
+			if (!flow_is_over(entry, oldest.key.protocol, now_ns))
+				count(PACKET_FLOW_PUSHED_OUT);
+			if (entry->flags & FLOW_IN_HALVES)
+				flow_forget_halves(&oldest.key, entry);
+			if (other)
+				bpf_map_delete_elem(&flows, &other_key);
+			bpf_map_delete_elem(&flows, &oldest.key);
+			if (steps == QUEUE_STEPS)
+				end->is_crowded = 1;
+			return 0;
+		}
+		place = flow_any_place();
+		flow_note_place(entry, place);
+		if (other)
+			flow_note_place(other, place);
+		moving.key = oldest.key;
+		moving.taken_ns = now_ns;
+	}
+	if (!steps && end->is_crowded)
+		end->is_crowded = 0;
+	return 0;
+}
+
+/*
+ * Puts the packet's flow in its place. It goes by the reply's key: that entry is left when the
+ * backend has the connection in TIME_WAIT and the client a new one.
+ */
+__noinline int flow_take_place(const struct packet *packet, const struct flow_value *flow)
+{
+	struct flow_place *slot;
+
+	if (!packet || !flow)
+		return 0;
+	slot = flow_slot(flow->flags);
+	if (!slot)
+		return 0;
+	slot->key =
+		flow->flags & FLOW_REQUEST ? flow_other_key(&packet->tuple, flow) : packet->tuple;
+	slot->taken_ns = bpf_ktime_get_coarse_ns();
+	return 0;
+}
+
+/* Has the packet's flow, which has ended, queue up again. */
+static __always_inline void flow_queue_up(const struct packet *packet, struct flow_value *flow)
+{
+	__u32 place = flow_next_place();
+
+	flow_change_place(packet, flow, place);
+	flow_make_room(place);
+	flow_take_place(packet, flow);
+}
+
+#endif
