@@ -15,7 +15,13 @@ export function effectiveSettings(flags: FlagReading, file?: ConfigurationReadin
     ...settings,
     mode: settings.mode || DEFAULTS.mode,
     detectLocalMode: settings.detectLocalMode || DEFAULTS.detectLocalMode,
+    nodePortAddresses: nodePortAddresses(settings),
   };
+}
+
+/** A node that comes from mode nftables must not serve nodePorts where kube-proxy did not. */
+function nodePortAddresses({ mode, nodePortAddresses: given }: Settings): readonly string[] {
+  return given.length === 0 && mode === 'nftables' ? ['primary'] : given;
 }
 
 /** Flags that were given and do not count. */

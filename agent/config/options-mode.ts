@@ -21,7 +21,7 @@ export const MODE_OPTIONS = [
     default: 'iptables',
     placeholder: 'mode',
     notice:
-      'there is one datapath, in BPF, whatever the mode; nodePorts are served on all addresses of the node unless nodePortAddresses says otherwise, with nftables too',
+      'there is one datapath, in BPF, whatever the mode; with nftables, as with kube-proxy, nodePorts are served on the primary addresses of the node alone unless nodePortAddresses says otherwise',
   },
   {
     flag: 'iptables-masquerade-bit',

@@ -148,7 +148,7 @@ export const NODE_OPTIONS = [
     default: [],
     shared: true,
     placeholder: 'cidrs',
-    does: 'where nodePorts are served: CIDRs, or the word primary; on all of the node’s addresses without it',
+    does: 'where nodePorts are served: CIDRs, or the word primary; on all of the node’s addresses without it, with mode nftables on its primary ones',
   },
   {
     flag: 'config-sync-period',

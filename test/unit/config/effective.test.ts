@@ -133,10 +133,19 @@ test(
     'nftables.syncPeriod': 10_000_000_000n,
     'nftables.minSyncPeriod': 2_000_000_000n,
     'nftables.masqueradeAll': true,
+    nodePortAddresses: ['primary'],
   },
   '--proxy-mode=nftables',
   'nftables.masqueradeAll=true',
   'nftables.minSyncPeriod=2s',
+);
+test(
+  'what mode nftables does by default is not done to addresses that are named',
+  comesTo,
+  { 'proxy-mode': 'nftables', 'nodeport-addresses': '10.0.0.0/8' },
+  undefined,
+  { mode: 'nftables', nodePortAddresses: ['10.0.0.0/8'] },
+  '--proxy-mode=nftables',
 );
 test(
   'ports behind addresses that have none',
