@@ -4,12 +4,12 @@
 // but what is said about it, and neither does one with which the agent cannot start.
 
 import { isDeepStrictEqual } from 'node:util';
-import { createApiServerSource } from '../cluster/api-server-source.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import { watchConfigurationFile } from '../config/configuration-file.ts';
 import { MendableError, messageOf } from '../errors.ts';
 import { createLogger, type Logger } from '../telemetry/log.ts';
 import type { Configuration, ConfigurationFile } from './agent-configuration.ts';
+import { createSource } from './agent-inputs.ts';
 import { runAgent } from './agent-process.ts';
 
 export interface Reloading {
@@ -122,15 +122,9 @@ async function runUntilChanged(
 }
 
 /** Finds out before the agent ends what would end it then. @throws MendableError */
-function probe({ source, node }: AgentConfig, log: Logger): void {
-  if ('manifests' in source) return;
-  const { kubeconfig, master } = source;
-  createApiServerSource({
-    nodeName: node.nodeName,
-    log,
-    ...(kubeconfig !== undefined && { kubeconfig }),
-    ...(master !== undefined && { master }),
-  }).client.close();
+function probe(config: AgentConfig, log: Logger): void {
+  const source = createSource(config, log);
+  if ('client' in source) source.client.close();
 }
 
 /** Each once, as long as the process lives. */

@@ -12,9 +12,8 @@ import type { AgentGauges, TableFill } from '../telemetry/metrics.ts';
 import type { DeviceStatus, LastPass, Status } from '../telemetry/status.ts';
 import { VERSION } from '../version.ts';
 import type { AgentHealth } from './agent-health.ts';
+import type { AgentKeepers } from './agent-keepers.ts';
 import type { AgentMetrics } from './agent-metrics.ts';
-import type { KubeProxyWatch } from './kube-proxy-watch.ts';
-import type { PacketPathDevices } from './packet-path-devices.ts';
 
 export class AgentReport {
   readonly #config: AgentConfig;
@@ -26,8 +25,7 @@ export class AgentReport {
   #tables: Tables | undefined;
   #health: AgentHealth | undefined;
   #metrics: AgentMetrics | undefined;
-  #devices: PacketPathDevices | undefined;
-  #kubeProxy: KubeProxyWatch | undefined;
+  #keepers: AgentKeepers | undefined;
   #lastPass: LastPass | undefined;
   #selfTest: Status['selfTest'] = 'pending';
   #selfTestProblems: readonly string[] = [];
@@ -53,12 +51,9 @@ export class AgentReport {
     this.#metrics = metrics;
   }
 
-  watchDevices(devices: PacketPathDevices): void {
-    this.#devices = devices;
-  }
-
-  watchKubeProxy(watch: KubeProxyWatch): void {
-    this.#kubeProxy = watch;
+  watchKernel(tables: Tables, keepers: AgentKeepers): void {
+    this.#tables = tables;
+    this.#keepers = keepers;
   }
 
   passed({ services, steps, durationMs }: PassReport): void {
@@ -76,6 +71,7 @@ export class AgentReport {
   status(): Status {
     const problems = this.#problems();
     const reconciler = this.#reconciler;
+    const kubeProxy = this.#keepers?.kubeProxyStatus;
     return {
       version: VERSION,
       pid: process.pid,
@@ -103,13 +99,13 @@ export class AgentReport {
       })),
       failures: (reconciler?.failures ?? []).map(({ service, message }) => ({ service, message })),
       conflicts: reconciler?.conflicts ?? [],
-      devices: (this.#devices?.report.devices ?? []).map(deviceStatus),
+      devices: (this.#keepers?.devices.report.devices ?? []).map(deviceStatus),
       selfTest: this.#selfTest,
       ...(this.#lastPass && { lastPass: this.#lastPass }),
       ...(this.#metrics?.latency && { latency: this.#metrics.latency }),
-      tables: this.#tables ? this.#tableFill(this.#tables) : [],
+      tables: this.#tableFill(),
       health: this.#health?.state ?? { isHealthy: true, isNodeEligible: true },
-      ...(this.#kubeProxy?.status && { kubeProxy: this.#kubeProxy.status }),
+      ...(kubeProxy && { kubeProxy }),
     };
   }
 
@@ -118,15 +114,14 @@ export class AgentReport {
     return this.#selfTest === 'pending' ? this.#notYet() : undefined;
   }
 
-  gauges(tables: Tables): AgentGauges {
-    this.#tables = tables;
+  gauges(): AgentGauges {
     return {
       ready: () => (this.#selfTest === 'pending' ? 0 : 1),
       services: () => this.#cluster.serviceCount,
       endpointSlices: () => this.#cluster.endpointSliceCount,
       skippedObjects: () => this.#cluster.skipped.length,
       failedServices: () => this.#reconciler?.failures.length ?? 0,
-      tables: () => this.#tableFill(tables),
+      tables: () => this.#tableFill(),
       watches: () => this.#source.watches,
     };
   }
@@ -153,7 +148,7 @@ export class AgentReport {
   }
 
   #deviceProblems(): string[] {
-    const { devices = [], missing = [], problems = [] } = this.#devices?.report ?? {};
+    const { devices = [], missing = [], problems = [] } = this.#keepers?.devices.report ?? {};
     return [
       ...problems.map((problem) => `packet path: ${problem}`),
       ...missing.map((name) => `device ${name}, which is to be served, is not there`),
@@ -174,9 +169,10 @@ export class AgentReport {
     return `${NODE_WAIT_MS / 1000} s at most are given to the API server to tell of ${kinds}`;
   }
 
-  #tableFill({ frontends, members, sourceRanges, servicePorts, slots }: Tables): TableFill[] {
+  #tableFill(): TableFill[] {
     const actual = this.#reconciler?.actual;
-    if (!actual) return [];
+    if (!actual || !this.#tables) return [];
+    const { frontends, members, sourceRanges, servicePorts, slots } = this.#tables;
     return [
       {
         table: 'frontends',

@@ -3,9 +3,13 @@
 // two sweeps at once, and never one that takes more than a small part of a CPU.
 
 import { messageOf } from '../errors.ts';
-import type { SweptTables } from '../reconcile/flow-sweep.ts';
-import { type FlowSweepReport, type SweptEntries, sweepFlows } from '../reconcile/flow-sweep.ts';
-import { inSlices } from '../reconcile/slices.ts';
+import {
+  type FlowSweepReport,
+  type SweptEntries,
+  type SweptTables,
+  sweepFlows,
+} from '../reconcile/flow-sweep.ts';
+import { inSlices, untilAborted } from '../reconcile/slices.ts';
 import type { Logger } from '../telemetry/log.ts';
 
 export interface FlowSweeperOptions {
@@ -88,8 +92,9 @@ export class FlowSweeper {
   }
 
   async #sweep(): Promise<void> {
+    const { tables, signal } = this.#options;
     try {
-      const report = await inSlices(this.#untilStopped(sweepFlows(this.#options.tables)));
+      const report = await inSlices(untilAborted(sweepFlows(tables), signal));
       if (!report) return;
       this.#last = { ...report, endedMs: performance.now() };
       this.#swept = {
@@ -100,16 +105,6 @@ export class FlowSweeper {
     } catch (error) {
       this.#complain(messageOf(error));
     }
-  }
-
-  /** @returns undefined when it was stopped. Nothing of `work` runs then. */
-  *#untilStopped<T>(work: Generator<void, T>): Generator<void, T | undefined> {
-    while (!this.#options.signal.aborted) {
-      const { done, value } = work.next();
-      if (done) return value;
-      yield;
-    }
-    return undefined;
   }
 
   #complain(problem: string | undefined): void {

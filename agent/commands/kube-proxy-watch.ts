@@ -11,11 +11,9 @@ import {
   countForeign,
   type ForeignConnections,
   type ForeignTables,
-  isAtAddress,
   isPlaceholder,
   pairText,
   placeholderFlow,
-  servicePortAt,
 } from '../reconcile/foreign-connections.ts';
 import {
   type Found,
@@ -24,21 +22,15 @@ import {
   removeKubeProxyRules,
 } from '../reconcile/kube-proxy-rules.ts';
 import { keepNat, keptFamilies, stopKeepingNat } from '../reconcile/nat-keeper.ts';
-import { inSlices } from '../reconcile/slices.ts';
-import {
-  type ConnectedUdp,
-  cgroupIdsBelow,
-  connectedUdp,
-  destroyConnectedUdp,
-} from '../sys/connected-udp.ts';
-import { deleteEntries, translatedEntries } from '../sys/conntrack.ts';
+import { inSlices, untilAborted } from '../reconcile/slices.ts';
+import { translatedEntries } from '../sys/conntrack.ts';
 import type { KernelMap } from '../sys/kernel-map.ts';
 import type { FlowKey, FlowValue } from '../sys/layout.gen.ts';
 import { type NetfilterFamily, tableFamily } from '../sys/netfilter-messages.ts';
-import { readNodeAddresses } from '../sys/node-addresses.ts';
 import { processesNamed } from '../sys/processes.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { KubeProxyStatus } from '../telemetry/status.ts';
+import { leaveNoUdpBehind, strandable } from './stranded-udp.ts';
 
 export interface KubeProxyWatchOptions {
   readonly tables: ForeignTables & {
@@ -61,7 +53,6 @@ export interface KubeProxyWatchOptions {
 
 /** While connections of others are there, or their end is waited for. Without rules a look costs next to nothing. */
 const EVERY_MS = 30_000;
-const UDP = 17;
 const NOBODY: ForeignConnections = {
   counts: {},
   total: 0,
@@ -74,6 +65,7 @@ const NOBODY: ForeignConnections = {
 export class KubeProxyWatch {
   readonly #options: KubeProxyWatchOptions;
   #looking: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isBeside = false;
   #isProven = false;
@@ -136,23 +128,40 @@ export class KubeProxyWatch {
     if (this.#isBeside) this.request();
   }
 
-  /** Looks anew, and does what there is to do. Wants complete tables. Never throws; of two at once the second waits. */
-  async look(): Promise<void> {
+  /**
+   * Looks anew, and does what there is to do. Wants complete tables. Never throws. All who come while a look goes on
+   * share the next one, for what they ask about may have changed meanwhile.
+   */
+  look(): Promise<void> {
+    if (!this.#looking) return this.#lookNow();
+    this.#next ??= this.#looking.then(() => {
+      this.#next = undefined;
+      return this.#lookNow();
+    });
+    return this.#next;
+  }
+
+  /** After the signal. @returns when no look touches a table any more. */
+  async close(): Promise<void> {
     await this.#looking;
-    if (this.#options.signal.aborted) return;
+  }
+
+  #lookNow(): Promise<void> {
+    if (this.#options.signal.aborted) return Promise.resolve();
     this.#looking = this.#look()
       .catch((error: unknown) => this.#tell([messageOf(error)]))
       .finally(() => {
         this.#looking = undefined;
         this.#schedule();
       });
-    await this.#looking;
+    return this.#looking;
   }
 
   async #look(): Promise<void> {
-    const { log, takesOver } = this.#options;
+    const { log, takesOver, servesPodDevices, signal } = this.#options;
     const problems: string[] = [];
     this.#found = await findKubeProxyRules();
+    if (signal.aborted) return;
     problems.push(...this.#found.problems);
     await this.#keep(new Set(this.#found.rules.map(({ family }) => family)), problems);
     if (takesOver && this.#isProven && this.#found.rules.length > 0) {
@@ -162,15 +171,16 @@ export class KubeProxyWatch {
     const hasRules = this.#found.rules.length > 0 || this.#found.hasIpvs;
     // Where the rules are, whoever has made them looks after UDP.
     const mayBeStranded = !hasRules && (this.#isBeside || !this.#hasLooked);
-    const sockets = mayBeStranded ? this.#strandable() : [];
+    const sockets = mayBeStranded && !servesPodDevices ? strandable(this.#options) : [];
     this.#hasLooked = true;
     const pairs = new Set(sockets.map(({ local, peer }) => pairText(local, peer)));
     const connections = await this.#count(pairs);
+    if (!connections) return;
     this.#connections = connections;
     await this.#keep(new Set([...connections.families].map(tableFamily)), problems);
     this.#reservePorts(connections);
     const isBeside = hasRules || connections.total > 0;
-    if (!hasRules) problems.push(...this.#leaveNoUdpBehind(connections, sockets));
+    if (!hasRules) problems.push(...leaveNoUdpBehind(connections, sockets, this.#options));
     if (!isBeside) await this.#end();
     if (isBeside !== this.#isBeside) {
       log.info(
@@ -213,11 +223,13 @@ export class KubeProxyWatch {
     return [];
   }
 
-  #count(pairs: ReadonlySet<string>): Promise<ForeignConnections> {
-    const { tables, masqueradePorts } = this.#options;
+  /** @returns undefined when the agent ended meanwhile. */
+  #count(pairs: ReadonlySet<string>): Promise<ForeignConnections | undefined> {
+    const { tables, masqueradePorts, signal } = this.#options;
     const { first, count } = masqueradePorts;
     const isMasqueradePort = (port: number) => port >= first && port < first + count;
-    return inSlices(countForeign(translatedEntries(), tables, { pairs, isMasqueradePort }));
+    const work = countForeign(translatedEntries(), tables, { pairs, isMasqueradePort });
+    return inSlices(untilAborted(work, signal));
   }
 
   /** So that no flow of ours looks like one of those connections to its backend. */
@@ -228,44 +240,6 @@ export class KubeProxyWatch {
       .map((reply) => placeholderFlow(reply, nowNs))
       .filter(([key]) => flows.get(key) === undefined);
     flows.put(missing);
-  }
-
-  /** Sockets that were connected to a Service before the programs were there. */
-  #strandable(): ConnectedUdp[] {
-    const { tables, cgroup, proc, servesPodDevices } = this.#options;
-    if (servesPodDevices) return [];
-    const own = new Set<string>(readNodeAddresses());
-    const sockets = connectedUdp(proc, (peer) => {
-      // A cache on the node may have a clusterIP for its own address, as NodeLocal DNSCache.
-      const isOwn = own.has(peer.address) && isAtAddress(tables, peer, UDP);
-      return !isOwn && servicePortAt(tables, peer, UDP) !== undefined;
-    });
-    if (sockets.length === 0) return sockets;
-    const ids = cgroupIdsBelow(cgroup);
-    return sockets.filter(({ cgroupId }) => ids.has(cgroupId));
-  }
-
-  /**
-   * kube-proxy would see to it that those who send to a backend that is gone are led to another one. No rule leads them
-   * any more: whoever has a connected socket is told to dial again, and then is served by our programs.
-   *
-   * @returns what went wrong.
-   */
-  #leaveNoUdpBehind(
-    { stale, served }: ForeignConnections,
-    sockets: readonly ConnectedUdp[],
-  ): readonly string[] {
-    const { log, proc } = this.#options;
-    const gone = deleteEntries(stale);
-    const stranded = sockets.filter(({ local, peer }) => !served.has(pairText(local, peer)));
-    const { destroyed, problems } = destroyConnectedUdp(stranded, proc);
-    if (gone + destroyed > 0) {
-      log.info(
-        { entries: gone, sockets: destroyed },
-        'UDP that kube-proxy had translated, and nobody would any more: entries removed, sockets closed',
-      );
-    }
-    return problems;
   }
 
   /** Nothing is left of it. */

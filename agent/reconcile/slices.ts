@@ -18,3 +18,18 @@ export async function inSlices<T>(work: Generator<void, T>): Promise<T> {
     begunMs = performance.now();
   }
 }
+
+/** `work`, until `signal` aborts: then nothing more of it runs. @returns undefined when it was not done by then. */
+export function* untilAborted<T>(
+  work: Generator<void, T>,
+  signal: AbortSignal,
+): Generator<void, T | undefined> {
+  while (!signal.aborted) {
+    const { done, value } = work.next();
+    if (done) return value;
+    yield;
+  }
+  // For what it has opened.
+  work.return(undefined as never);
+  return undefined;
+}

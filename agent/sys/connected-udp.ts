@@ -86,11 +86,14 @@ export function destroyConnectedUdp(
     for (const [inode, descriptor] of namespaces) {
       try {
         const netlink = insideNetns(descriptor, () => NetlinkSocket.open(NETLINK_SOCK_DIAG));
-        for (const { request } of byNamespace.get(inode) ?? []) {
-          const errno = netlink.ask({ type: SOCK_DESTROY, flags: WANTS_ACK, payload: request });
-          if (errno === 0) destroyed++;
+        try {
+          for (const { request } of byNamespace.get(inode) ?? []) {
+            const errno = netlink.ask({ type: SOCK_DESTROY, flags: WANTS_ACK, payload: request });
+            if (errno === 0) destroyed++;
+          }
+        } finally {
+          netlink.close();
         }
-        netlink.close();
       } catch (error) {
         problems.add(messageOf(error));
       }

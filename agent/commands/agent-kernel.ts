@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernel's side of the agent: the tables, and the programs on the hooks of the cgroup. Opened by agent-process.ts when
+// no other agent keeps them; closing gives descriptors back and leaves all of it at work.
+
+import type { AgentConfig } from '../config/agent-config.ts';
+import { EnvironmentError, messageOf } from '../errors.ts';
+import { openTables, PINNED_MAPS, Programs, type Tables } from '../sys/datapath.ts';
+import { netnsCookie } from '../sys/libbpf/netns.ts';
+import { openPacketTables, type PacketTables } from '../sys/packet-tables.ts';
+import { Pins } from '../sys/pins.ts';
+import type { Logger } from '../telemetry/log.ts';
+
+export class AgentKernel {
+  readonly pins: Pins;
+  readonly tables: Tables;
+  readonly packetTables: PacketTables;
+  readonly #programs: Programs;
+  readonly #cgroup: string;
+  readonly #log: Logger;
+
+  private constructor(
+    opened: Pick<AgentKernel, 'pins' | 'tables' | 'packetTables'> & { readonly programs: Programs },
+    cgroup: string,
+    log: Logger,
+  ) {
+    this.pins = opened.pins;
+    this.tables = opened.tables;
+    this.packetTables = opened.packetTables;
+    this.#programs = opened.programs;
+    this.#cgroup = cgroup;
+    this.#log = log;
+  }
+
+  /** Makes what is not there yet; puts nothing to work. @throws KernelError, EnvironmentError */
+  static open({ bpffs, cgroup }: Pick<AgentConfig, 'bpffs' | 'cgroup'>, log: Logger): AgentKernel {
+    const pins = new Pins(bpffs);
+    const opened: { close(): void }[] = [];
+    const opening = <T extends { close(): void }>(part: T): T => {
+      opened.push(part);
+      return part;
+    };
+    try {
+      const programs = opening(Programs.load(pins));
+      const tables = opening(openTables(pins));
+      warnOfOtherNamespace(tables, bpffs, log);
+      const packetTables = opening(openPacketTables(pins));
+      return new AgentKernel({ pins, programs, tables, packetTables }, cgroup, log);
+    } catch (error) {
+      for (const part of opened) part.close();
+      throw error;
+    }
+  }
+
+  /** Puts the programs to work: only once the tables are complete. @throws KernelError */
+  attach(): void {
+    this.#programs.attach(this.#cgroup);
+  }
+
+  /**
+   * Puts the programs on hooks again of which somebody has removed the pins.
+   *
+   * @throws EnvironmentError when tables are gone too. What this process holds nobody else finds, the next agent
+   * neither: whoever keeps it running starts it anew, and then all is there again.
+   */
+  putBack(): void {
+    const [missing] = this.pins.missingMaps(PINNED_MAPS);
+    if (missing !== undefined) {
+      throw new EnvironmentError(`somebody has removed ${missing}, and with it what is served`, {
+        hint: 'start the agent again: it makes all of it anew',
+      });
+    }
+    try {
+      this.attach();
+    } catch (error) {
+      this.#log.error(
+        { cgroup: this.#cgroup, error: messageOf(error) },
+        'cannot put the programs on their hooks again',
+      );
+    }
+  }
+
+  /** Of other builds: only once programs with today's tables are on every hook and device in place of theirs. */
+  removeOlderTables(): void {
+    for (const pin of this.pins.removeOtherMaps(PINNED_MAPS))
+      this.#log.info({ pin }, 'removed an older table');
+  }
+
+  /** Whoever uses the tables must have ended: their descriptors may be somebody else's at once. */
+  close(): void {
+    this.tables.close();
+    this.packetTables.close();
+    this.#programs.close();
+  }
+}
+
+function warnOfOtherNamespace({ nodes }: Tables, bpffs: string, log: Logger): void {
+  const { netnsCookie: cookieBefore = 0n } = nodes.get(0) ?? {};
+  if (cookieBefore === 0n || cookieBefore === netnsCookie()) return;
+  log.warn(
+    { bpffs, hint: 'it must be the one of the host (hostNetwork)' },
+    'the agent before this one was in another network namespace; devices are served in this one now, and there no more',
+  );
+}
