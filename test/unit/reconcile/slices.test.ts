@@ -70,7 +70,7 @@ async function largeCluster() {
   const reconciler = new Reconciler(cluster, tables, observer);
   const rowOf = (index: number) =>
     rowsOf(tables).find((row) => row.startsWith(`a/s${index}: TCP ${addressOf(index)}:80 `));
-  return { cluster, reconciler, audits, has, rowOf };
+  return { cluster, reconciler, tables, audits, has, rowOf };
 }
 
 function addressOf(index: number): string {
@@ -80,11 +80,14 @@ function addressOf(index: number): string {
 const LAST = SERVICES - 1;
 
 test('a pass over many Services gives way; a change that comes meanwhile is in the tables after the next', async (t) => {
-  const { reconciler, has, rowOf } = await largeCluster();
+  const { reconciler, tables, has, rowOf } = await largeCluster();
+  tables.afterWrite = () => {
+    // What is written was decided before.
+    tables.afterWrite = () => {};
+    has(0, '10.1.0.2');
+  };
   const pass = reconciler.reconcileAll();
   await nextTurn();
-  t.is(rowOf(0), undefined);
-  has(0, '10.1.0.2');
   has(LAST, '10.1.0.3');
   await pass;
   t.regex(rowOf(0) ?? '', /-> 10\.1\.0\.1:8080$/);
