@@ -18,6 +18,9 @@ export const EXPLAIN_PATH = '/explain';
 
 const JSON_LINES = 'application/x-ndjson';
 
+/** An agent begins its answer before it has read a query; one that is stopped or stuck never does. */
+const PATIENCE_MS = 5000;
+
 export interface Explained {
   readonly cluster: ClusterView & { readonly synced: boolean };
   /** What is known of the node now. */
@@ -56,6 +59,7 @@ export async function* askAgent(
   // What goes wrong is told by what is waited for.
   const quiet = () => {};
   request.on('error', quiet);
+  request.flushHeaders();
   try {
     const response = responseTo(request, bpffs);
     pipeline(Readable.from(terminated(lines)), request).catch(quiet);
@@ -102,7 +106,14 @@ function refuse(response: ServerResponse, status: number, message: string): void
 async function responseTo(request: ClientRequest, bpffs: string): Promise<IncomingMessage> {
   const hint =
     'start it (signalbox agent), name its directory with --bpffs DIR, or ask without it: --manifests DIR, --kubeconfig FILE';
-  const [response] = await once(request, 'response').catch((cause: unknown) => {
+  const signal = AbortSignal.timeout(PATIENCE_MS);
+  const [response] = await once(request, 'response', { signal }).catch((cause: unknown) => {
+    if (signal.aborted) {
+      throw new EnvironmentError(
+        `the agent for the tables in ${bpffs} does not answer within ${PATIENCE_MS / 1000} s`,
+        { cause, hint: 'it is stopped, or has no CPU: see its log, or end it' },
+      );
+    }
     throw new EnvironmentError(`no agent for the tables in ${bpffs} answers: ${messageOf(cause)}`, {
       cause,
       hint,

@@ -144,6 +144,8 @@ test(
   /hung up/,
 );
 
+test('an agent that is stopped', fails, () => {}, /does not answer within/);
+
 test('nobody there', async (t) => {
   const error = await t.throwsAsync(Array.fromAsync(askAgent('/nowhere', ['x'])), {
     instanceOf: EnvironmentError,
