@@ -30,7 +30,7 @@ delete table ${ip} kube-proxy
 table ${ip} kube-proxy {
   comment "rules for kube-proxy"
   set cluster-ips { type ${type}; ${elements(unique(services.map(({ clusterIP }) => clusterIP)))} }
-  map service-ips { type ${type} . inet_proto . inet_service : verdict; ${elements(served.flatMap(addressElements))} }
+  map service-ips { type ${type} . inet_proto . inet_service : verdict; ${elements(firstOfKey(served.flatMap(addressElements)))} }
   map service-nodeports { type inet_proto . inet_service : verdict; ${elements(served.flatMap(nodePortElements))} }
   map no-endpoint-services { type ${type} . inet_proto . inet_service : verdict; ${elements(unserved.map(refusedElement))} }
   set hairpin-connections { type ${type} . ${type} . inet_proto . inet_service; ${elements(unique(served.flatMap(hairpinElements)))} }
@@ -117,6 +117,16 @@ function chainOf(kind: 'service' | 'external', { name, protocol }: RuleService):
 
 function elements(list: readonly string[]): string {
   return list.length ? `elements = { ${list.join(', ')} };` : '';
+}
+
+/** Of Services that claim the same address and port one is served, as with kube-proxy: a map takes no key twice. */
+function firstOfKey(list: readonly string[]): string[] {
+  const byKey = new Map<string, string>();
+  for (const element of list) {
+    const [key = ''] = element.split(' : ');
+    if (!byKey.has(key)) byKey.set(key, element);
+  }
+  return [...byKey.values()];
 }
 
 function unique<T>(list: readonly T[]): T[] {
