@@ -12,7 +12,7 @@ import { parseDeviceNames } from '../model/device-choice.ts';
 import type { TcAttachMode } from '../sys/packet-programs.ts';
 import { LOG_LEVELS, type LogLevel } from '../telemetry/log.ts';
 import { addOwnNodeOptions, type NodeOptions } from './node-options.ts';
-import { bpffsOption } from './options.ts';
+import { bpffsOption, procOption } from './options.ts';
 
 export interface AgentOptions
   extends Pick<NodeOptions, 'nodeName' | 'nodeIp' | 'serviceCidr' | 'masqueradePorts'> {
@@ -85,11 +85,7 @@ export function agentCommand(): Command {
       'cgroup v2 directory whose processes are served (default: the root, wherever mounted)',
     )
     .addOption(bpffsOption())
-    .option(
-      '--proc <dir>',
-      'where the processes of the node are seen; in a container, the host’s',
-      '/proc',
-    )
+    .addOption(procOption())
     .addOption(
       new Option(
         '--devices <names>',

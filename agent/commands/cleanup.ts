@@ -13,7 +13,7 @@ import { findAgent, removeStatusSocket } from '../telemetry/status-socket.ts';
 import { drain } from './cleanup-drain.ts';
 import { cleanupKubeProxy } from './cleanup-kube-proxy.ts';
 import { parseDuration } from './duration.ts';
-import { bpffsOption, requireRoot } from './options.ts';
+import { bpffsOption, procOption, requireRoot } from './options.ts';
 import { releaseMasqueradePorts } from './release-ports.ts';
 
 interface Options {
@@ -47,11 +47,7 @@ export function command(): Command {
       false,
     )
     .option('--force', 'although nobody else would serve then', false)
-    .option(
-      '--proc <dir>',
-      'where the processes of the node are seen; in a container, the host’s',
-      '/proc',
-    )
+    .addOption(procOption())
     .action(run);
 }
 
@@ -75,13 +71,16 @@ async function run(options: Options): Promise<void> {
     });
     await requireNoAgent(bpffs);
   }
-  await removeEverything(pins, bpffs);
+  await removeEverything(pins, options);
 }
 
-async function removeEverything(pins: Pins, bpffs: string): Promise<void> {
+async function removeEverything(
+  pins: Pins,
+  { bpffs, proc }: Pick<Options, 'bpffs' | 'proc'>,
+): Promise<void> {
   const removed = [
     ...removePacketPrograms(pins),
-    ...releaseMasqueradePorts(pins),
+    ...releaseMasqueradePorts(pins, proc),
     ...pins.removeAll(),
     ...(await stopKeepingNat()).map((table) => `table ${table}`),
   ];

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // `signalbox doctor`: what this node's kernel, mounts, settings and other software allow, and the cure of what they do
-// not. Needs no agent. For people, and with --json for programs.
+// not. Needs no agent. For people, and with -o json for programs.
 
 import { styleText } from 'node:util';
 import { Command } from 'commander';
 import { type Finding, MESSAGES, type Severity, severityOf } from '../doctor/finding.ts';
 import { judge } from '../doctor/judge.ts';
 import { type ProbeOptions, probe } from '../doctor/probe.ts';
-import { bpffsOption, outputOption } from './options.ts';
+import { bpffsOption, outputOption, procOption } from './options.ts';
 
 interface Options {
   readonly bpffs: string;
@@ -35,11 +35,7 @@ export function command(): Command {
       '--cgroup <dir>',
       'cgroup v2 directory to look at (default: the root, wherever mounted)',
     )
-    .option(
-      '--proc <dir>',
-      'where the processes of the node are seen; in a container, the host’s',
-      '/proc',
-    )
+    .addOption(procOption())
     .option('--no-trial', 'do not ask the kernel whether it takes the programs')
     .addOption(outputOption())
     .addHelpText('after', '\nExit code: 0 nothing, or notes; 3 warnings; 1 errors.')

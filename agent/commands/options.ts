@@ -14,6 +14,13 @@ export function bpffsOption(): Option {
   );
 }
 
+export function procOption(): Option {
+  return new Option(
+    '--proc <dir>',
+    'where the processes of the node are seen; in a container, the host’s',
+  ).default('/proc');
+}
+
 export function outputOption(): Option {
   return new Option('-o, --output <format>', 'how to print')
     .choices(['table', 'json'])

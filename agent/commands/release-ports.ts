@@ -8,13 +8,13 @@ import { readNode } from '../sys/datapath.ts';
 import type { Pins } from '../sys/pins.ts';
 import { releasePorts } from '../sys/reserved-ports.ts';
 
-/** @returns what it took away, as text. */
-export function releaseMasqueradePorts(pins: Pins): string[] {
+/** @param proc a proc file system that may be written to. @returns what it took away, as text. */
+export function releaseMasqueradePorts(pins: Pins, proc: string): string[] {
   const ports = masqueradePortsOf(pins);
   if (!ports) return [];
   try {
     const text = `${formatPortRange(ports)} from net.ipv4.ip_local_reserved_ports`;
-    return releasePorts(ports) ? [text] : [];
+    return releasePorts(ports, proc) ? [text] : [];
   } catch (error) {
     console.error(`signalbox: ${formatPortRange(ports)} stay reserved: ${messageOf(error)}`);
     return [];

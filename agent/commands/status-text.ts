@@ -26,9 +26,8 @@ export interface KernelStatus extends FrontendCounts {
 export interface StatusView {
   /** Empty: healthy. */
   readonly problems: readonly string[];
-  readonly agent: Status | undefined;
-  /** Without an agent: what is the matter with it. */
-  readonly absence: string;
+  /** Text: what is the matter with one that did not answer. */
+  readonly agent: Status | string;
   /** Text: why its tables cannot be read. */
   readonly kernel: KernelStatus | string;
 }
@@ -39,11 +38,13 @@ const SHOWN = 12;
 /** From where on a table counts as nearly full. */
 const NEARLY_FULL = 0.9;
 
-export function statusText({ problems, agent, absence, kernel }: StatusView, now: Date): string {
+export function statusText({ problems, agent, kernel }: StatusView, now: Date): string {
   return [
     ...verdict(problems),
-    ...(typeof kernel === 'string' ? [] : kernelLines(kernel, agent)),
-    ...agentLines(agent, absence, now),
+    ...(typeof kernel === 'string'
+      ? []
+      : kernelLines(kernel, typeof agent === 'string' ? undefined : agent)),
+    ...agentLines(agent, now),
   ].join('\n');
 }
 
@@ -93,9 +94,9 @@ function fullTables(tables: readonly TableFill[]): string[] {
     );
 }
 
-function agentLines(agent: Status | undefined, absence: string, now: Date): string[] {
-  if (!agent) {
-    return ['', line('Agent', `${absence}: the kernel goes on with what it has, changes wait`)];
+function agentLines(agent: Status | string, now: Date): string[] {
+  if (typeof agent === 'string') {
+    return ['', line('Agent', `${agent}: the kernel goes on with what it has, changes wait`)];
   }
   const ago = (at: string) => formatDuration(Math.max(0, (now.getTime() - Date.parse(at)) / 1000));
   const { objects, source } = agent;

@@ -3,15 +3,15 @@
 // goes on without the agent.
 
 import { Command } from 'commander';
-import { MESSAGES, type MessageId } from '../doctor/finding.ts';
-import { judge } from '../doctor/judge.ts';
-import { probe } from '../doctor/probe.ts';
+import { MESSAGES } from '../doctor/finding.ts';
+import { judgeSettings } from '../doctor/judge.ts';
+import { probeSettings } from '../doctor/probe-settings.ts';
 import { messageOf } from '../errors.ts';
 import { isDraining } from '../reconcile/draining.ts';
-import { attachments, openTables } from '../sys/datapath.ts';
+import { attachments, openTables, type Tables } from '../sys/datapath.ts';
 import type { Node } from '../sys/layout.gen.ts';
 import { netnsCookie } from '../sys/libbpf/netns.ts';
-import { openPacketTables } from '../sys/packet-tables.ts';
+import { openPacketTables, type PacketTables } from '../sys/packet-tables.ts';
 import { Pins } from '../sys/pins.ts';
 import type { Status } from '../telemetry/status.ts';
 import { fetchStatus, isListening } from '../telemetry/status-socket.ts';
@@ -43,7 +43,7 @@ async function run({ bpffs, output }: Options): Promise<void> {
   requireRoot();
   const agent = await fetchStatus(bpffs);
   const absence = agent || !(await isListening(bpffs)) ? NOT_RUNNING : SILENT;
-  const kernel = await kernelStatus(bpffs);
+  const kernel = kernelStatus(bpffs);
   const problems = [
     ...(agent?.problems ?? [`the agent ${absence}`]),
     ...kernelProblems(kernel, agent, bpffs),
@@ -52,54 +52,47 @@ async function run({ bpffs, output }: Options): Promise<void> {
   if (output === 'json') {
     console.log(JSON.stringify({ healthy, problems, agent, kernel }, undefined, 2));
   } else {
-    console.log(statusText({ problems, agent, absence, kernel }, new Date()));
+    console.log(statusText({ problems, agent: agent ?? absence, kernel }, new Date()));
   }
   process.exitCode = healthy ? 0 : 1;
 }
 
-async function kernelStatus(bpffs: string): Promise<KernelStatus | string> {
+/** @returns text: why it cannot be read. */
+function kernelStatus(bpffs: string): KernelStatus | string {
   const pins = new Pins(bpffs);
+  let tables: Tables | undefined;
+  let packetTables: PacketTables | undefined;
   try {
-    const tables = openTables(pins);
-    const counts = countFrontends(frontendViews(tables));
-    const slots = tables.slots.capacity;
-    const devices = deviceStates(pins, tables);
-    const packetTables = openPacketTables(pins);
+    tables = openTables(pins);
+    packetTables = openPacketTables(pins);
     const node = tables.nodes.get(0);
-    const packetPath = readPacketStatus(packetTables, node?.masqueradePortCount ?? 0);
-    const warnings = await warningsOf(bpffs, node);
-    packetTables.close();
-    tables.close();
     return {
       programs: attachments(pins),
-      ...counts,
-      slots,
+      ...countFrontends(frontendViews(tables)),
+      slots: tables.slots.capacity,
       isDraining: isDraining(node),
-      devices,
-      packetPath,
-      hostWarnings: warnings,
+      devices: deviceStates(pins, tables),
+      packetPath: readPacketStatus(packetTables, node?.masqueradePortCount ?? 0),
+      hostWarnings: hostWarnings(tables, node),
     };
   } catch (error) {
     return messageOf(error);
+  } finally {
+    packetTables?.close();
+    tables?.close();
   }
 }
 
 /** Of what `doctor` finds: what stops packets of Services while all else is well. */
-const IN_THE_WAY: readonly MessageId[] = [
-  'forwarding-off',
-  'ports-not-reserved',
-  'conntrack-nearly-full',
-];
-
-async function warningsOf(bpffs: string, node: Node | undefined): Promise<string[]> {
+function hostWarnings(tables: Tables, node: Node | undefined): string[] {
   if (node && node.netnsCookie !== netnsCookie()) {
     return [
       'this is another network namespace than the agent’s: devices are named as they are here',
     ];
   }
-  return judge(await probe({ bpffs, cgroup: undefined, proc: '/proc', isTried: false }))
-    .filter(({ id }) => IN_THE_WAY.includes(id))
-    .map(({ id, found }) => `${MESSAGES[id].title}: ${found}. ${MESSAGES[id].cure}`);
+  return judgeSettings(probeSettings({ proc: '/proc', tables, node })).map(
+    ({ id, found }) => `${MESSAGES[id].title}: ${found}. ${MESSAGES[id].cure}`,
+  );
 }
 
 function kernelProblems(

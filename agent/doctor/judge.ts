@@ -4,16 +4,23 @@
 
 import { containsPorts, formatPortRange, parsePortList } from '../model/port-ranges.ts';
 import type { Finding, MessageId } from './finding.ts';
-import type { NodeReport } from './node-report.ts';
+import type { HostSettings, NodeReport } from './node-report.ts';
 
-type Judgement = (report: NodeReport) => Iterable<Finding>;
+type Judgement<Report> = (report: Report) => Iterable<Finding>;
 
-/** Worst first where one follows from another. */
+/** Causes before what follows from them. */
 export function judge(report: NodeReport): Finding[] {
   return JUDGEMENTS.flatMap((judgement) => [...judgement(report)]);
 }
 
-const JUDGEMENTS: readonly Judgement[] = [
+/** Only what stops packets of Services while all else is well: what `status` warns of. */
+export function judgeSettings(settings: HostSettings): Finding[] {
+  return ABOUT_SETTINGS.flatMap((judgement) => [...judgement(settings)]);
+}
+
+const ABOUT_SETTINGS: readonly Judgement<HostSettings>[] = [forwarding, portsReserved, conntrack];
+
+const JUDGEMENTS: readonly Judgement<NodeReport>[] = [
   ({ missingCapabilities: missing }) =>
     when(missing.length, 'missing-capabilities', missing.join(' ')),
   ({ kernel }) => when(isOlder(kernel, 6, 1), 'kernel-too-old', kernel),
@@ -27,16 +34,11 @@ const JUDGEMENTS: readonly Judgement[] = [
   forwarding,
   strictRpFilter,
   nodePortsInLocalRange,
-  ({ masqueradePorts: ports, areMasqueradePortsReserved }) =>
-    when(
-      ports && !areMasqueradePortsReserved,
-      'ports-not-reserved',
-      ports && formatPortRange(ports),
-    ),
+  portsReserved,
   conntrack,
   ({ kubeProxy: { processes } }) =>
     when(processes.length, 'kube-proxy-running', processes.map((pid) => `pid ${pid}`).join(', ')),
-  ({ kubeProxy: { rules } }) => when(rules.length, 'kube-proxy-rules', rules.join(', ')),
+  ({ kubeProxy: { rules } }) => when(rules, 'kube-proxy-rules', rules),
   ({ foreignPrograms }) => foreignPrograms.map((found) => ({ id: 'foreign-programs', found })),
   networkMounts,
   ({ kernel }) => when(isOlder(kernel, 6, 6), 'no-tcx', kernel),
@@ -46,11 +48,19 @@ const JUDGEMENTS: readonly Judgement[] = [
 
 const FORWARDING = { IPv4: 'net.ipv4.ip_forward', IPv6: 'net.ipv6.conf.all.forwarding' } as const;
 
-function* forwarding({ forwards, sysctls }: NodeReport): Generator<Finding> {
+function* forwarding({ forwards, sysctls }: HostSettings): Generator<Finding> {
   for (const family of forwards) {
     const name = FORWARDING[family];
     if (sysctls[name] === '0') yield { id: 'forwarding-off', found: `${name} = 0` };
   }
+}
+
+function* portsReserved({
+  masqueradePorts: ports,
+  areMasqueradePortsReserved,
+}: HostSettings): Generator<Finding> {
+  if (ports && !areMasqueradePortsReserved)
+    yield { id: 'ports-not-reserved', found: formatPortRange(ports) };
 }
 
 /** The larger of a device's own value and that of all counts (Documentation/networking/ip-sysctl.rst). */
@@ -79,7 +89,7 @@ function* nodePortsInLocalRange({ nodePorts, sysctls }: NodeReport): Generator<F
 /** From where on the table counts as nearly full. */
 const NEARLY_FULL = 0.9;
 
-function* conntrack({ sysctls }: NodeReport): Generator<Finding> {
+function* conntrack({ sysctls }: HostSettings): Generator<Finding> {
   const entries = Number(sysctls['net.netfilter.nf_conntrack_count']);
   const capacity = Number(sysctls['net.netfilter.nf_conntrack_max']);
   yield* when(

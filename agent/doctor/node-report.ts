@@ -4,7 +4,17 @@
 import type { IpAddress, IpFamily } from '../model/address.ts';
 import type { PortRange } from '../model/port-ranges.ts';
 
-export interface NodeReport {
+/** Settings of the host that packets of Services meet. */
+export interface HostSettings {
+  /** By name, as net.core.bpf_jit_enable; what is not there is missing. */
+  readonly sysctls: Readonly<Record<string, string>>;
+  /** Families in which packets have to be sent on. */
+  readonly forwards: readonly IpFamily[];
+  readonly masqueradePorts: PortRange | undefined;
+  readonly areMasqueradePortsReserved: boolean;
+}
+
+export interface NodeReport extends HostSettings {
   /** As uname says it: 6.1.0-56-amd64. */
   readonly kernel: string;
   /** Names of those that are needed and not there. */
@@ -14,27 +24,21 @@ export interface NodeReport {
   readonly hasBtf: boolean;
   readonly hasIpv6: boolean;
   readonly bpffs: { readonly directory: string; readonly isBpf: boolean };
-  /** undefined: there is none. */
+  /** undefined: there is none, or what was named is none. */
   readonly cgroup: { readonly directory: string; readonly isRoot: boolean } | undefined;
   /** What the kernel said to the programs; '' when it took them, undefined when it was not asked. */
   readonly trial: string | undefined;
-  /** By name, as net.core.bpf_jit_enable; what is not there is missing. */
-  readonly sysctls: Readonly<Record<string, string>>;
   /** Devices by which packets from outside may come. */
   readonly outwardDevices: readonly string[];
-  /** Families in which packets have to be sent on. */
-  readonly forwards: readonly IpFamily[];
-  readonly masqueradePorts: PortRange | undefined;
-  readonly areMasqueradePortsReserved: boolean;
-  /** Frontends of which nodePorts are made now; empty without tables. */
+  /** Those that are served now; empty without tables. */
   readonly nodePorts: readonly number[];
-  /** On the hooks of sockets and devices, but not ours: `connect4: program 17 cil_sock4_connect`. */
+  /** On the hooks of sockets and devices, but not ours: `connect4: program 17 (cil_sock4_connect)`. */
   readonly foreignPrograms: readonly string[];
   readonly kubeProxy: {
     /** Its processes' ids. */
     readonly processes: readonly number[];
-    /** As `nftables: table ip kube-proxy`; empty when there are none. */
-    readonly rules: readonly string[];
+    /** In words: `nftables (IPv4, IPv6)`; '' when there are none. */
+    readonly rules: string;
   };
   /** File systems that the kernel itself has connections for. */
   readonly networkMounts: readonly { readonly mountPoint: string; readonly server: IpAddress }[];

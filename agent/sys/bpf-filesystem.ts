@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The place that the kernel keeps for a BPF file system. systemd mounts one there, but not on a node that is itself a
-// container, and other inits do not. Used by `agent --init-only`, which the DaemonSet runs before the agent.
+// BPF file systems: what pins must lie in, and the place that the kernel keeps for one. systemd mounts one there, but
+// not on a node that is itself a container, and other inits do not: `agent --init-only`, which the DaemonSet runs before
+// the agent, does it then.
 
 import { statfsSync } from 'node:fs';
 import path from 'node:path';
@@ -12,6 +13,11 @@ const PLACE = '/sys/fs/bpf';
 /** BPF_FS_MAGIC (linux/magic.h) */
 const BPFFS_MAGIC = 0xcafe4a11;
 
+/** Whether `directory`, or the first above it that is there, lies in one. */
+export function isInBpffs(directory: string): boolean {
+  return statfsSync(nearestDirectory(directory)).type === BPFFS_MAGIC;
+}
+
 /**
  * Mounts one where there is none. Nothing elsewhere: a directory that somebody chose is theirs to mount.
  *
@@ -20,7 +26,16 @@ const BPFFS_MAGIC = 0xcafe4a11;
  */
 export function ensureBpffs(pins: string, log: Logger): void {
   if (!path.resolve(pins).startsWith(`${PLACE}/`)) return;
-  if (statfsSync(PLACE).type === BPFFS_MAGIC) return;
+  if (isInBpffs(PLACE)) return;
   mount('bpf', PLACE, 'mode=700');
   log.info({ directory: PLACE }, 'mounted a BPF file system');
+}
+
+function nearestDirectory(directory: string): string {
+  try {
+    statfsSync(directory);
+    return directory;
+  } catch {
+    return nearestDirectory(path.dirname(directory));
+  }
 }

@@ -3,9 +3,10 @@
 // understands: after an upgrade that changes a layout, both generations lie side by side until the
 // programs have moved.
 
-import { mkdirSync, readdirSync, rmdirSync, rmSync, statfsSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { EnvironmentError } from '../errors.ts';
+import { isInBpffs } from './bpf-filesystem.ts';
 import type { MapSpec } from './codec.ts';
 import { MAPS } from './layout.gen.ts';
 import type { CgroupHook } from './libbpf/link.ts';
@@ -13,9 +14,6 @@ import { removePinnedLink } from './libbpf/pinned-link.ts';
 import { TC_DIRECTIONS, type TcDirection } from './libbpf/tc-link.ts';
 
 export const DEFAULT_BPFFS = '/sys/fs/bpf/signalbox';
-
-/** BPF_FS_MAGIC (linux/magic.h) */
-const BPFFS_MAGIC = 0xcafe4a11;
 
 /**
  * In the order in which they are attached: what shows a service address comes before what leads to a
@@ -87,7 +85,7 @@ export class Pins {
 
   /** Makes the directories. @throws EnvironmentError when they would not lie in a bpffs. */
   create(): void {
-    if (statfsSync(nearestDirectory(this.directory)).type !== BPFFS_MAGIC) {
+    if (!isInBpffs(this.directory)) {
       throw new EnvironmentError(`${this.directory} is not in a BPF file system`, {
         hint: 'mount one: mount -t bpf bpf /sys/fs/bpf, or name one with --bpffs DIR',
       });
@@ -155,15 +153,6 @@ export class Pins {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
       throw error;
     }
-  }
-}
-
-function nearestDirectory(directory: string): string {
-  try {
-    statfsSync(directory);
-    return directory;
-  } catch {
-    return nearestDirectory(path.dirname(directory));
   }
 }
 

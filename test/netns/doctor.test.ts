@@ -100,3 +100,10 @@ test.serial('no BPF file system', async (t) => {
   t.is(code, 1);
   t.regex(stdout, /^ERROR {4}no BPF file system where the pins are to be: \/tmp\/nowhere$/m);
 });
+
+test.serial('a cgroup that is none', async (t) => {
+  if (!canMakeNodes(t)) return;
+  const { code, stdout } = await node().signalbox('doctor', '--no-trial', '--cgroup', '/nowhere');
+  t.is(code, 1);
+  t.regex(stdout, /^ERROR {4}no cgroup v2 hierarchy to attach to$/m);
+});

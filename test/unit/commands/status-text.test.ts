@@ -62,7 +62,6 @@ const AGENT: Status = {
 const view = (more: Partial<Status> = {}, problems: readonly string[] = []) => ({
   problems,
   agent: { ...AGENT, ...more },
-  absence: '',
   kernel: KERNEL,
 });
 
@@ -119,7 +118,7 @@ test('what load balancers are told', (t) => {
 
 test('no change yet', (t) => {
   const { latency: _, lastPass: __, ...before } = AGENT;
-  const text = statusText({ problems: [], agent: before, absence: '', kernel: KERNEL }, NOW);
+  const text = statusText({ problems: [], agent: before, kernel: KERNEL }, NOW);
   t.notRegex(text, /Changes/);
 });
 
@@ -127,8 +126,7 @@ test('without an agent the kernel is still told of', (t) => {
   const text = statusText(
     {
       problems: ['the agent is not running'],
-      agent: undefined,
-      absence: 'is not running',
+      agent: 'is not running',
       kernel: KERNEL,
     },
     NOW,
@@ -139,7 +137,7 @@ test('without an agent the kernel is still told of', (t) => {
 
 test('without tables', (t) => {
   const text = statusText(
-    { problems: ['no tables'], agent: undefined, absence: 'is not running', kernel: 'not there' },
+    { problems: ['no tables'], agent: 'is not running', kernel: 'not there' },
     NOW,
   );
   t.notRegex(text, /^Kernel/m);

@@ -34,7 +34,7 @@ const WELL: NodeReport = {
   areMasqueradePortsReserved: true,
   nodePorts: [30080, 40000],
   foreignPrograms: [],
-  kubeProxy: { processes: [], rules: [] },
+  kubeProxy: { processes: [], rules: '' },
   networkMounts: [{ mountPoint: '/data', server: address('192.0.2.1') }],
   serviceAddresses: new Set([address('10.96.0.1')]),
 };
@@ -69,11 +69,11 @@ const CASES: readonly (readonly [MessageId, found: string, Partial<NodeReport>])
   ['node-ports-in-local-range', '40000', sysctl('net.ipv4.ip_local_reserved_ports', '')],
   ['ports-not-reserved', '49152-65535', { areMasqueradePortsReserved: false }],
   ['conntrack-nearly-full', '91 of 100 entries', sysctl('net.netfilter.nf_conntrack_count', '91')],
-  ['kube-proxy-running', 'pid 7, pid 8', { kubeProxy: { processes: [7, 8], rules: [] } }],
+  ['kube-proxy-running', 'pid 7, pid 8', { kubeProxy: { processes: [7, 8], rules: '' } }],
   [
     'kube-proxy-rules',
-    'table ip kube-proxy',
-    { kubeProxy: { processes: [], rules: ['table ip kube-proxy'] } },
+    'nftables (IPv4, IPv6)',
+    { kubeProxy: { processes: [], rules: 'nftables (IPv4, IPv6)' } },
   ],
   ['foreign-programs', 'connect4: program 3 (x)', { foreignPrograms: ['connect4: program 3 (x)'] }],
   [
