@@ -40,6 +40,8 @@ const TELL_EVERY_MS = 10_000;
 /** Of datagrams no end is known. Who is silent for so long finds another backend afterwards, if it goes on at all. */
 const SILENCE_SECONDS = 30;
 const TCP = protocolNumber('TCP');
+/** Entries read in one go: some tenths of a millisecond. */
+const BATCH = 1000;
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
 /**
@@ -98,11 +100,10 @@ function begin(pins: Pins): boolean {
  */
 function noteFlows({ flows }: PacketTables, timeoutSeconds: number): void {
   const tuples: ConntrackTuple[] = [];
-  for (const piece of flows.batches(1000)) {
+  for (const piece of flows.batches(BATCH)) {
     for (const [{ protocol }, { source, destination, servicePortId, flags }] of piece) {
-      const isRequest = (flags & (FlowFlags.REQUEST | FlowFlags.FORWARDED)) === FlowFlags.REQUEST;
-      if (!isRequest || !(flags & FlowFlags.MASQUERADED) || servicePortId === NO_SERVICE_PORT)
-        continue;
+      if (!isRequest(flags) || !(flags & FlowFlags.MASQUERADED)) continue;
+      if (servicePortId === NO_SERVICE_PORT) continue;
       tuples.push({ protocol, source, destination });
     }
   }
@@ -148,7 +149,7 @@ async function waitForEnd(
 
 function* countOpen({ flows }: PacketTables): Generator<void, OpenConnections> {
   const counts = new Map<string, number>();
-  for (const piece of flows.batches(1000)) {
+  for (const piece of flows.batches(BATCH)) {
     const nowNs = process.hrtime.bigint();
     for (const [key, value] of piece) {
       if (!isOpen(key, value, nowNs)) continue;
@@ -162,10 +163,15 @@ function* countOpen({ flows }: PacketTables): Generator<void, OpenConnections> {
   return { total, text: `connections that go on: ${texts.join(', ')}` };
 }
 
+/** Whether an entry is the one by which its connection is counted: of several, one. */
+function isRequest(flags: FlowFlags): boolean {
+  return (flags & (FlowFlags.REQUEST | FlowFlags.FORWARDED)) === FlowFlags.REQUEST;
+}
+
 /** Whether something is lost when the flow is. */
 function isOpen(key: FlowKey, value: FlowValue, nowNs: bigint): boolean {
   const { flags, lastUsedNs } = value;
-  if ((flags & (FlowFlags.REQUEST | FlowFlags.FORWARDED)) !== FlowFlags.REQUEST) return false;
+  if (!isRequest(flags)) return false;
   // What an ended connection may still send is answered by its ends themselves.
   if (isPlaceholder(key, value) || flowState(key.protocol, flags) === 'closed') return false;
   const idle = idleSeconds(lastUsedNs, nowNs);

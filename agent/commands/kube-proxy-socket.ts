@@ -3,10 +3,8 @@
 // socket. `cleanup --kube-proxy` asks before it removes anything, and after.
 
 import type { RequestListener } from 'node:http';
-import { json } from 'node:stream/consumers';
-import { http } from '../node-http.ts';
 import type { KubeProxyStatus } from '../telemetry/status.ts';
-import { statusSocketPath } from '../telemetry/status-socket.ts';
+import { requestJson } from '../telemetry/status-socket.ts';
 import type { KubeProxyWatch } from './kube-proxy-watch.ts';
 
 export const KUBE_PROXY_PATH = '/kube-proxy';
@@ -24,33 +22,16 @@ export function kubeProxyHandler(watch: () => KubeProxyWatch | undefined): Reque
     }
     await watching.look();
     response.setHeader('Content-Type', 'application/json');
-    response.end(JSON.stringify({ kubeProxy: watching.status ?? null }));
+    response.end(JSON.stringify({ kubeProxy: watching.status ?? null } satisfies Answer));
   };
-}
-
-/** @returns what the agent for `bpffs` found, null for nothing; undefined when none answers. */
-export function askForLook(bpffs: string): Promise<KubeProxyStatus | null | undefined> {
-  return new Promise((resolve) => {
-    const request = http.request({
-      socketPath: statusSocketPath(bpffs),
-      path: KUBE_PROXY_PATH,
-      method: 'POST',
-      timeout: PATIENCE_MS,
-    });
-    request.on('timeout', () => request.destroy());
-    request.on('error', () => resolve(undefined));
-    request.on('response', (response) => {
-      if (response.statusCode !== 200) resolve(undefined);
-      else
-        json(response).then(
-          (body) => resolve((body as Answer).kubeProxy),
-          () => resolve(undefined),
-        );
-    });
-    request.end();
-  });
 }
 
 interface Answer {
   readonly kubeProxy: KubeProxyStatus | null;
+}
+
+/** @returns what the agent for `bpffs` found, null for nothing; undefined when none answers. */
+export async function askForLook(bpffs: string): Promise<KubeProxyStatus | null | undefined> {
+  const request = { method: 'POST', path: KUBE_PROXY_PATH, patienceMs: PATIENCE_MS } as const;
+  return (await requestJson<Answer>(bpffs, request))?.kubeProxy;
 }

@@ -7,11 +7,15 @@ import { mkdirSync, rmdirSync, rmSync } from 'node:fs';
 import type { RequestListener, Server } from 'node:http';
 import net from 'node:net';
 import path from 'node:path';
+import { json } from 'node:stream/consumers';
 import { EnvironmentError } from '../errors.ts';
 import { http } from '../node-http.ts';
 import type { Status } from './status.ts';
 
 const RUN_DIRECTORY = '/run/signalbox';
+
+/** An agent that is well answers within milliseconds. */
+const STATUS_PATIENCE_MS = 2000;
 
 /** Where the agent for `bpffs` listens: the directory's name makes the socket's. */
 export function statusSocketPath(bpffs: string): string {
@@ -116,23 +120,41 @@ export function isListening(bpffs: string): Promise<boolean> {
 }
 
 /** @returns undefined when no agent answers for `bpffs`. */
-export async function fetchStatus(bpffs: string): Promise<Status | undefined> {
+export function fetchStatus(bpffs: string): Promise<Status | undefined> {
+  return requestJson(bpffs, { method: 'GET', path: '/status', patienceMs: STATUS_PATIENCE_MS });
+}
+
+export interface SocketRequest {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  /** How long the agent may take without a word, in milliseconds. */
+  readonly patienceMs: number;
+}
+
+/**
+ * Asks the agent for `bpffs`.
+ *
+ * @returns what it answers, as it stands: both ends are of one build. undefined when there is none, when it does not
+ * answer in time, or with anything but 200 and JSON.
+ */
+export function requestJson<T>(
+  bpffs: string,
+  { method, path: at, patienceMs }: SocketRequest,
+): Promise<T | undefined> {
   return new Promise((resolve) => {
-    const request = http.get({
+    const nothing = () => resolve(undefined);
+    const request = http.request({
       socketPath: statusSocketPath(bpffs),
-      path: '/status',
-      timeout: 2000,
+      path: at,
+      method,
+      timeout: patienceMs,
     });
     request.on('timeout', () => request.destroy());
-    request.on('error', () => resolve(undefined));
+    request.on('error', nothing);
     request.on('response', (response) => {
-      let text = '';
-      response.setEncoding('utf8');
-      response.on('data', (chunk: string) => {
-        text += chunk;
-      });
-      response.on('end', () => resolve(JSON.parse(text) as Status));
-      response.on('error', () => resolve(undefined));
+      if (response.statusCode === 200) json(response).then((body) => resolve(body as T), nothing);
+      else nothing();
     });
+    request.end();
   });
 }
