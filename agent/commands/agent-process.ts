@@ -142,7 +142,6 @@ async function serve(agent: Agent, side: Side, onReady: () => void): Promise<voi
       },
       audited: (audit) => {
         tellers.audited(audit);
-        kernel.putBack();
         keepers.audited();
       },
     },
@@ -182,6 +181,7 @@ async function goToWork(
   onReady: () => void,
 ): Promise<void> {
   kernel.attach();
+  kernel.guard({ ...run, onPutBack: (hooks) => tellers.putBack(hooks) });
   await keepers.complete();
   kernel.removeOlderTables();
   const problems = await proveProgramsRun(run.config.cgroup, reconciler, run.log);

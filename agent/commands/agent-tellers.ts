@@ -105,6 +105,11 @@ export class AgentTellers {
     if (repairs > 0) this.#run.log.warn({ repairs }, 'tables had been changed by something else');
   }
 
+  /** Programs had been taken off so many hooks by something else. */
+  putBack(hooks: number): void {
+    this.#metrics.repaired(hooks);
+  }
+
   /** @param problems undefined when the test could not be tried. */
   selfTested(problems: readonly string[] | undefined): void {
     this.report.selfTested(problems);

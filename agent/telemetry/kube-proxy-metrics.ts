@@ -6,6 +6,7 @@
 
 import { Counter, exponentialBuckets, Gauge, Histogram, type Registry } from 'prom-client';
 import type { IpFamily } from '../model/address.ts';
+import type { HealthPath } from './proxy-health-server.ts';
 
 /** Of every histogram of passes. */
 const PASS_BUCKETS = exponentialBuckets(0.001, 2, 15);
@@ -38,7 +39,7 @@ export class KubeProxyMetrics {
   readonly #programming: Histogram;
   readonly #lastPass: Gauge;
   readonly #lastQueued: Gauge;
-  readonly #answers: Readonly<Record<'healthz' | 'livez', Counter>>;
+  readonly #answers: Readonly<Record<HealthPath, Counter>>;
 
   constructor(registry: Registry, families: readonly IpFamily[], gauges: KubeProxyGauges) {
     this.#families = families;
@@ -115,7 +116,7 @@ export class KubeProxyMetrics {
   }
 
   /** /healthz or /livez of the health server was answered with `code`. */
-  answered(path: 'healthz' | 'livez', code: number): void {
+  answered(path: HealthPath, code: number): void {
     this.#answers[path].inc({ code: String(code) });
   }
 

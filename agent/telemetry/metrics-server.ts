@@ -25,7 +25,7 @@ export interface MetricsServerOptions {
 }
 
 /** What /proxyMode says: none of kube-proxy's modes, whose rules nobody should look for. */
-export const PROXY_MODE = 'signalbox';
+const PROXY_MODE = 'signalbox';
 
 interface Page {
   readonly type: string;

@@ -11,6 +11,7 @@ import { type KubeProxyGauges, KubeProxyMetrics } from './kube-proxy-metrics.ts'
 import { type PacketGauges, registerPacketMetrics } from './packet-metrics.ts';
 import { registerProcessMetrics } from './process-metrics.ts';
 import { type ProgramRuns, registerProgramMetrics } from './program-metrics.ts';
+import type { HealthPath } from './proxy-health-server.ts';
 import { ServiceMetrics, type TrafficReading } from './service-metrics.ts';
 
 /** What gauges show; each is asked at every scrape. */
@@ -117,7 +118,7 @@ export class Metrics {
     );
     this.#repairs = this.#counter(
       'signalbox_audit_repairs_total',
-      'Table writes that mended what something else had changed.',
+      'What was mended because something else had changed it: table writes, and programs put back on hooks.',
     );
     this.#closedSockets = this.#counter(
       'signalbox_closed_udp_sockets_total',
@@ -171,7 +172,7 @@ export class Metrics {
   }
 
   /** The health server has answered `path` with the status `code`. */
-  answered(path: 'healthz' | 'livez', code: number): void {
+  answered(path: HealthPath, code: number): void {
     this.#kubeProxy.answered(path, code);
   }
 

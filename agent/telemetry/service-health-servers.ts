@@ -85,7 +85,9 @@ export class ServiceHealthServers {
 
   close(): void {
     clearTimeout(this.#retry);
-    for (const key of [...this.#checks.keys()]) this.update([[key, undefined]]);
+    this.#checks.clear();
+    this.#failed.clear();
+    for (const key of [...this.#opened.keys()]) this.#closeSurplus(key);
     this.#connections.close();
   }
 

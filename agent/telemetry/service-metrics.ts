@@ -7,7 +7,7 @@ import { setImmediate } from 'node:timers/promises';
 import { Counter, type Registry } from 'prom-client';
 
 /** Service ports that have series of their own. */
-export const MAX_SERVICE_PORTS = 500;
+const MAX_SERVICE_PORTS = 500;
 
 /** The agent goes on with its work in between. */
 const STEPS_AT_ONCE = 50;
