@@ -25,7 +25,7 @@ import { proveProgramsRun } from './agent-self-test.ts';
 import { AgentTellers } from './agent-tellers.ts';
 import { EXPLAIN_PATH, explainHandler } from './explain-socket.ts';
 import { KUBE_PROXY_PATH, kubeProxyHandler } from './kube-proxy-socket.ts';
-import { releaseMemory } from './release-memory.ts';
+import { releaseMemory, releaseMemoryAfter } from './release-memory.ts';
 
 export interface RunHooks {
   /** What is wrong with the configuration file by now, for `status`. */
@@ -139,6 +139,7 @@ async function serve(agent: Agent, side: Side, onReady: () => void): Promise<voi
       passed: (pass) => {
         tellers.passed(pass);
         keepers.passed(pass);
+        releaseMemoryAfter(pass);
       },
       audited: (audit) => {
         tellers.audited(audit);
