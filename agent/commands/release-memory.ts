@@ -8,8 +8,12 @@ import { trimMalloc } from '../sys/libbpf/malloc.ts';
 
 type CollectGarbage = (options: { type: 'major'; flavor: 'last-resort' }) => void;
 
+let due: NodeJS.Timeout | undefined;
+
 /** Takes some 0.1 s of the main thread. Changes no behaviour: where it cannot be had, nothing happens. */
 export function releaseMemory(): void {
+  // Once is enough for what is there now.
+  clearTimeout(due);
   v8.setFlagsFromString('--expose-gc');
   const collect: CollectGarbage | undefined = vm.runInNewContext('globalThis.gc');
   v8.setFlagsFromString('--no-expose-gc');
@@ -21,8 +25,6 @@ export function releaseMemory(): void {
 const LONG_PASS = 1000;
 /** Whoever waited for the pass comes first. */
 const AFTER_MS = 1000;
-
-let due: NodeJS.Timeout | undefined;
 
 /** {@link releaseMemory}, when a pass over so many Services has just ended and no other has followed it. */
 export function releaseMemoryAfter({ services }: { readonly services: number }): void {
