@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tells the users of a Service, by Events, what the agent cannot do for it, and who looks after the node how it is
-// with it. Built beside the API server's source; a
-// folder of manifests has nobody to tell. Invariant: whoever warns neither waits nor fails, whatever the API server
-// does; what cannot be told soon, or would be too much, is dropped and counted.
+// Tells the users of a Service, by Events, what the agent cannot do for it, and who looks after the node how it is with
+// it. Built beside the API server's source; a folder of manifests has nobody to tell. Invariant: whoever warns neither
+// waits nor fails, whatever the API server does; what cannot be told soon, or would be too much, is dropped and counted.
 //
 // All agents of a cluster find most things at the same moment. They send the same Event by the same name: one is
 // first, and the others hear that it is there.

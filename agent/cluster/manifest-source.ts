@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Objects from a folder of manifests that is watched: the agent without a cluster. Built by main.ts.
+// Objects from a folder of manifests that is watched: the agent without a cluster. Built by
+// commands/agent-inputs.ts.
 // What cannot be read never takes away what was in force; it is named in the sink and in the log.
 
 import { statSync } from 'node:fs';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the watched objects come from: the API server or a folder of manifests. main.ts chooses one
-// and starts it; the rest of the agent sees only this interface and the ObjectSink.
+// Where the watched objects come from: the API server or a folder of manifests. commands/agent-inputs.ts chooses
+// one; the rest of the agent sees only this interface and the ObjectSink.
 
 import type { ObjectSink, SkippedObject } from '../model/cluster-state.ts';
 
@@ -20,7 +20,7 @@ export interface ObjectSource {
 export interface WatchState {
   readonly kind: SkippedObject['kind'];
   /**
-   * listing: reading everything; watching: following changes; waiting: until the next attempt after a failure;
+   * listing: reading everything; watching: following changes; waiting: after a failure, until an attempt is answered;
    * unavailable: the server does not know this kind, or does not show it, and the agent does without; `lastError`
    * is its answer. It is asked again every few minutes.
    */

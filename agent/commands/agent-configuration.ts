@@ -17,6 +17,7 @@ import { DEFAULT_MASQUERADE_PORTS } from '../model/port-ranges.ts';
 import { findCgroupRoot } from '../sys/cgroup.ts';
 import type { LogLevel } from '../telemetry/log.ts';
 import type { AgentOptions } from './agent-options.ts';
+import { isPacketPathOff } from './packet-path-devices.ts';
 
 export interface Configuration {
   readonly settings: Settings;
@@ -63,7 +64,6 @@ export function agentConfig(
   settings: Settings,
 ): AgentConfig {
   const { manifests, bpffs, proc, devices, tcAttach } = options;
-  const isPacketPathOff = devices?.length === 0 && options.podDevices.length === 0;
   return {
     source:
       manifests === undefined
@@ -96,7 +96,9 @@ export function agentConfig(
     packetPath: {
       devices,
       // Who has turned the packet path off does not get it back by a way of telling pods.
-      podDevices: [...options.podDevices, ...(isPacketPathOff ? [] : parts.podDevices(settings))],
+      podDevices: isPacketPathOff({ devices, podDevices: options.podDevices })
+        ? []
+        : [...options.podDevices, ...parts.podDevices(settings)],
       attachMode: tcAttach,
     },
   };

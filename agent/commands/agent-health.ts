@@ -4,8 +4,8 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { EventRecorder } from '../cluster/event-recorder.ts';
-import type { AgentConfig } from '../config/agent-config.ts';
-import { EnvironmentError } from '../errors.ts';
+import type { AgentConfig, ServerAddress } from '../config/agent-config.ts';
+import type { EnvironmentError } from '../errors.ts';
 import type { IpAddress, IpFamily } from '../model/address.ts';
 import type { ClusterState } from '../model/cluster-state.ts';
 import { type HealthCheck, healthCheckHosts, healthCheckOf } from '../model/health-checks.ts';
@@ -23,6 +23,7 @@ import {
 } from '../telemetry/proxy-health-server.ts';
 import { ServiceHealthServers } from '../telemetry/service-health-servers.ts';
 import { VERSION } from '../version.ts';
+import { cannotListen } from './cannot-listen.ts';
 
 export interface AgentHealthOptions {
   readonly config: Pick<AgentConfig, 'healthz' | 'bindAddressHardFail' | 'syncPeriodMs' | 'node'>;
@@ -31,7 +32,7 @@ export interface AgentHealthOptions {
   /** Whether the API server has told which Nodes there are; see isNodeEligible. */
   readonly isToldOfNodes: () => boolean;
   /** Whether another service proxy is at work here, too, and so has these ports; then nobody is told that it has. */
-  readonly isBeside?: () => boolean;
+  readonly isBeside: () => boolean;
   /** undefined where there is nobody to tell. */
   readonly recorder: Pick<EventRecorder, 'warn' | 'tellOfNode'> | undefined;
   /** Why not all is programmed yet; undefined once it is. */
@@ -61,16 +62,17 @@ export class AgentHealth implements LoopProgress {
     const { config, notReady, onAnswer, log } = options;
     this.#options = options;
     this.#health = new ProxyHealth(LATE_PERIODS * config.syncPeriodMs);
+    const { healthz } = config;
     this.#proxyServer =
-      config.healthz &&
+      healthz &&
       new ProxyHealthServer({
-        bind: config.healthz,
+        bind: healthz,
         health: () => this.#health.report(performance.now()),
         isNodeEligible: () => this.state.isNodeEligible,
         notReady,
         families: this.#families,
         ...(onAnswer && { onAnswer }),
-        onFailure: (error) => this.#healthzFailed(error),
+        onFailure: (error) => this.#cannotListen(healthz, error),
         log,
       });
     this.#services = new ServiceHealthServers({
@@ -160,18 +162,15 @@ export class AgentHealth implements LoopProgress {
     this.#services.addressesChanged();
   }
 
-  #healthzFailed(error: Error): void {
-    const { config, recorder, isBeside, onFatal } = this.#options;
-    const { host, port } = config.healthz ?? { host: '', port: 0 };
-    const what = `cannot serve /healthz and /livez on ${host}, port ${port}: ${error.message}`;
-    if (!isBeside?.()) recorder?.tellOfNode('FailedToStartProxierHealthcheck', what);
-    if (!config.bindAddressHardFail) return;
-    onFatal(
-      new EnvironmentError(what, {
-        cause: error,
-        hint: 'stop what listens there, choose another --healthz-bind-address, or leave out --bind-address-hard-fail',
-      }),
-    );
+  #cannotListen(bind: ServerAddress, error: Error): void {
+    const { isBeside } = this.#options;
+    const server = {
+      what: '/healthz and /livez',
+      bind,
+      option: '--healthz-bind-address',
+      reason: 'FailedToStartProxierHealthcheck',
+    } as const;
+    cannotListen(server, error, { ...this.#options, isBeside: isBeside() });
   }
 
   #checkFailed(check: HealthCheck, host: IpAddress, error: Error): void {
@@ -183,7 +182,7 @@ export class AgentHealth implements LoopProgress {
       'cannot answer the health checks of a Service; it will be tried again',
     );
     const service = cluster.service(key);
-    if (!service || isBeside?.()) return;
+    if (!service || isBeside()) return;
     recorder?.warn(
       service,
       'FailedToStartServiceHealthcheck',

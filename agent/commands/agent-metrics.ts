@@ -4,8 +4,8 @@
 
 import type { ApiObserver } from '../cluster/api-client.ts';
 import type { EventRecorder } from '../cluster/event-recorder.ts';
-import type { AgentConfig } from '../config/agent-config.ts';
-import { EnvironmentError } from '../errors.ts';
+import type { AgentConfig, ServerAddress } from '../config/agent-config.ts';
+import type { EnvironmentError } from '../errors.ts';
 import { ChangeTracker } from '../model/change-tracker.ts';
 import { withoutLocalEndpoints } from '../plan/no-local-endpoints.ts';
 import type { PassReport, Reconciler } from '../reconcile/reconciler.ts';
@@ -15,8 +15,10 @@ import { type AgentGauges, Metrics } from '../telemetry/metrics.ts';
 import { MetricsServer } from '../telemetry/metrics-server.ts';
 import { NO_PACKETS, type PacketGauges } from '../telemetry/packet-metrics.ts';
 import type { ProgramRuns } from '../telemetry/program-metrics.ts';
+import type { HealthPath } from '../telemetry/proxy-health-server.ts';
 import { type LatencySummary, RecentLatencies } from '../telemetry/recent-latencies.ts';
 import { VERSION } from '../version.ts';
+import { cannotListen } from './cannot-listen.ts';
 import { type ReadCounts, ServiceTraffic } from './service-traffic.ts';
 
 export interface AgentMetricsOptions {
@@ -89,13 +91,14 @@ export class AgentMetrics {
     if (gathered.apiServer !== undefined)
       this.#metrics.api.expect(new URL(gathered.apiServer).host);
     this.#traffic = new ServiceTraffic(gathered.counts, () => this.#reconciler?.actual, signal);
-    if (!config.metrics) return;
+    const { metrics: bind } = config;
+    if (!bind) return;
     this.#server = new MetricsServer({
-      bind: config.metrics,
+      bind,
       metrics: this.#metrics,
       configuration: () => config.kubeProxyConfiguration,
       version: VERSION,
-      onFailure: (error) => this.#cannotServe(error),
+      onFailure: (error) => this.#cannotListen(bind, error),
       log,
     });
     this.#server.start();
@@ -130,7 +133,7 @@ export class AgentMetrics {
   }
 
   /** The health server has answered. */
-  answered(path: 'healthz' | 'livez', code: number): void {
+  answered(path: HealthPath, code: number): void {
     this.#metrics.answered(path, code);
   }
 
@@ -142,18 +145,17 @@ export class AgentMetrics {
     return this.#gathered?.packets ?? NO_PACKETS;
   }
 
-  #cannotServe(error: Error): void {
-    const { config, onFatal } = this.#options;
-    const { host, port } = config.metrics ?? { host: '', port: 0 };
-    const what = `cannot serve metrics on ${host}, port ${port}: ${error.message}`;
-    if (!this.#gathered?.isBeside())
-      this.#gathered?.recorder?.tellOfNode('FailedToStartMetricServer', what);
-    if (!config.bindAddressHardFail) return;
-    onFatal(
-      new EnvironmentError(what, {
-        cause: error,
-        hint: 'stop what listens there, choose another --metrics-bind-address, or leave out --bind-address-hard-fail',
-      }),
-    );
+  #cannotListen(bind: ServerAddress, error: Error): void {
+    const server = {
+      what: 'metrics',
+      bind,
+      option: '--metrics-bind-address',
+      reason: 'FailedToStartMetricServer',
+    } as const;
+    cannotListen(server, error, {
+      ...this.#options,
+      recorder: this.#gathered?.recorder,
+      isBeside: this.#gathered?.isBeside() ?? false,
+    });
   }
 }

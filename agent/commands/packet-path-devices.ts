@@ -3,6 +3,7 @@
 // tables are complete. Part of the agent. Without the packet path the sockets are served all the same: what goes
 // wrong here is logged and shown, and ends nothing.
 
+import type { AgentConfig } from '../config/agent-config.ts';
 import { messageOf } from '../errors.ts';
 import type { NodeFacts } from '../model/node-facts.ts';
 import {
@@ -14,19 +15,17 @@ import { inSlices } from '../reconcile/slices.ts';
 import type { Tables } from '../sys/datapath.ts';
 import { type Doorbell, followNetlink } from '../sys/doorbell.ts';
 import { DEVICE_GROUPS, readNetworkDevices } from '../sys/network-devices.ts';
-import { PacketPrograms, removePacketPrograms, type TcAttachMode } from '../sys/packet-programs.ts';
+import { PacketPrograms, removePacketPrograms } from '../sys/packet-programs.ts';
 import type { Pins } from '../sys/pins.ts';
 import type { Logger } from '../telemetry/log.ts';
 
-export interface PacketPathConfig {
-  /** undefined: what the rules of model/device-choice.ts choose; empty: none. */
-  readonly devices: readonly string[] | undefined;
-  readonly podDevices: readonly string[];
-  readonly attachMode: TcAttachMode;
-}
+type PacketPathConfig = AgentConfig['packetPath'];
 
 /** Whether no device is to have the programs. */
-export function isPacketPathOff({ devices, podDevices }: PacketPathConfig): boolean {
+export function isPacketPathOff({
+  devices,
+  podDevices,
+}: Pick<PacketPathConfig, 'devices' | 'podDevices'>): boolean {
   return devices?.length === 0 && podDevices.length === 0;
 }
 

@@ -5,12 +5,11 @@
 // a table of our own, whose chains let everything pass: it is made before anything is removed, and goes when the last
 // such connection has ended.
 
-import type { NetfilterFamily } from '../sys/netfilter-messages.ts';
-import { NETFILTER_FAMILIES } from '../sys/netfilter-messages.ts';
+import { NETFILTER_FAMILIES, type NetfilterFamily } from '../sys/netfilter-messages.ts';
 import { runNft } from '../sys/netfilter-programs.ts';
 import { hasTable } from '../sys/nf-tables.ts';
 
-export const KEEPER_TABLE = 'signalbox-keep-nat';
+const KEEPER_TABLE = 'signalbox-keep-nat';
 
 /** Where nat chains are; the numbers are those of the names dstnat and srcnat, which nft 1.0 does not know on each. */
 const HOOKS = [

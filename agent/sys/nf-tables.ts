@@ -25,8 +25,9 @@ const CHAIN_TABLE = 1;
 const CHAIN_NAME = 3;
 const RULE_TABLE = 1;
 
-/** What a kernel without nf_tables answers, and one without the family. */
-const ABSENT: readonly number[] = [ENOENT, 22, 93, 95, 97];
+/** EINVAL, EPROTONOSUPPORT, EOPNOTSUPP, EAFNOSUPPORT: a kernel without nf_tables, or without the family. */
+const NO_SUCH_THING = [22, 93, 95, 97];
+const ABSENT: readonly number[] = [ENOENT, ...NO_SUCH_THING];
 
 /** @throws KernelError when it may not be asked. */
 export function hasTable(family: NetfilterFamily, table: string): boolean {

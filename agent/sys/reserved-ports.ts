@@ -21,7 +21,7 @@ import type { Logger } from '../telemetry/log.ts';
 /** Fewer are too few for the connections that a node opens itself. */
 const ENOUGH_PORTS = 4096;
 
-export const RESERVED = 'net.ipv4.ip_local_reserved_ports';
+const RESERVED = 'net.ipv4.ip_local_reserved_ports';
 const LOCAL = 'net.ipv4.ip_local_port_range';
 
 /**

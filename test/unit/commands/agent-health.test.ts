@@ -64,6 +64,7 @@ async function start(t: ExecutionContext) {
     cluster,
     node: (): NodeFacts => nodeFacts(CONFIG, cluster.node, [], []),
     isToldOfNodes: () => true,
+    isBeside: () => false,
     notReady: () => undefined,
     recorder: { warn: (_, reason, note) => tell(reason, note), tellOfNode: tell },
     onFatal: (error) => t.fail(error.message),
