@@ -74,8 +74,9 @@ export class AgentKernel {
         const hooks = this.#putBack();
         if (hooks > 0) onPutBack(hooks);
       } catch (error) {
-        if (!(error instanceof EnvironmentError)) throw error;
-        onFatal(error);
+        if (error instanceof EnvironmentError) onFatal(error);
+        // A look that fails says nothing of what is there.
+        else this.#log.warn({ error: messageOf(error) }, 'cannot look whether the pins are there');
       }
     }, LOOK_EVERY_MS);
     signal.addEventListener('abort', () => clearInterval(look), { once: true });
