@@ -133,7 +133,7 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
     args: (n) => agent(where(n), '--metrics-bind-address', 'nowhere'),
     code: 2,
     says: () =>
-      'signalbox: --metrics-bind-address nowhere: must be an IP address and a port, as 127.0.0.1:10249 or [::1]:10249\n',
+      'signalbox: --metrics-bind-address nowhere: must be an IP address, with a port or without, as 0.0.0.0:10256\n',
   },
 };
 
