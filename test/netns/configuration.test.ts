@@ -5,7 +5,9 @@
 import {
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -54,6 +56,22 @@ async function sysctl(name: string): Promise<number> {
   return Number(stdout);
 }
 
+/** How many maps, programs and links a process holds open, by kind. */
+function heldOfKernel(pid: number | undefined): Record<string, number> {
+  const kinds = readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+    try {
+      return /^anon_inode:\[?(bpf[-_]\w+)/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1] ?? [];
+    } catch {
+      // Closed since.
+      return [];
+    }
+  });
+  const counts = Map.groupBy(kinds, (kind) => kind)
+    .entries()
+    .map(([kind, of]) => [kind, of.length] as const);
+  return Object.fromEntries([...counts].sort());
+}
+
 async function listens(port: number): Promise<boolean> {
   return (await node().run(['bash', '-c', `</dev/tcp/127.0.0.1/${port}`])).code === 0;
 }
@@ -100,6 +118,8 @@ test.serial(
     t.is(readFileSync(`/proc/${pid}/oom_score_adj`, 'utf8').trim(), '500');
     if (hasConntrack) t.is(await sysctl('tcp_timeout_close_wait'), 99);
     t.true(await listens(10_249));
+    const held = heldOfKernel(pid);
+    t.true((held['bpf-map'] ?? 0) > 5, JSON.stringify(held));
 
     const probe = await SocketProbe.start(n);
     const clients = probe.repeat(
@@ -155,6 +175,7 @@ test.serial(
       [],
     );
     t.is(n.agent.pid, pid);
+    t.deepEqual(heldOfKernel(pid), held, 'each run gives back what it held');
     t.is(await n.agent.end('SIGTERM'), 0);
   },
 );
