@@ -19,6 +19,13 @@ export interface ApiRequest {
   readonly signal: AbortSignal;
 }
 
+/** A GET whose answer is read as it comes. */
+export interface ApiStream extends ApiRequest {
+  readonly silenceMs: number;
+  /** The server has begun to answer, and well. */
+  readonly onAnswer?: () => void;
+}
+
 /** A POST of a new object into the collection at `path`, or a PATCH of the object there (JSON merge patch, RFC 7386). */
 export interface ApiWrite extends ApiRequest {
   readonly method: 'POST' | 'PATCH';
@@ -40,7 +47,7 @@ export interface ApiClient {
    *
    * @throws ApiError
    */
-  stream(request: ApiRequest & { readonly silenceMs: number }): AsyncIterable<Buffer>;
+  stream(request: ApiStream): AsyncIterable<Buffer>;
   /** Once, never again by itself: after a failure the change may or may not have been made. @throws ApiError */
   write(request: ApiWrite): Promise<void>;
   /** Closes idle connections. */
@@ -157,6 +164,7 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
       try {
         const { response, breakSilenceAfter } = await open(request);
         breakSilenceAfter(request.silenceMs);
+        request.onAnswer?.();
         yield* response;
       } catch (error) {
         throw named(request, error);

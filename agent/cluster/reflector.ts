@@ -59,6 +59,8 @@ export function createReflector(options: ReflectorOptions): Reflector {
   const backoff = createBackoff(timing.random);
   let state: WatchState = { kind, phase: 'listing', relists: 0, failures: 0 };
   let listedBefore = false;
+  /** The last attempt at a list failed: until one is answered, that is what there is to say. */
+  let isListFailing = false;
   /** The server's answer for as long as it does not have or show this kind, which is optional. */
   let refusal: string | undefined;
   /** Where the watch goes on; undefined: only a list can tell. */
@@ -79,7 +81,8 @@ export function createReflector(options: ReflectorOptions): Reflector {
   }
 
   async function list(sink: ObjectSink, signal: AbortSignal): Promise<void> {
-    note({ phase: 'listing' });
+    if (!isListFailing) note({ phase: 'listing' });
+    isListFailing = true;
     const present = new Set<string>();
     let page: ListPage | undefined;
     do {
@@ -87,12 +90,13 @@ export function createReflector(options: ReflectorOptions): Reflector {
       if (page?.continueAt) query.continue = page.continueAt;
       page = parseListPage(await client.get({ path, query, signal }));
       if (signal.aborted) return;
-      note({ lastContact: new Date() });
+      note({ phase: 'listing', lastContact: new Date() });
       for (const item of page.items) {
         const key = deliver(sink, item);
         if (key) present.add(key);
       }
     } while (page.continueAt);
+    isListFailing = false;
     sink.listed(kind, present);
     position = page.resourceVersion;
     refusal = undefined;
@@ -103,7 +107,6 @@ export function createReflector(options: ReflectorOptions): Reflector {
 
   /** Follows the changes until the server ends the watch in good order. */
   async function follow(sink: ObjectSink, signal: AbortSignal, from: string): Promise<void> {
-    note({ phase: 'watching' });
     const seconds = Math.floor(WATCH_SECONDS * (1 + timing.random()));
     const query = {
       ...selectors,
@@ -113,9 +116,12 @@ export function createReflector(options: ReflectorOptions): Reflector {
       timeoutSeconds: String(seconds),
     };
     const silenceMs = seconds * 1000 + timing.graceMs;
+    const onAnswer = () => note({ phase: 'watching', lastContact: new Date() });
     const begun = performance.now();
     let events = 0;
-    for await (const line of splitLines(client.stream({ path, query, signal, silenceMs }))) {
+    for await (const line of splitLines(
+      client.stream({ path, query, signal, silenceMs, onAnswer }),
+    )) {
       if (signal.aborted) return;
       const event = parseWatchEvent(line);
       const object = event.object;

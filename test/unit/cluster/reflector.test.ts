@@ -227,6 +227,31 @@ test(
   [],
 );
 
+const failing = test.macro({
+  async exec(t, steps: readonly Step[], last: Step) {
+    let release = () => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const it = await setup(t, [
+      ...steps,
+      async (response, request) => {
+        await held;
+        last(response, request);
+      },
+      watch([], 'open'),
+    ]);
+    await nthQuery(t, it, steps.length + 1);
+    t.is(it.reflector.state.phase, 'waiting');
+    release();
+    await eventually(t, 'it watches', () => it.reflector.state.phase === 'watching');
+  },
+  title: (what) => `after a failure it says so until the server answers: ${what}`,
+});
+const listed = page([service('a')], { resourceVersion: '1' });
+test('of a list', failing, [refusal(500, 'etcd is away')], listed);
+test('of a watch', failing, [listed, watch([added], 'cut')], watch([], 'open'));
+
 const relists = test.macro({
   async exec(t, failing: Step) {
     let release = () => {};
@@ -310,7 +335,7 @@ test('failures are waited for longer and longer, and shown; a success starts aga
   );
   await nthQuery(t, it, 7);
   t.deepEqual(it.pauses, [100, 200, 400, 800, 100]);
-  t.like(it.reflector.state, { phase: 'watching' });
+  t.is(it.reflector.state.phase, 'waiting', 'until the server answers');
   t.truthy(it.reflector.state.lastError);
   t.true(it.reflector.state.lastErrorAt instanceof Date);
 });
