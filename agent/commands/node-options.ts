@@ -3,6 +3,7 @@
 
 import os from 'node:os';
 import { type Command, Option } from 'commander';
+import { wordsOf } from '../config/words.ts';
 import { UsageError } from '../errors.ts';
 import { type IpAddress, type IpPrefix, parseAddress, parsePrefix } from '../model/address.ts';
 import { type NodeConfig, parseNodePortAddresses } from '../model/node-facts.ts';
@@ -112,7 +113,7 @@ export function listed<T>(read: (text: string) => readonly T[]) {
 
 /** Addresses with commas between them. @throws UsageError */
 export function addressList(option: string, text: string): IpAddress[] {
-  return words(text).map((word) => {
+  return wordsOf(text).map((word) => {
     const address = parseAddress(word);
     if (address === undefined) throw new UsageError(`${option}: ${word} is not an IP address`);
     return address;
@@ -120,15 +121,11 @@ export function addressList(option: string, text: string): IpAddress[] {
 }
 
 function prefixList(option: string, text: string): IpPrefix[] {
-  return words(text).map((word) => {
+  return wordsOf(text).map((word) => {
     const prefix = parsePrefix(word);
     if (prefix === undefined) {
       throw new UsageError(`${option}: ${word} is not a CIDR, as 10.244.0.0/16`);
     }
     return prefix;
   });
-}
-
-function words(text: string): string[] {
-  return text.split(',').flatMap((word) => word.trim() || []);
 }

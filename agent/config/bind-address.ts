@@ -4,6 +4,9 @@
 import { parseAddressSloppily } from '../model/address.ts';
 import type { ServerAddress } from './agent-config.ts';
 
+/** Where kube-proxy has its two servers, and whoever asks it expects them. */
+export const SERVER_PORTS = { healthz: 10_256, metrics: 10_249 } as const;
+
 const PARTS = /^(?:\[(?<bracketed>[^[\]]*)\]|(?<plain>[^:[\]]*)):(?<port>[^:]*)$/;
 
 /** Puts `port` behind an address that has none. What is no address stays: validation is what names it. */

@@ -2,7 +2,7 @@
 // Puts flags and file together as kube-proxy does: with a file, of the flags only those about the node's name, logs and
 // what to do count. Pure.
 
-import { withPort } from './bind-address.ts';
+import { SERVER_PORTS, withPort } from './bind-address.ts';
 import { DEFAULTS, optionOfFlag, type Settings } from './options.ts';
 import type { ConfigurationReading } from './read-configuration.ts';
 import type { FlagReading } from './read-flags.ts';
@@ -91,8 +91,14 @@ function fromFlags({ settings: flags, command }: FlagReading): Settings {
     hostnameOverride: nameOf(flags.hostnameOverride),
   };
   const servers = {
-    healthzBindAddress: address(settings.healthzBindAddress, command['healthz-port'] ?? 10_256),
-    metricsBindAddress: address(settings.metricsBindAddress, command['metrics-port'] ?? 10_249),
+    healthzBindAddress: address(
+      settings.healthzBindAddress,
+      command['healthz-port'] ?? SERVER_PORTS.healthz,
+    ),
+    metricsBindAddress: address(
+      settings.metricsBindAddress,
+      command['metrics-port'] ?? SERVER_PORTS.metrics,
+    ),
   };
   if (settings.mode !== 'nftables') return { ...settings, ...servers };
   return {

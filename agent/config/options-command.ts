@@ -2,6 +2,7 @@
 // kube-proxy's flags that have no place in its configuration file: what it is to do, and flags of the past. Part of the
 // table in options.ts.
 
+import { SERVER_PORTS } from './bind-address.ts';
 import type { KubeProxyOption } from './kube-proxy-option.ts';
 
 const NOT_READ = 'nothing here reads it';
@@ -57,13 +58,13 @@ export const COMMAND_OPTIONS = [
   {
     flag: 'healthz-port',
     kind: 'int32',
-    default: 10_256,
+    default: SERVER_PORTS.healthz,
     does: 'port of a --healthz-bind-address without one; 0 turns it off',
   },
   {
     flag: 'metrics-port',
     kind: 'int32',
-    default: 10_249,
+    default: SERVER_PORTS.metrics,
     does: 'port of a --metrics-bind-address without one; 0 turns it off',
   },
   {

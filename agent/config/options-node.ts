@@ -2,6 +2,7 @@
 // kube-proxy's options about the node and its servers. Part of the table in options.ts. Names, kinds and defaults are
 // those of Kubernetes 1.36 (cmd/kube-proxy/app/options.go, pkg/proxy/apis/config/v1alpha1).
 
+import { SERVER_PORTS } from './bind-address.ts';
 import type { KubeProxyOption } from './kube-proxy-option.ts';
 
 export const NODE_OPTIONS = [
@@ -65,7 +66,7 @@ export const NODE_OPTIONS = [
     flag: 'healthz-bind-address',
     key: 'healthzBindAddress',
     kind: 'server',
-    default: '0.0.0.0:10256',
+    default: `0.0.0.0:${SERVER_PORTS.healthz}`,
     shared: true,
     placeholder: 'address',
     does: 'where /healthz and /livez are served; port 10256 when it has none. The flag turns it off when empty; in the file, empty is the default',
@@ -74,7 +75,7 @@ export const NODE_OPTIONS = [
     flag: 'metrics-bind-address',
     key: 'metricsBindAddress',
     kind: 'server',
-    default: '127.0.0.1:10249',
+    default: `127.0.0.1:${SERVER_PORTS.metrics}`,
     shared: true,
     placeholder: 'address',
     does: 'where /metrics is served; port 10249 when it has none. The flag turns it off when empty; in the file, empty is the default',

@@ -11,7 +11,7 @@ import {
   type SchemaOptions,
 } from 'yaml';
 import { familyOf, parseAddressSloppily } from '../model/address.ts';
-import { withPort } from './bind-address.ts';
+import { SERVER_PORTS, withPort } from './bind-address.ts';
 import { DEFAULTS, type Key, OPTIONS, optionOfKey, type Settings } from './options.ts';
 import { isMap, kindOf, Wrong } from './value-kinds.ts';
 
@@ -125,14 +125,12 @@ function withDefaults(values: Partial<Record<string, unknown>>): Settings {
   const settings = { ...DEFAULTS, ...values } as Settings;
   const address = parseAddressSloppily(settings.bindAddress);
   const isIpv6 = address !== undefined && familyOf(address) === 'IPv6';
-  const healthz = settings.healthzBindAddress;
-  const metrics = settings.metricsBindAddress;
+  const ofFamily = (key: 'healthzBindAddress' | 'metricsBindAddress', host: string) =>
+    isIpv6 && !(key in values) ? host : settings[key];
   return {
     ...settings,
-    healthzBindAddress:
-      isIpv6 && !('healthzBindAddress' in values) ? '[::]:10256' : withPort(healthz, 10_256),
-    metricsBindAddress:
-      isIpv6 && !('metricsBindAddress' in values) ? '[::1]:10249' : withPort(metrics, 10_249),
+    healthzBindAddress: withPort(ofFamily('healthzBindAddress', '::'), SERVER_PORTS.healthz),
+    metricsBindAddress: withPort(ofFamily('metricsBindAddress', '::1'), SERVER_PORTS.metrics),
   };
 }
 

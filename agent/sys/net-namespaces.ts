@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finds network namespaces by the processes in them. Used by stale-sockets.ts and connected-udp.ts, to go where sockets are.
 
-import { closeSync, fstatSync, openSync, readdirSync, readlinkSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readlinkSync } from 'node:fs';
 import path from 'node:path';
+import { processIds } from './processes.ts';
 
 /**
  * Opens network namespaces, each for the caller to close.
@@ -16,10 +17,9 @@ export function openNamespaces(
   procDirectory: string,
 ): Map<number, number> {
   const opened = new Map<number, number>();
-  for (const pid of readdirSync(procDirectory)) {
+  for (const pid of processIds(procDirectory)) {
     if (opened.size === inodes.size) break;
-    if (!/^\d+$/.test(pid)) continue;
-    const file = path.join(procDirectory, pid, 'ns/net');
+    const file = namespaceFile(procDirectory, pid);
     const inode = inodeOf(file);
     if (inode === undefined || !inodes.has(inode) || opened.has(inode)) continue;
     const fd = openIfStill(file, inode);
@@ -30,12 +30,14 @@ export function openNamespaces(
 
 /** Every network namespace that a process is in, by its inode. */
 export function namespacesInUse(procDirectory: string): Set<number> {
-  const inodes = readdirSync(procDirectory)
-    .filter((pid) => /^\d+$/.test(pid))
-    .map((pid) => inodeOf(path.join(procDirectory, pid, 'ns/net')));
+  const inodes = processIds(procDirectory).map((pid) => inodeOf(namespaceFile(procDirectory, pid)));
   return new Set(
     inodes.filter((inode) => inode !== undefined && !Number.isNaN(inode)),
   ) as Set<number>;
+}
+
+function namespaceFile(procDirectory: string, pid: number): string {
+  return path.join(procDirectory, `${pid}`, 'ns/net');
 }
 
 /** Reads what the link says, `net:[4026531840]`: cheaper than to follow it. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Processes by name, of this network namespace. Used to see whether somebody runs who would put back what is removed.
+// Processes of the node, as a proc file system shows them: all, and those of a name in this network namespace, to see
+// whether somebody runs who would put back what is removed.
 
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import path from 'node:path';
@@ -11,12 +12,16 @@ import path from 'node:path';
  */
 export function processesNamed(name: string, procDirectory: string): number[] {
   const own = namespaceOf('/proc/thread-self');
+  return processIds(procDirectory).filter((pid) => {
+    const directory = path.join(procDirectory, `${pid}`);
+    return nameOf(directory) === name && namespaceOf(directory) === own;
+  });
+}
+
+/** All that a proc file system shows. Any of them may have ended by now. */
+export function processIds(procDirectory: string): number[] {
   return readdirSync(procDirectory)
-    .filter((pid) => /^\d+$/.test(pid))
-    .filter((pid) => {
-      const directory = path.join(procDirectory, pid);
-      return nameOf(directory) === name && namespaceOf(directory) === own;
-    })
+    .filter((name) => /^\d+$/.test(name))
     .map(Number);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The agent's DaemonSet: kubeadm's of kube-proxy, plus what of the host BPF needs, less the privileges it does not.
 
+import { SERVER_PORTS } from '../../agent/config/bind-address.ts';
 import { metadata, NAME, POD_LABELS, SELECTOR } from './labels.ts';
 import { items, noted, place } from './place.ts';
 import {
@@ -12,9 +13,6 @@ import {
   hostMounts,
   ON_EVERY_NODE,
 } from './pod-parts.ts';
-
-/** Of `healthzBindAddress`; see values.yaml. */
-const HEALTH_PORT = 10256;
 
 const ARGUMENTS = [
   'agent',
@@ -48,7 +46,7 @@ const AGENT = {
   ...CONTAINER,
   args: ARGUMENTS,
   env: ENVIRONMENT,
-  ports: [{ name: 'metrics', containerPort: 10249 }],
+  ports: [{ name: 'metrics', containerPort: SERVER_PORTS.metrics }],
   resources: place('resources'),
   securityContext: {
     readOnlyRootFilesystem: true,
@@ -65,7 +63,7 @@ const AGENT = {
     ),
   },
   livenessProbe: {
-    httpGet: { path: '/livez', port: HEALTH_PORT },
+    httpGet: { path: '/livez', port: SERVER_PORTS.healthz },
     periodSeconds: 10,
     timeoutSeconds: 5,
     failureThreshold: 6,
@@ -73,7 +71,7 @@ const AGENT = {
   readinessProbe: noted(
     'Tables complete and programs attached: an update goes on to the next node only then.',
     {
-      httpGet: { path: '/readyz', port: HEALTH_PORT },
+      httpGet: { path: '/readyz', port: SERVER_PORTS.healthz },
       periodSeconds: 5,
       timeoutSeconds: 5,
     },
