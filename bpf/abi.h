@@ -68,6 +68,9 @@ enum frontend_flags {
 	/* The runs are Maglev tables: on the packet path the hash of a connection is its place in
 	   them. */
 	FRONTEND_MAGLEV = 32,
+	/* Of its service port only the members on this node are kept: TCP without affinity, by
+	   clusterIPs alone. */
+	FRONTEND_FORGETS = 64,
 };
 
 /* A run of consecutive slots: slots[first] ... slots[first + count - 1]. */
@@ -105,7 +108,10 @@ struct service_port_name {
 	__u32 protocol; /* IPPROTO_* */
 };
 
-/* A backend that serves, asked for by whatever remembers one. */
+/*
+ * A backend that serves, asked for by whatever remembers one; where nothing does (FRONTEND_FORGETS)
+ * only those on this node.
+ */
 struct member_key {
 	__u32 service_port_id;
 	struct ip_port backend;
@@ -234,6 +240,8 @@ enum flow_flags {
 	FLOW_REPLY_FIN_FIRST = 512,
 	/* There are, or were, entries of FLOW_FORWARDED for it. */
 	FLOW_IN_HALVES = 1024,
+	/* Begun by a frontend of FRONTEND_FORGETS: no member tells whether the backend serves. */
+	FLOW_FORGOTTEN = 2048,
 };
 
 /*

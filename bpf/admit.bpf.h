@@ -205,6 +205,8 @@ __noinline int admit(struct __sk_buff *skb, const struct packet *packet, struct 
 		return admit_direct(packet, flow);
 	}
 	flow->service_port_id = frontend.service_port_id;
+	if (frontend.flags & FRONTEND_FORGETS)
+		flow->flags |= FLOW_FORGOTTEN;
 	is_of_pod = is_pod_device(skb);
 	outcome =
 		admit_client(packet, is_of_pod || is_cluster_address(&packet->tuple.source.address),

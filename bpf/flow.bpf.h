@@ -19,7 +19,7 @@
 /* What both entries of a flow have in common. */
 #define FLOW_SHARED                                                                                \
 	(FLOW_MASQUERADED | FLOW_CONFIRMED | FLOW_REQUEST_FIN | FLOW_REPLY_FIN | FLOW_RESET |      \
-	 FLOW_REPLY_FIN_FIRST | FLOW_ANSWERED | FLOW_IN_HALVES | FLOW_PLACE)
+	 FLOW_REPLY_FIN_FIRST | FLOW_ANSWERED | FLOW_IN_HALVES | FLOW_FORGOTTEN | FLOW_PLACE)
 
 /* Of TCP: the connection has ended, or is about to. */
 #define FLOW_ENDING (FLOW_REQUEST_FIN | FLOW_REPLY_FIN | FLOW_RESET)
@@ -278,9 +278,16 @@ __noinline int flow_use(const struct packet *packet, struct flow_value *entry,
 	return !(flow->flags & FLOW_PLACE) && !flow_is_assured(flow, packet->tuple.protocol);
 }
 
-/* Whether there still is what the flow leads to. One that leads to no service has nobody to ask. */
+/*
+ * Whether there still is what the flow leads to. One that leads to no service has nobody to ask;
+ * where members are forgotten, a backend that has answered is taken for one that serves.
+ */
 static __always_inline int flow_backend_serves(const struct flow_value *flow)
 {
+	__u32 known = FLOW_FORGOTTEN | FLOW_ANSWERED;
+
+	if ((flow->flags & known) == known)
+		return 1;
 	return flow->service_port_id == NO_SERVICE_PORT ||
 	       backend_serves(flow->service_port_id, &flow->destination);
 }

@@ -22,7 +22,7 @@ export interface SettingsOptions {
   /** A proc file system; its net.* are those of this process's network namespace. */
   readonly proc: string;
   /** undefined: no agent has been ready here. */
-  readonly tables: Pick<Tables, 'members' | 'devices'> | undefined;
+  readonly tables: Pick<Tables, 'frontends' | 'slots' | 'devices'> | undefined;
   readonly node: Node | undefined;
   /** Besides those that {@link HostSettings} is judged by. */
   readonly sysctls?: readonly string[];
@@ -63,7 +63,11 @@ function readSysctls(proc: string, names: readonly string[]): Record<string, str
 }
 
 /** Families of backends that packets must be sent on to, where there are devices by which they come. */
-function forwardedFamilies({ members, devices }: Pick<Tables, 'members' | 'devices'>): IpFamily[] {
+function forwardedFamilies({
+  frontends,
+  slots,
+  devices,
+}: Pick<Tables, 'frontends' | 'slots' | 'devices'>): IpFamily[] {
   const served = new Set(
     devices
       .entries()
@@ -71,9 +75,13 @@ function forwardedFamilies({ members, devices }: Pick<Tables, 'members' | 'devic
   );
   const own = new Set(readNodeAddresses());
   const families = new Set<IpFamily>();
-  for (const [{ backend }] of members.entries()) {
-    const { address } = backend;
-    if (!isLoopback(address) && !own.has(address)) families.add(familyOf(address));
+  const backends = slots.read();
+  for (const [, { inside, outside }] of frontends.entries()) {
+    for (const { first, count } of [inside, outside]) {
+      for (const { address } of backends.slice(first, first + count)) {
+        if (!isLoopback(address) && !own.has(address)) families.add(familyOf(address));
+      }
+    }
   }
   return [...families].filter((family) => served.has(family)).sort();
 }

@@ -79,8 +79,9 @@ export interface ResolvedServicePort {
   /** 0: none. */
   readonly affinityTimeoutSeconds: number;
   readonly balancing: Balancing;
-  /** Every backend that serves. */
+  /** Every backend that serves; of those that are not asked for elsewhere, see {@link forgetsMembers}, the node's own. */
   readonly members: readonly Member[];
+  readonly forgetsMembers: boolean;
   /** Who may use restricted frontends. */
   readonly sourceRanges: readonly IpPrefix[];
 }
@@ -92,6 +93,7 @@ export function resolve(
   node: NodeTraits,
 ): ResolvedServicePort[] {
   return service.ports.map((port, index) => {
+    const forgets = forgetsMembers(service, port);
     const perFamily = service.clusterIPs.map((clusterIP) => {
       const family = familyOf(clusterIP);
       const { found } = candidates(slices, family, port);
@@ -107,10 +109,23 @@ export function resolve(
       frontends: perFamily.flatMap(({ frontends }) => frontends),
       affinityTimeoutSeconds: service.affinityTimeoutSeconds,
       balancing: service.balancing,
-      members: perFamily.flatMap(({ found, selection }) => membersOf(found, selection, node)),
+      members: perFamily
+        .flatMap(({ found, selection }) => membersOf(found, selection, node))
+        .filter(({ isOnNode }) => isOnNode || !forgets),
+      forgetsMembers: forgets,
       sourceRanges: perFamily.flatMap(({ sourceRanges }) => sourceRanges),
     };
   });
+}
+
+/**
+ * Whether nothing asks for members of the port, but for those on the node: TCP by clusterIPs alone, without affinity, as
+ * most of a cluster is. Who has which address in the end does not matter.
+ */
+function forgetsMembers(service: ServiceSpec, { protocol, nodePort }: ServicePortSpec): boolean {
+  const { affinityTimeoutSeconds, loadBalancerIPs, externalIPs } = service;
+  const isByClusterIPs = nodePort === 0 && !loadBalancerIPs.length && !externalIPs.length;
+  return protocol === 'TCP' && affinityTimeoutSeconds === 0 && isByClusterIPs;
 }
 
 /** The traffic policy that decides for clients of a frontend of `kind`. */

@@ -6,7 +6,7 @@
 // them, slots are written before the one write that publishes them, and what is no longer used goes last.
 
 import type { IpPrefix } from '../model/address.ts';
-import type { Balancing, ObjectKey } from '../model/objects.ts';
+import type { ObjectKey } from '../model/objects.ts';
 import type { Member, ResolvedFrontend, ResolvedServicePort, Route } from '../model/resolve.ts';
 import { RunContents } from '../model/run-content.ts';
 import {
@@ -243,7 +243,7 @@ class Planner implements Plan {
         frontend: resolved.frontend,
         servicePortId,
         kind: KINDS[resolved.kind],
-        flags: frontendFlags(resolved, wanted.balancing),
+        flags: frontendFlags(resolved, wanted),
         affinityTimeoutSeconds: wanted.affinityTimeoutSeconds,
       };
       const { inside, outside } = resolved;
@@ -311,9 +311,10 @@ export const KINDS: Readonly<Record<KindName, FrontendKind>> = {
 
 function frontendFlags(
   { kind, inside, outside, isRestricted }: ResolvedFrontend,
-  balancing: Balancing,
+  { balancing, forgetsMembers }: ResolvedServicePort,
 ): FrontendFlags {
   return (
+    (forgetsMembers && isDialled(kind) ? FrontendFlags.FORGETS : 0) |
     (balancing === 'maglev' && isDialled(kind) ? FrontendFlags.MAGLEV : 0) |
     (drops(inside) ? FrontendFlags.DROPS_INSIDE : 0) |
     (drops(outside) ? FrontendFlags.DROPS_OUTSIDE : 0) |

@@ -100,6 +100,7 @@ function servicePort({ service }: Case, protocol: Protocol, backend: Backend): R
     affinityTimeoutSeconds: 0,
     balancing: 'random',
     members: [{ backend, isInCluster: true, isInLocal: false, isOnNode: true }],
+    forgetsMembers: false,
     sourceRanges: [],
   };
 }

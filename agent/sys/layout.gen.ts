@@ -52,6 +52,7 @@ export const FrontendFlags = {
   LOCAL_OUTSIDE: 8,
   RESTRICTED: 16,
   MAGLEV: 32,
+  FORGETS: 64,
 } as const;
 export type FrontendFlags = number;
 
@@ -432,6 +433,7 @@ export const FlowFlags = {
   RESET: 256,
   REPLY_FIN_FIRST: 512,
   IN_HALVES: 1024,
+  FORGOTTEN: 2048,
 } as const;
 export type FlowFlags = number;
 

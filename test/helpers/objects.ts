@@ -149,6 +149,7 @@ export function resolved(
       isInLocal: false,
       isOnNode: false,
     })),
+    forgetsMembers: false,
     sourceRanges: [],
   };
 }

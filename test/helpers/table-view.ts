@@ -145,6 +145,11 @@ export function brokenLookups(tables: View): string[] {
     if (flags & FrontendFlags.RESTRICTED && !restricted.has(servicePortId)) {
       problems.push(`${dialled}: nobody is let in`);
     }
+    const { scope, protocol } = key;
+    const forgets = (flags & FrontendFlags.FORGETS) !== 0;
+    const asks =
+      value.affinityTimeoutSeconds > 0 || scope === FrontendScope.AT_NODE || protocol !== 6;
+    if (forgets && asks) problems.push(`${dialled}: asks for members that are forgotten`);
     for (const [run, isLocal] of [
       [value.inside, flags & FrontendFlags.LOCAL_INSIDE],
       [value.outside, flags & FrontendFlags.LOCAL_OUTSIDE],
@@ -157,7 +162,7 @@ export function brokenLookups(tables: View): string[] {
         if (i >= slots.length) problems.push(`${dialled}: slot ${i} lies behind the end`);
         const member = `${servicePortId} ${backendText(slots[i])}`;
         const list = isLocal ? MemberFlags.IN_LOCAL : MemberFlags.IN_CLUSTER;
-        if (!((members.get(member) ?? 0) & list)) {
+        if (!forgets && !((members.get(member) ?? 0) & list)) {
           problems.push(`${dialled}: ${member} is no member of its list`);
         }
       }

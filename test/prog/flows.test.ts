@@ -526,3 +526,33 @@ row(
     t.is(dial(40_004, 'node:30080'), p.at('localPod'));
   },
 );
+
+row(
+  'a clusterIP alone: a SYN that comes again gets another backend, until one has answered',
+  async (t, node, p) => {
+    const request = (flags: string) =>
+      node.ingress(p.tcp('client:40000 > otherClusterIP:80', flags));
+    await node.serve(...other(p, ['remotePod']));
+    t.deepEqual(request('SYN').counts, ['flow_created', 'request_redirected']);
+    t.deepEqual(request('SYN').counts, ['flow_replaced', 'request_redirected']);
+    node.ingress(p.tcp('remotePod:8080 > node:61000', 'SYN ACK'));
+    t.deepEqual(request('SYN').counts, ['request_redirected']);
+    request('ACK');
+    // Who serves elsewhere is not kept in mind: no stray SYN ends a connection.
+    await node.serve(...other(p, ['secondRemotePod']));
+    t.deepEqual(request('SYN').counts, ['request_redirected']);
+    t.deepEqual(request('ACK').counts, ['request_redirected']);
+    request('RST');
+    t.deepEqual(request('SYN').counts, ['flow_replaced', 'request_redirected']);
+    t.true(node.flows().some((flow) => flow.includes('secondRemotePod')));
+  },
+);
+
+row('a clusterIP alone: a backend of this node is known as one', async (t, node, p) => {
+  const request = (flags: string) => node.ingress(p.tcp('client:40000 > otherClusterIP:80', flags));
+  await node.serve(...other(p, ['localPod']));
+  t.deepEqual(request('SYN').counts, ['flow_created', 'request_delivered']);
+  t.deepEqual(request('SYN').counts, ['request_delivered']);
+  await node.serve(...other(p, ['secondLocalPod']));
+  t.deepEqual(request('SYN').counts, ['flow_replaced', 'request_delivered']);
+});

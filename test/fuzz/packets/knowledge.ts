@@ -12,6 +12,8 @@ import { type Connection, isEnding, Ledger } from './ledger.ts';
 import {
   allowedBackends,
   findDialled,
+  forgetsMembers,
+  isOnNode,
   isServiceAddress,
   type Offer,
   type RandomCluster,
@@ -162,10 +164,21 @@ export class Knowledge {
     return protocol === UDP && !this.isServed(connection);
   }
 
-  isServed({ servicePort, family, translated, isOrphaned }: Connection): boolean {
+  /** Whether the client may dial again. */
+  isServed({
+    servicePort,
+    family,
+    translated,
+    isOrphaned,
+    isForgotten,
+    hasReplied,
+  }: Connection): boolean {
     if (servicePort === undefined) return true;
+    if (isForgotten && hasReplied) return true;
     if (isOrphaned) return false;
-    return serves(this.cluster, servicePort, family, translated.destination);
+    const isKept =
+      !forgetsMembers(this.cluster, servicePort) || isOnNode(translated.destination.address);
+    return isKept && serves(this.cluster, servicePort, family, translated.destination);
   }
 }
 

@@ -14,6 +14,8 @@ export interface Connection {
   /** source > backend */
   readonly translated: Tuple;
   readonly isMasqueraded: boolean;
+  /** Nobody keeps in mind which backends elsewhere serve. */
+  readonly isForgotten: boolean;
   usedAt: number;
   /** The backend has answered. */
   hasReplied: boolean;

@@ -5,7 +5,13 @@ import { addressOf } from '../../prog/places.ts';
 import type { Snapshot } from './flow-table.ts';
 import { type Case, type Knowledge, PORTS } from './knowledge.ts';
 import { connectionText, hasEnded } from './ledger.ts';
-import { backendsText, findDialled, isOnNode, masqueradeAddress } from './random-services.ts';
+import {
+  backendsText,
+  findDialled,
+  forgetsMembers,
+  isOnNode,
+  masqueradeAddress,
+} from './random-services.ts';
 import {
   type End,
   endKey,
@@ -52,6 +58,7 @@ export function judgeNew(
     request: tuple,
     translated,
     isMasqueraded: isHidden,
+    isForgotten: offer !== undefined && forgetsMembers(knowledge.cluster, offer.servicePort),
     usedAt: knowledge.ledger.now,
     hasReplied: false,
     isOrphaned: false,

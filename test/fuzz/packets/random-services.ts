@@ -186,6 +186,12 @@ export function allowedBackends(
   }));
 }
 
+/** Whether only backends of this node are kept in mind: of TCP by a clusterIP alone, without affinity. */
+export function forgetsMembers({ other }: RandomCluster, servicePort: string): boolean {
+  const isTcp = servicePort.endsWith(` ${TCP}`);
+  return isTcp && servicePort.includes(' other ') && !other?.affinitySeconds;
+}
+
 /** Whether connections that a backend of the port has may go on there. */
 export function serves(
   cluster: RandomCluster,

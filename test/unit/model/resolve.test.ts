@@ -304,13 +304,35 @@ const dns = (...endpoints: string[]) => [
   slice('default/quote-1', 'quote', ['dns/UDP:53'], endpoints),
 ];
 
-test(
-  'TCP remembers what serves',
-  remembers,
-  quote(['10.96.0.1'], ['http/TCP:80']),
-  HTTP(HERE, THERE),
-  ['http 10.244.1.2:8080 cluster local here', 'http 10.244.2.2:8080 cluster'],
-);
+const BOTH = ['http 10.244.1.2:8080 cluster local here', 'http 10.244.2.2:8080 cluster'];
+for (const [what, spec, expected] of [
+  ['by clusterIPs alone: what is here', quote(['10.96.0.1'], ['http/TCP:80']), BOTH.slice(0, 1)],
+  [
+    'with affinity: all',
+    quote(['10.96.0.1'], ['http/TCP:80'], { affinityTimeoutSeconds: 10 }),
+    BOTH,
+  ],
+  ['by a nodePort: all', quote(['10.96.0.1'], ['http/TCP:80 30080']), BOTH],
+  [
+    'by an external address: all',
+    quote(['10.96.0.1'], ['http/TCP:80'], { externalIPs: ['192.0.2.9'].map(address) }),
+    BOTH,
+  ],
+  [
+    'by a load balancer: all',
+    quote(['10.96.0.1'], ['http/TCP:80'], { loadBalancerIPs: ['192.0.2.9'].map(address) }),
+    BOTH,
+  ],
+] as const) {
+  test(`TCP remembers what serves, ${what}`, (t) => {
+    const [port] = resolve(spec, HTTP(HERE, THERE), NODE);
+    t.deepEqual(
+      port?.members.map(({ backend }) => `http ${backendText(backend)}`),
+      expected.map((text) => text.split(' ').slice(0, 2).join(' ')),
+    );
+    t.is(port?.forgetsMembers, expected.length === 1);
+  });
+}
 test('UDP remembers what serves', remembers, DNS, dns(HERE, THERE), [
   'dns 10.244.1.2:53 cluster local here',
   'dns 10.244.2.2:53 cluster',

@@ -430,6 +430,28 @@ test(
   ],
 );
 test(
+  'members that are forgotten: after it is said so',
+  plans,
+  [withMembers(member('10.1.0.1:53', 'cluster'), member('10.1.0.2:53', 'cluster', 'here'))],
+  {
+    [QUOTE]: [
+      {
+        ...dns('10.1.0.1:53'),
+        members: [member('10.1.0.2:53', 'cluster', 'here')],
+        forgetsMembers: true,
+      },
+    ],
+  },
+  ['publish 10.96.0.1:53/UDP 1 0+1 FORGETS', 'remove 1 10.1.0.1:53'],
+);
+test(
+  'members that are asked for again: before it is said so',
+  plans,
+  [{ [QUOTE]: [{ ...dns('10.1.0.1:53'), members: [], forgetsMembers: true }] }],
+  withMembers(member('10.1.0.1:53', 'cluster')),
+  ['widen 1 10.1.0.1:53 cluster', 'publish 10.96.0.1:53/UDP 1 0+1'],
+);
+test(
   'affinity that is switched on',
   plans,
   [{ [QUOTE]: [http('10.1.0.1:80')] }],
