@@ -21,6 +21,7 @@ import {
   formatFound,
   removeKubeProxyRules,
 } from '../reconcile/kube-proxy-rules.ts';
+import { Looks } from '../reconcile/looks.ts';
 import { keepNat, keptFamilies, stopKeepingNat } from '../reconcile/nat-keeper.ts';
 import { inSlices, untilAborted } from '../reconcile/slices.ts';
 import { translatedEntries } from '../sys/conntrack.ts';
@@ -66,8 +67,7 @@ const NOBODY: ForeignConnections = {
 
 export class KubeProxyWatch {
   readonly #options: KubeProxyWatchOptions;
-  #looking: Promise<void> | undefined;
-  #next: Promise<void> | undefined;
+  readonly #looks = new Looks(() => this.#lookAnew());
   #timer: NodeJS.Timeout | undefined;
   #isBeside = false;
   #isProven = false;
@@ -130,33 +130,24 @@ export class KubeProxyWatch {
     if (this.#isBeside) this.request();
   }
 
-  /**
-   * Looks anew, and does what there is to do. Wants complete tables. Never throws. All who come while a look goes on
-   * share the next one, for what they ask about may have changed meanwhile.
-   */
+  /** Looks anew, and does what there is to do. Wants complete tables. Never throws. */
   look(): Promise<void> {
-    if (!this.#looking) return this.#lookNow();
-    this.#next ??= this.#looking.then(() => {
-      this.#next = undefined;
-      return this.#lookNow();
-    });
-    return this.#next;
+    return this.#looks.look();
   }
 
   /** After the signal. @returns when no look touches a table any more. */
   async close(): Promise<void> {
-    await this.#looking;
+    await this.#looks.idle();
   }
 
-  #lookNow(): Promise<void> {
-    if (this.#options.signal.aborted) return Promise.resolve();
-    this.#looking = this.#look()
-      .catch((error: unknown) => this.#tell([messageOf(error)]))
-      .finally(() => {
-        this.#looking = undefined;
-        this.#schedule();
-      });
-    return this.#looking;
+  async #lookAnew(): Promise<void> {
+    if (this.#options.signal.aborted) return;
+    try {
+      await this.#look();
+    } catch (error) {
+      this.#tell([messageOf(error)]);
+    }
+    this.#schedule();
   }
 
   async #look(): Promise<void> {

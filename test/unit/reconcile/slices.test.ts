@@ -7,7 +7,7 @@ import test from 'ava';
 import { ClusterState } from '../../../agent/model/cluster-state.ts';
 import type { ObjectKey } from '../../../agent/model/objects.ts';
 import { type AuditReport, Reconciler } from '../../../agent/reconcile/reconciler.ts';
-import { inSlices } from '../../../agent/reconcile/slices.ts';
+import { inSlices, untilAborted } from '../../../agent/reconcile/slices.ts';
 import { FakeTables } from '../../helpers/fake-tables.ts';
 import { service, slice } from '../../helpers/objects.ts';
 import { rowsOf } from '../../helpers/table-view.ts';
@@ -49,6 +49,26 @@ test('what throws in a slice is thrown', async (t) => {
     throw new Error('broken');
   }
   await t.throwsAsync(inSlices(failing()), { message: 'broken' });
+});
+
+test('what is called off gives back what it has opened, and goes no further', async (t) => {
+  const stop = new AbortController();
+  const seen: string[] = [];
+  function* work(): Generator<void, string> {
+    try {
+      for (const step of ['one', 'two', 'three']) {
+        seen.push(step);
+        if (step === 'two') stop.abort();
+        yield;
+      }
+    } finally {
+      seen.push('closed');
+    }
+    return 'done';
+  }
+  t.is(await inSlices(untilAborted(work(), stop.signal)), undefined);
+  t.deepEqual(seen, ['one', 'two', 'closed']);
+  t.is(await inSlices(untilAborted(busy(2, 0), new AbortController().signal)), 'done');
 });
 
 const SERVICES = 10_000;
