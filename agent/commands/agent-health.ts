@@ -22,6 +22,7 @@ import {
   ProxyHealthServer,
 } from '../telemetry/proxy-health-server.ts';
 import { ServiceHealthServers } from '../telemetry/service-health-servers.ts';
+import type { ServerStatus } from '../telemetry/status.ts';
 import { VERSION } from '../version.ts';
 import { cannotListen } from './cannot-listen.ts';
 
@@ -132,6 +133,11 @@ export class AgentHealth implements LoopProgress {
       isHealthy: this.#health.report(performance.now()).isHealthy,
       isNodeEligible: isNodeEligible(cluster.node, isToldOfNodes()),
     };
+  }
+
+  /** undefined where it is switched off. */
+  get server(): ServerStatus | undefined {
+    return this.#proxyServer?.status;
   }
 
   /** Health checks of Services that are not answered, a line each; for `status`. */

@@ -17,6 +17,7 @@ import { NO_PACKETS, type PacketGauges } from '../telemetry/packet-metrics.ts';
 import type { ProgramRuns } from '../telemetry/program-metrics.ts';
 import type { HealthPath } from '../telemetry/proxy-health-server.ts';
 import { type LatencySummary, RecentLatencies } from '../telemetry/recent-latencies.ts';
+import type { ServerStatus } from '../telemetry/status.ts';
 import { VERSION } from '../version.ts';
 import { cannotListen } from './cannot-listen.ts';
 import { type ReadCounts, ServiceTraffic } from './service-traffic.ts';
@@ -122,6 +123,11 @@ export class AgentMetrics {
   /** From hearing of a change to its last table write, of the last ones. */
   get latency(): LatencySummary | undefined {
     return this.#latencies.summary;
+  }
+
+  /** undefined where it is switched off, and before the start. */
+  get server(): ServerStatus | undefined {
+    return this.#server?.status;
   }
 
   repaired(writes: number): void {

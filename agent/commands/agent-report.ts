@@ -9,7 +9,7 @@ import type { DeviceReport } from '../reconcile/packet-path.ts';
 import type { PassReport, Reconciler } from '../reconcile/reconciler.ts';
 import type { Tables } from '../sys/datapath.ts';
 import type { AgentGauges, TableFill } from '../telemetry/metrics.ts';
-import type { DeviceStatus, LastPass, Status } from '../telemetry/status.ts';
+import type { DeviceStatus, LastPass, ServerStatus, Status } from '../telemetry/status.ts';
 import { VERSION } from '../version.ts';
 import type { AgentHealth } from './agent-health.ts';
 import type { AgentKeepers } from './agent-keepers.ts';
@@ -105,6 +105,7 @@ export class AgentReport {
       ...(this.#metrics?.latency && { latency: this.#metrics.latency }),
       tables: this.#tableFill(),
       health: this.#health?.state ?? { isHealthy: true, isNodeEligible: true },
+      servers: this.#servers(),
       ...(kubeProxy && { kubeProxy }),
     };
   }
@@ -142,7 +143,7 @@ export class AgentReport {
     for (const problem of this.#reconciler?.nodeFailures ?? [])
       problems.push(`node tables: ${problem}`);
     problems.push(...this.#deviceProblems());
-    problems.push(...(this.#health?.problems ?? []));
+    problems.push(...(this.#health?.problems ?? []), ...this.#serverProblems());
     for (const problem of this.#selfTestProblems) problems.push(`self-test: ${problem}`);
     return problems;
   }
@@ -156,6 +157,20 @@ export class AgentReport {
         problem === undefined ? [] : `device ${name} is not served: ${problem}`,
       ),
     ];
+  }
+
+  #servers(): ServerStatus[] {
+    return [this.#health?.server, this.#metrics?.server].filter((server) => server !== undefined);
+  }
+
+  /** kube-proxy, where it still is, has these ports by right. */
+  #serverProblems(): string[] {
+    if (this.#keepers?.kubeProxyStatus) return [];
+    return this.#servers().flatMap(({ what, address, problem }) =>
+      problem === undefined
+        ? []
+        : `cannot serve ${what} at ${address}: ${problem}. \`ss -ltnp\` names who listens there; it is tried again`,
+    );
   }
 
   /** Why the first pass has not ended. */

@@ -53,7 +53,7 @@ function verdict(problems: readonly string[]): string[] {
   return [
     'Not healthy:',
     ...shortened(problems).map((problem) => `  - ${problem}`),
-    'What this node allows, with cures: signalbox doctor',
+    'What to do, by symptom: docs/troubleshooting.md; what this node allows, with cures: signalbox doctor',
   ];
 }
 
@@ -116,7 +116,8 @@ function agentLines(agent: Status | string, now: Date): string[] {
       return line('', `${kind}: ${phase}${why}${heard}`);
     }),
     ...changeLines(agent, ago),
-    line('Health', healthText(agent.health)),
+    line('Health', healthText(agent)),
+    line('Metrics', serverText(agent.servers, 'metrics', 'served')),
     line('Cgroup', agent.cgroup),
     ...list('kube-proxy', kubeProxyLines(agent.kubeProxy)),
     ...list(
@@ -151,11 +152,29 @@ function changeLines({ latency, lastPass }: Status, ago: (at: string) => string)
 }
 
 /** As load balancers hear it. */
-function healthText({ isHealthy, isNodeEligible }: Status['health']): string {
-  if (!isHealthy) return '/healthz and /livez answer 503: changes wait to be programmed';
-  if (!isNodeEligible)
-    return '/healthz answers 503: the node is to be removed, or the API server does not know it';
-  return '/healthz and /livez answer 200';
+function healthText({ health: { isHealthy, isNodeEligible }, servers }: Status): string {
+  const what = '/healthz and /livez';
+  if (!isHealthy)
+    return serverText(
+      servers,
+      what,
+      '/healthz and /livez answer 503',
+      ': changes wait to be programmed',
+    );
+  if (!isNodeEligible) {
+    const why = ': the node is to be removed, or the API server does not know it';
+    return serverText(servers, what, '/healthz answers 503', why);
+  }
+  return serverText(servers, what, '/healthz and /livez answer 200');
+}
+
+/** Of a server: where it is, or that it is not. */
+function serverText(servers: Status['servers'], what: string, well: string, why = ''): string {
+  const server = servers.find((one) => one.what === what);
+  if (!server) return 'switched off';
+  const { address, problem } = server;
+  if (problem !== undefined) return `not served: ${problem}`;
+  return `${well} at ${address}${why}`;
 }
 
 function ms(duration: number): string {

@@ -7,6 +7,7 @@ import { messageOf } from '../errors.ts';
 import { unspecifiedAddress } from '../model/address.ts';
 import type { HttpConnections, HttpListener } from './http-connections.ts';
 import type { Logger } from './log.ts';
+import type { ServerStatus } from './status.ts';
 
 export interface BindAddress {
   readonly host: string;
@@ -35,6 +36,7 @@ export class KeptListener {
   readonly #options: KeptListenerOptions;
   #listener: HttpListener | undefined;
   #retry: NodeJS.Timeout | undefined;
+  #problem: string | undefined;
 
   constructor(options: KeptListenerOptions) {
     this.#options = options;
@@ -43,6 +45,14 @@ export class KeptListener {
   /** Where it listens; undefined as long as it does not. */
   get address(): net.AddressInfo | undefined {
     return this.#listener?.address;
+  }
+
+  /** For `status`. */
+  get status(): ServerStatus {
+    const { bind, what } = this.#options;
+    const { host, port } = bind;
+    const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+    return { what, address, ...(this.#problem !== undefined && { problem: this.#problem }) };
   }
 
   /** Listens, or tries again until it can. */
@@ -64,13 +74,17 @@ export class KeptListener {
       port: bind.port,
       ipv6Only: false,
       context: undefined,
-      onListening: () => log.info({ ...bind }, `serving ${what}`),
+      onListening: () => {
+        this.#problem = undefined;
+        log.info({ ...bind }, `serving ${what}`);
+      },
       onError: (error) => {
         if (others.length && NO_SUCH_FAMILY.includes((error as NodeJS.ErrnoException).code ?? '')) {
           this.#listen(others);
           return;
         }
-        log.warn({ ...bind, error: messageOf(error), retryMs }, `cannot serve ${what}`);
+        this.#problem = messageOf(error);
+        log.warn({ ...bind, error: this.#problem, retryMs }, `cannot serve ${what}`);
         this.#retry = setTimeout(() => this.start(), retryMs);
         onFailure?.(error);
       },

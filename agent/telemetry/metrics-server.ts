@@ -10,6 +10,7 @@ import { HttpConnections } from './http-connections.ts';
 import { type BindAddress, KeptListener } from './kept-listener.ts';
 import type { Logger } from './log.ts';
 import { flagsText, pingSlis, statusText } from './metrics-pages.ts';
+import type { ServerStatus } from './status.ts';
 
 export interface MetricsServerOptions {
   readonly bind: BindAddress;
@@ -55,6 +56,10 @@ export class MetricsServer {
   /** Where it listens; undefined as long as it does not. */
   get address(): net.AddressInfo | undefined {
     return this.#listener.address;
+  }
+
+  get status(): ServerStatus {
+    return this.#listener.status;
   }
 
   /** Listens, or tries again until it can. */

@@ -10,6 +10,7 @@ import type { ProxyHealthReport } from '../model/proxy-health.ts';
 import { HttpConnections } from './http-connections.ts';
 import { type BindAddress, KeptListener } from './kept-listener.ts';
 import type { Logger } from './log.ts';
+import type { ServerStatus } from './status.ts';
 
 export type HealthPath = 'healthz' | 'livez';
 export type HealthCode = 200 | 503;
@@ -53,6 +54,10 @@ export class ProxyHealthServer {
   /** Where it listens; undefined as long as it does not. */
   get address(): net.AddressInfo | undefined {
     return this.#listener.address;
+  }
+
+  get status(): ServerStatus {
+    return this.#listener.status;
   }
 
   /** Listens, or tries again until it can. */

@@ -35,8 +35,18 @@ export interface Status {
   readonly tables: readonly TableFill[];
   /** What load balancers are told at /healthz. */
   readonly health: { readonly isHealthy: boolean; readonly isNodeEligible: boolean };
+  /** Of this node, as configured; those that are switched off are not here. */
+  readonly servers: readonly ServerStatus[];
   /** Another proxy that has served this node, or does so beside; undefined when nothing of it is there. */
   readonly kubeProxy?: KubeProxyStatus;
+}
+
+export interface ServerStatus {
+  /** `/healthz and /livez`, `metrics` */
+  readonly what: string;
+  readonly address: string;
+  /** Why it cannot listen there; it tries again. */
+  readonly problem?: string;
 }
 
 export interface KubeProxyStatus {

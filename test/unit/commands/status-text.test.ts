@@ -57,6 +57,10 @@ const AGENT: Status = {
     { table: 'slots', entries: 4000, capacity: 4096 },
   ],
   health: { isHealthy: true, isNodeEligible: true },
+  servers: [
+    { what: '/healthz and /livez', address: '0.0.0.0:10256' },
+    { what: 'metrics', address: '127.0.0.1:10249' },
+  ],
 };
 
 const view = (more: Partial<Status> = {}, problems: readonly string[] = []) => ({
@@ -83,7 +87,8 @@ test('all is well', (t) => {
       '           ServiceCIDR: unavailable (404)',
       'Changes    programmed within 1.50 ms (p50), 28 ms (p99) of the last 250',
       '           last: 1 Services, 4 writes in 1.23 ms, 30s ago',
-      'Health     /healthz and /livez answer 200',
+      'Health     /healthz and /livez answer 200 at 0.0.0.0:10256',
+      'Metrics    served at 127.0.0.1:10249',
       'Cgroup     /sys/fs/cgroup',
     ].join('\n'),
   );
@@ -97,8 +102,16 @@ test('what is wrong comes first; of many, some', (t) => {
   t.deepEqual(lines.slice(12, 15), [
     '  - problem 11',
     '  - and 2 more (-o json)',
-    'What this node allows, with cures: signalbox doctor',
+    'What to do, by symptom: docs/troubleshooting.md; what this node allows, with cures: signalbox doctor',
   ]);
+});
+
+test('servers that cannot listen, and servers that are switched off', (t) => {
+  const [healthz] = AGENT.servers;
+  const servers = [{ what: '/healthz and /livez', address: '', ...healthz, problem: 'EADDRINUSE' }];
+  const text = statusText(view({ servers }), NOW);
+  t.regex(text, /^Health {5}not served: EADDRINUSE$/m);
+  t.regex(text, /^Metrics {4}switched off$/m);
 });
 
 test('a table that is nearly full', (t) => {
@@ -112,8 +125,14 @@ test('a table that is nearly full', (t) => {
 test('what load balancers are told', (t) => {
   const healthOf = (isHealthy: boolean, isNodeEligible: boolean) =>
     statusText(view({ health: { isHealthy, isNodeEligible } }), NOW).match(/^Health +(.*)$/m)?.[1];
-  t.is(healthOf(false, true), '/healthz and /livez answer 503: changes wait to be programmed');
-  t.regex(healthOf(true, false) ?? '', /^\/healthz answers 503: the node is to be removed/);
+  t.is(
+    healthOf(false, true),
+    '/healthz and /livez answer 503 at 0.0.0.0:10256: changes wait to be programmed',
+  );
+  t.regex(
+    healthOf(true, false) ?? '',
+    /^\/healthz answers 503 at 0.0.0.0:10256: the node is to be removed/,
+  );
 });
 
 test('no change yet', (t) => {
