@@ -13,7 +13,7 @@ import type { TestNode } from './test-node.ts';
 export interface KernelFrontend {
   /** For clients inside the cluster, as `10.244.1.1:8080`, in order. */
   readonly backends: readonly string[];
-  /** Of those that a choice may be remembered of, the ones that it may be used for again, in order. */
+  /** Those that a remembered choice may be used for again, in order; where none is remembered, all. */
   readonly members: readonly string[];
   readonly run: SlotRun;
 }
@@ -25,23 +25,19 @@ export function kernelFrontends(node: TestNode): Map<string, KernelFrontend> {
     // In this order: a run is left alone for a second after its frontend has left it.
     const frontends = tables.frontends.entries();
     const slots = tables.slots.read();
-    const members = Map.groupBy(tables.members.entries(), ([{ servicePortId }]) => servicePortId);
+    const ofPort = Map.groupBy(tables.members.entries(), ([{ servicePortId }]) => servicePortId);
     return new Map(
       frontends.map(([key, { servicePortId, inside: run, flags }]) => {
         const list =
           flags & FrontendFlags.LOCAL_INSIDE ? MemberFlags.IN_LOCAL : MemberFlags.IN_CLUSTER;
-        const eligible = (members.get(servicePortId) ?? []).filter(
+        const eligible = (ofPort.get(servicePortId) ?? []).filter(
           ([{ backend }, member]) =>
             member.flags & list && familyOf(backend.address) === familyOf(key.address),
         );
-        return [
-          frontendKey(frontendOf(key) as Frontend),
-          {
-            backends: names(slots.slice(run.first, run.first + run.count)),
-            members: names(eligible.map(([{ backend }]) => backend)),
-            run,
-          },
-        ];
+        const backends = names(slots.slice(run.first, run.first + run.count));
+        const forgets = (flags & FrontendFlags.FORGETS) !== 0;
+        const members = forgets ? backends : names(eligible.map(([{ backend }]) => backend));
+        return [frontendKey(frontendOf(key) as Frontend), { backends, members, run }];
       }),
     );
   } finally {
