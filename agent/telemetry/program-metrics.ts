@@ -16,26 +16,29 @@ export function registerProgramMetrics(
   registry: Registry,
   read: () => readonly ProgramRuns[],
 ): void {
-  const add = (name: string, help: string, value: (runs: ProgramRuns) => number) => {
-    const counter: Counter = new Counter({
+  const counter = (name: string, help: string, collect?: () => void) =>
+    new Counter({
       name,
       help,
       labelNames: ['program'],
       registers: [registry],
-      collect: () => {
-        counter.reset();
-        for (const runs of read()) counter.inc({ program: runs.program }, value(runs));
-      },
+      ...(collect && { collect }),
     });
-  };
-  add(
+  const runs: Counter = counter(
     'signalbox_program_runs_total',
     'Runs of each BPF program, while kernel.bpf_stats_enabled is 1; else there is nothing here.',
-    ({ runs }) => runs,
+    () => {
+      runs.reset();
+      seconds.reset();
+      for (const { program, ...measured } of read()) {
+        runs.inc({ program }, measured.runs);
+        seconds.inc({ program }, measured.seconds);
+      }
+    },
   );
-  add(
+  // Collected with the one before, so that both are of one moment.
+  const seconds = counter(
     'signalbox_program_run_seconds_total',
     'Time in each BPF program, while kernel.bpf_stats_enabled is 1. By signalbox_program_runs_total it is the time of a run.',
-    ({ seconds }) => seconds,
   );
 }

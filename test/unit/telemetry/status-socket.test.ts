@@ -3,6 +3,7 @@
 
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
+import http from 'node:http';
 import net from 'node:net';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -49,6 +50,24 @@ test('so does one that does not answer', async (t) => {
     serveStatus(bpffs, () => STATUS),
     { message: `another agent (one that does not answer) keeps the tables in ${bpffs}` },
   );
+});
+
+test('an answer that makes no sense is none', async (t) => {
+  if (!requireRoot(t)) return;
+  const bpffs = bpffsFor(t);
+  mkdirSync(path.dirname(statusSocketPath(bpffs)), { recursive: true });
+  const answers: [number, string][] = [
+    [200, '{"pid": 4'],
+    [500, '{"pid": 4711}'],
+  ];
+  for (const [code, body] of answers) {
+    const server = http.createServer((_, response) => response.writeHead(code).end(body));
+    server.listen(statusSocketPath(bpffs));
+    await once(server, 'listening');
+    t.is(await fetchStatus(bpffs), undefined);
+    server.closeAllConnections();
+    await promisify(server.close.bind(server))();
+  }
 });
 
 test('of many at the same moment one gets it, and later the next', async (t) => {
