@@ -184,6 +184,8 @@ async function goToWork(
   kernel.attach();
   kernel.guard({ ...run, onPutBack: (hooks) => tellers.putBack(hooks) });
   await keepers.complete();
+  // Told to end meanwhile: programs of another build may still be on devices, and use their tables.
+  if (run.signal.aborted) return;
   kernel.removeOlderTables();
   const problems = await proveProgramsRun(run.config.cgroup, reconciler, run.log);
   tellers.selfTested(problems);
