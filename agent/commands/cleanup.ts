@@ -18,10 +18,10 @@ import { releaseMasqueradePorts } from './release-ports.ts';
 
 interface Options {
   readonly bpffs: string;
-  readonly kubeProxy: boolean;
-  readonly drain: boolean;
+  readonly kubeProxy?: boolean;
+  readonly drain?: boolean;
   readonly drainTimeout: number;
-  readonly force: boolean;
+  readonly force?: boolean;
   readonly proc: string;
 }
 
@@ -32,9 +32,10 @@ export function command(): Command {
     )
     .addOption(bpffsOption())
     .addOption(
-      new Option('--drain', 'first leave what is new to kube-proxy, until no connection is left')
-        .default(false)
-        .conflicts('kubeProxy'),
+      new Option(
+        '--drain',
+        'first leave what is new to kube-proxy, until no connection is left',
+      ).conflicts('kubeProxy'),
     )
     .addOption(
       new Option('--drain-timeout <duration>', 'how long that may take, as 90s, 10m or 1h')
@@ -44,16 +45,15 @@ export function command(): Command {
     .option(
       '--kube-proxy',
       'take kube-proxy’s rules off, and nothing of Signalbox: once the agent serves in its place',
-      false,
     )
-    .option('--force', 'although nobody else would serve then', false)
+    .option('--force', 'although nobody else would serve then')
     .addOption(procOption())
     .action(run);
 }
 
 async function run(options: Options): Promise<void> {
   requireRoot();
-  const { bpffs, force, proc } = options;
+  const { bpffs, force = false, proc } = options;
   const pins = new Pins(bpffs);
   if (options.kubeProxy) {
     requireItsNamespace(pins);

@@ -44,7 +44,7 @@ export function statusText({ problems, agent, kernel }: StatusView, now: Date): 
     ...(typeof kernel === 'string'
       ? []
       : kernelLines(kernel, typeof agent === 'string' ? undefined : agent)),
-    ...agentLines(agent, now),
+    ...(typeof agent === 'string' ? absentLines(agent, kernel) : agentLines(agent, now)),
   ].join('\n');
 }
 
@@ -94,10 +94,16 @@ function fullTables(tables: readonly TableFill[]): string[] {
     );
 }
 
-function agentLines(agent: Status | string, now: Date): string[] {
-  if (typeof agent === 'string') {
-    return ['', line('Agent', `${agent}: the kernel goes on with what it has, changes wait`)];
-  }
+/** @param absence what is the matter with the agent. */
+function absentLines(absence: string, kernel: KernelStatus | string): string[] {
+  const serves =
+    typeof kernel === 'string'
+      ? 'no Service is served'
+      : 'the kernel goes on with what it has, changes wait';
+  return ['', line('Agent', `${absence}: ${serves}`)];
+}
+
+function agentLines(agent: Status, now: Date): string[] {
   const ago = (at: string) => formatDuration(Math.max(0, (now.getTime() - Date.parse(at)) / 1000));
   const { objects, source } = agent;
   return [

@@ -160,4 +160,5 @@ test('without tables', (t) => {
     NOW,
   );
   t.notRegex(text, /^Kernel/m);
+  t.regex(text, /^Agent {6}is not running: no Service is served$/m);
 });
