@@ -122,6 +122,7 @@ export class AgentReport {
       endpointSlices: () => this.#cluster.endpointSliceCount,
       skippedObjects: () => this.#cluster.skipped.length,
       failedServices: () => this.#reconciler?.failures.length ?? 0,
+      problems: () => this.#problems().length,
       tables: () => this.#tableFill(),
       watches: () => this.#source.watches,
     };

@@ -21,6 +21,8 @@ export interface AgentGauges {
   readonly endpointSlices: () => number;
   readonly skippedObjects: () => number;
   readonly failedServices: () => number;
+  /** What `status` says is wrong, as far as the agent sees it. */
+  readonly problems: () => number;
   readonly tables: () => readonly TableFill[];
   readonly watches: () => readonly WatchCounts[];
 }
@@ -214,6 +216,11 @@ export class Metrics {
       'signalbox_failed_services',
       'Services that wait for another attempt because a table write was refused.',
       (gauges) => gauges.failedServices(),
+    );
+    count(
+      'signalbox_problems',
+      'What is wrong on this node, as far as the agent sees it: the lines under Not healthy of `signalbox status`.',
+      (gauges) => gauges.problems(),
     );
     const tables = () => agent()?.tables() ?? [];
     this.#tableGauge('entries', 'Entries in use.', tables, (fill) => fill.entries);

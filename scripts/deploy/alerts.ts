@@ -75,6 +75,16 @@ export const ALERTS: readonly Alert[] = [
     runbook: 'a-service-has-failed',
   },
   {
+    name: 'SignalboxNotHealthy',
+    query: 'signalbox_problems > 0',
+    forTime: '15m',
+    severity: 'warning',
+    summary: 'signalbox status says Not healthy on {{ $labels.instance }}',
+    description:
+      'It names {{ $value }} problems: a configuration that is refused, a self-test that failed, a device or a port that cannot be served, or what other alerts are about.',
+    runbook: 'status-says-not-healthy',
+  },
+  {
     name: 'SignalboxTableNearlyFull',
     query: 'signalbox_table_entries / signalbox_table_capacity > 0.8',
     forTime: '15m',
