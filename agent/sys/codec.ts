@@ -30,7 +30,7 @@ export const u32: Codec<number> = {
   read: (view, at) => view.getUint32(at, true),
 };
 
-/** Reads a NUL-terminated ASCII name of at most `size` bytes. */
+/** Reads an ASCII name of at most `size` bytes, which a NUL ends if it is shorter. */
 export function readName(view: DataView, at: number, size: number): string {
   let name = '';
   for (let i = at; i < at + size && view.getUint8(i) !== 0; i++) {
@@ -39,9 +39,9 @@ export function readName(view: DataView, at: number, size: number): string {
   return name;
 }
 
-/** Writes `name`, cut so that a NUL always ends it. The bytes behind must be zero already. */
+/** Writes `size` bytes of `name` at most. The bytes behind must be zero already. */
 export function writeName(view: DataView, at: number, size: number, name: string): void {
-  const length = Math.min(name.length, size - 1);
+  const length = Math.min(name.length, size);
   for (let i = 0; i < length; i++) view.setUint8(at + i, name.charCodeAt(i));
 }
 

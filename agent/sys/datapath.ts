@@ -182,13 +182,20 @@ const LRU_HASH = 9;
  */
 const LRU_ENTRIES_PER_CPU = 512;
 
-/** How large a table is made. Pure. */
+/** How many times two CPUs there are; a power of two, as bucket arrays are. */
+function growth(cpus: number, most: number): number {
+  return Math.min(most, 2 ** Math.floor(Math.log2(Math.max(1, cpus / 2))));
+}
+
+/** How large a table is made: what traffic fills grows with the CPUs that can bring it about. Pure. */
 export function entriesFor(
   { name, type, maxEntries }: Pick<MapSpec<unknown, unknown>, 'name' | 'type' | 'maxEntries'>,
   cpus: number,
 ): number {
   if (name === MAPS.serviceCounts.name) return counterEntries(cpus);
-  return type === LRU_HASH ? Math.max(maxEntries, LRU_ENTRIES_PER_CPU * cpus) : maxEntries;
+  if (name === MAPS.flows.name) return maxEntries * growth(cpus, 4);
+  if (type !== LRU_HASH) return maxEntries;
+  return Math.max(maxEntries * growth(cpus, 16), LRU_ENTRIES_PER_CPU * cpus);
 }
 
 /** What is on each hook now. */

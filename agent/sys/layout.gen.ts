@@ -303,18 +303,18 @@ export interface ServicePortName {
 }
 
 export const servicePortName: Codec<ServicePortName> = {
-  size: 196,
+  size: 190,
   write(view, at, value) {
-    writeName(view, at, 64, value.namespaceName);
-    writeName(view, at + 64, 64, value.serviceName);
-    writeName(view, at + 128, 64, value.portName);
-    view.setUint32(at + 192, value.protocol, true);
+    writeName(view, at, 63, value.namespaceName);
+    writeName(view, at + 63, 63, value.serviceName);
+    writeName(view, at + 126, 63, value.portName);
+    view.setUint8(at + 189, value.protocol);
   },
   read: (view, at) => ({
-    namespaceName: readName(view, at, 64),
-    serviceName: readName(view, at + 64, 64),
-    portName: readName(view, at + 128, 64),
-    protocol: view.getUint32(at + 192, true),
+    namespaceName: readName(view, at, 63),
+    serviceName: readName(view, at + 63, 63),
+    portName: readName(view, at + 126, 63),
+    protocol: view.getUint8(at + 189),
   }),
 };
 
@@ -683,25 +683,25 @@ export const FlowTimeoutSeconds = {
 export type FlowTimeoutSeconds = (typeof FlowTimeoutSeconds)[keyof typeof FlowTimeoutSeconds];
 
 export const MAPS = {
-  frontends: { name: 'frontends', type: 1, flags: 1, maxEntries: 131072, key: frontendKey, value: frontendValue, layoutHash: 'b5bb375b' } satisfies MapSpec<FrontendKey, FrontendValue>,
+  frontends: { name: 'frontends', type: 1, flags: 1, maxEntries: 131072, key: frontendKey, value: frontendValue, layoutHash: '67f07682' } satisfies MapSpec<FrontendKey, FrontendValue>,
   slots: { name: 'slots', type: 12, flags: 0, maxEntries: 1, key: u32, value: u32, layoutHash: 'a051481c', inner: { name: 'slot_array', type: 2, flags: 4096, maxEntries: 1, key: u32, value: ipPort, layoutHash: '3954239c' } satisfies MapSpec<number, IpPort> } satisfies MapSpec<number, number> & { inner: unknown },
-  members: { name: 'members', type: 1, flags: 1, maxEntries: 131072, key: memberKey, value: memberValue, layoutHash: '9db23d54' } satisfies MapSpec<MemberKey, MemberValue>,
-  sourceRanges: { name: 'source_ranges', type: 11, flags: 1, maxEntries: 131072, key: sourceRangeKey, value: presence, layoutHash: '4a59c318' } satisfies MapSpec<SourceRangeKey, Presence>,
+  members: { name: 'members', type: 1, flags: 1, maxEntries: 65536, key: memberKey, value: memberValue, layoutHash: 'b8d75b85' } satisfies MapSpec<MemberKey, MemberValue>,
+  sourceRanges: { name: 'source_ranges', type: 11, flags: 1, maxEntries: 131072, key: sourceRangeKey, value: presence, layoutHash: 'da4b82ce' } satisfies MapSpec<SourceRangeKey, Presence>,
   nodePortAddresses: { name: 'node_port_addresses', type: 1, flags: 1, maxEntries: 4096, key: nodePortAddress, value: presence, layoutHash: '52a74f18' } satisfies MapSpec<NodePortAddress, Presence>,
   serviceCidrs: { name: 'service_cidrs', type: 11, flags: 1, maxEntries: 131072, key: ipPrefix, value: presence, layoutHash: '329080d3' } satisfies MapSpec<IpPrefix, Presence>,
   nodes: { name: 'nodes', type: 2, flags: 0, maxEntries: 1, key: u32, value: node, layoutHash: '5847889c' } satisfies MapSpec<number, Node>,
-  affinities: { name: 'affinities', type: 9, flags: 0, maxEntries: 16384, key: affinityKey, value: affinityValue, layoutHash: '78ea9076' } satisfies MapSpec<AffinityKey, AffinityValue>,
-  servicePorts: { name: 'service_ports', type: 1, flags: 1, maxEntries: 131072, key: u32, value: servicePortName, layoutHash: 'c0bb325a' } satisfies MapSpec<number, ServicePortName>,
-  socketServices: { name: 'socket_services', type: 24, flags: 1, maxEntries: 0, key: u32, value: socketService, layoutHash: '245dbb75' } satisfies MapSpec<number, SocketService>,
-  udpBackends: { name: 'udp_backends', type: 9, flags: 0, maxEntries: 16384, key: udpPeerKey, value: udpBackend, layoutHash: '298c464f' } satisfies MapSpec<UdpPeerKey, UdpBackend>,
-  udpServices: { name: 'udp_services', type: 9, flags: 0, maxEntries: 16384, key: udpPeerKey, value: ipPort, layoutHash: 'b1d0d096' } satisfies MapSpec<UdpPeerKey, IpPort>,
+  affinities: { name: 'affinities', type: 9, flags: 0, maxEntries: 4096, key: affinityKey, value: affinityValue, layoutHash: '0a223ac7' } satisfies MapSpec<AffinityKey, AffinityValue>,
+  servicePorts: { name: 'service_ports', type: 1, flags: 1, maxEntries: 65536, key: u32, value: servicePortName, layoutHash: 'abc52de1' } satisfies MapSpec<number, ServicePortName>,
+  socketServices: { name: 'socket_services', type: 24, flags: 1, maxEntries: 0, key: u32, value: socketService, layoutHash: 'ee33499b' } satisfies MapSpec<number, SocketService>,
+  udpBackends: { name: 'udp_backends', type: 9, flags: 0, maxEntries: 4096, key: udpPeerKey, value: udpBackend, layoutHash: '52b5daca' } satisfies MapSpec<UdpPeerKey, UdpBackend>,
+  udpServices: { name: 'udp_services', type: 9, flags: 0, maxEntries: 4096, key: udpPeerKey, value: ipPort, layoutHash: '73e9066a' } satisfies MapSpec<UdpPeerKey, IpPort>,
   clusterCidrs: { name: 'cluster_cidrs', type: 11, flags: 1, maxEntries: 1024, key: ipPrefix, value: presence, layoutHash: 'b61fbed2' } satisfies MapSpec<IpPrefix, Presence>,
-  devices: { name: 'devices', type: 1, flags: 1, maxEntries: 16384, key: u32, value: device, layoutHash: 'eb1eb8e5' } satisfies MapSpec<number, Device>,
-  flows: { name: 'flows', type: 1, flags: 1, maxEntries: 131072, key: flowKey, value: flowValue, layoutHash: 'ba906503' } satisfies MapSpec<FlowKey, FlowValue>,
+  devices: { name: 'devices', type: 1, flags: 1, maxEntries: 4096, key: u32, value: device, layoutHash: '79a12ab9' } satisfies MapSpec<number, Device>,
+  flows: { name: 'flows', type: 1, flags: 1, maxEntries: 131072, key: flowKey, value: flowValue, layoutHash: 'd1271748' } satisfies MapSpec<FlowKey, FlowValue>,
   flowQueue: { name: 'flow_queue', type: 2, flags: 0, maxEntries: 16384, key: u32, value: flowPlace, layoutHash: '1da96189' } satisfies MapSpec<number, FlowPlace>,
   flowQueueEnds: { name: 'flow_queue_ends', type: 2, flags: 0, maxEntries: 1, key: u32, value: flowQueueEnd, layoutHash: 'b615cc25' } satisfies MapSpec<number, FlowQueueEnd>,
   masqueradeTurns: { name: 'masquerade_turns', type: 2, flags: 0, maxEntries: 1024, key: u32, value: masqueradeTurns, layoutHash: '1191cd68' } satisfies MapSpec<number, MasqueradeTurns>,
-  fragments: { name: 'fragments', type: 9, flags: 0, maxEntries: 8192, key: fragmentKey, value: fragmentPorts, layoutHash: 'b5c739ab' } satisfies MapSpec<FragmentKey, FragmentPorts>,
+  fragments: { name: 'fragments', type: 9, flags: 0, maxEntries: 2048, key: fragmentKey, value: fragmentPorts, layoutHash: '82cd9937' } satisfies MapSpec<FragmentKey, FragmentPorts>,
   packetCounts: { name: 'packet_counts', type: 6, flags: 0, maxEntries: 32, key: u32, value: packetCount, layoutHash: '99dab508' } satisfies MapSpec<number, PacketCount>,
   serviceCounts: { name: 'service_counts', type: 6, flags: 0, maxEntries: 16384, key: u32, value: serviceCount, layoutHash: '6ec4e01b' } satisfies MapSpec<number, ServiceCount>,
   refusalBudgets: { name: 'refusal_budgets', type: 6, flags: 0, maxEntries: 1, key: u32, value: refusalBudget, layoutHash: '8db4961a' } satisfies MapSpec<number, RefusalBudget>,

@@ -22,11 +22,13 @@ test('some CPU is online', (t) => {
   t.true(onlineCpus() >= 1);
 });
 
-test('an LRU grows with the CPUs, a hash does not', (t) => {
-  const { frontends, udpBackends } = MAPS;
-  t.is(entriesFor(udpBackends, 2), udpBackends.maxEntries);
-  t.is(entriesFor(udpBackends, 128), 65_536);
-  t.is(entriesFor(frontends, 128), frontends.maxEntries);
+test('what traffic fills grows with the CPUs, what Services fill does not', (t) => {
+  const { flows, frontends, udpBackends } = MAPS;
+  const sizes = (spec: Parameters<typeof entriesFor>[0]) =>
+    [1, 2, 3, 4, 7, 8, 32, 128, 256].map((cpus) => entriesFor(spec, cpus) / spec.maxEntries);
+  t.deepEqual(sizes(udpBackends), [1, 1, 1, 2, 2, 4, 16, 16, 32]);
+  t.deepEqual(sizes(flows), [1, 1, 1, 2, 2, 4, 4, 4, 4]);
+  t.deepEqual(new Set(sizes(frontends)), new Set([1]));
 });
 
 test('a value per CPU is rounded up for each of them', (t) => {
