@@ -14,11 +14,14 @@ export function bpffsOption(): Option {
   );
 }
 
+/** By the environment too: in the container of the DaemonSet it is said once, for every command. */
 export function procOption(): Option {
   return new Option(
     '--proc <dir>',
     'where the processes of the node are seen; in a container, the host’s',
-  ).default('/proc');
+  )
+    .default('/proc')
+    .env('SIGNALBOX_PROC');
 }
 
 export function outputOption(): Option {

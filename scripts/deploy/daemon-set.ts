@@ -8,22 +8,22 @@ import {
   CONFIG_DIRECTORY,
   CONFIG_MOUNT,
   CONFIG_VOLUME,
-  HOST_PROC,
   HOST_VOLUMES,
   hostMounts,
   ON_EVERY_NODE,
+  PROC_ENVIRONMENT,
 } from './pod-parts.ts';
 
 const ARGUMENTS = [
   'agent',
   `--config=${CONFIG_DIRECTORY}/config.conf`,
   '--hostname-override=$(NODE_NAME)',
-  `--proc=${HOST_PROC}`,
   items('extraArgs'),
 ];
 
 const ENVIRONMENT = [
   { name: 'NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } },
+  PROC_ENVIRONMENT,
 ];
 
 /** What stays when nothing else is needed: no new file, no other user's profile. */

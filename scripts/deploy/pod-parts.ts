@@ -7,7 +7,10 @@ import { noted, place } from './place.ts';
 export const CONFIG_DIRECTORY = '/var/lib/kube-proxy';
 
 /** The host's processes, by which network namespaces of pods are found, and its sysctls. */
-export const HOST_PROC = '/host/proc';
+const HOST_PROC = '/host/proc';
+
+/** For every command that is run in the container, the agent among them. */
+export const PROC_ENVIRONMENT = { name: 'SIGNALBOX_PROC', value: HOST_PROC };
 
 export const ON_EVERY_NODE = {
   hostNetwork: true,

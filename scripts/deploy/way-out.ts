@@ -4,7 +4,7 @@
 
 import { metadata } from './labels.ts';
 import { place } from './place.ts';
-import { HOST_PROC, HOST_VOLUMES, hostMounts, ON_EVERY_NODE } from './pod-parts.ts';
+import { HOST_VOLUMES, hostMounts, ON_EVERY_NODE, PROC_ENVIRONMENT } from './pod-parts.ts';
 
 const NAME = 'signalbox-removal';
 const LABELS = { 'app.kubernetes.io/name': NAME };
@@ -27,7 +27,8 @@ export const WAY_OUT = {
             name: 'remove',
             image: place('image'),
             imagePullPolicy: place('imagePullPolicy'),
-            args: ['cleanup', '--drain', `--proc=${HOST_PROC}`],
+            args: ['cleanup', '--drain'],
+            env: [PROC_ENVIRONMENT],
             securityContext: { privileged: true, readOnlyRootFilesystem: true },
             volumeMounts: hostMounts('HostToContainer'),
           },

@@ -66,10 +66,7 @@ function agentContainer(): Container {
 function agentArguments(folder: string): readonly string[] {
   const [, ...args] = agentContainer().args;
   return args.map((argument) =>
-    argument
-      .replace('$(NODE_NAME)', NODE_NAME)
-      .replace('/var/lib/kube-proxy', folder)
-      .replace('/host/proc', '/proc'),
+    argument.replace('$(NODE_NAME)', NODE_NAME).replace('/var/lib/kube-proxy', folder),
   );
 }
 
