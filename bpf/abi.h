@@ -242,7 +242,10 @@ enum flow_flags {
 	FLOW_REPLY_FIN_FIRST = 512,
 	/* There are, or were, entries of FLOW_FORWARDED for it. */
 	FLOW_IN_HALVES = 1024,
-	/* Begun by a frontend of FRONTEND_FORGETS: no member tells whether the backend serves. */
+	/*
+	 * Begun by a frontend of FRONTEND_FORGETS: no member tells whether the backend serves, but
+	 * its answers. A SYN of the client takes FLOW_ANSWERED away until the next one.
+	 */
 	FLOW_FORGOTTEN = 2048,
 };
 

@@ -220,6 +220,21 @@ static __always_inline int flow_is_revived(const struct packet *packet,
 }
 
 /*
+ * Where members are forgotten only its answers say that a backend still serves: how long a SYN of
+ * the client leaves it for one. Longer than a connection that goes on is silent on a SYN (Linux:
+ * tcp_invalid_ratelimit, 500 ms) and FLOW_CHECK_NS; shorter than until the client asks again.
+ */
+#define ANSWER_NS (700ull * 1000 * 1000)
+
+/* Whether the packet asks a backend whether it still is there: its last answer is none any more. */
+static __always_inline int flow_is_asked_anew(const struct packet *packet,
+					      const struct flow_value *flow, __u64 now_ns)
+{
+	return (flow->flags & FLOW_FORGOTTEN) && (flow->flags & FLOW_REQUEST) &&
+	       is_opening(packet) && now_ns - flow->checked_ns >= ANSWER_NS;
+}
+
+/*
  * Notes that the packet uses `entry`, of which `flow` is a copy. The other entry hears of it when
  * there is something to tell, else every FLOW_CHECK_NS; when it is gone it is made again. Returns
  * whether the flow has to queue up, as one that was assured and has ended.
@@ -234,6 +249,8 @@ __noinline int flow_use(const struct packet *packet, struct flow_value *entry,
 	news = flow_news(packet, flow);
 	if (flow_is_revived(packet, flow))
 		gone = FLOW_RESET;
+	if (flow_is_asked_anew(packet, flow, now_ns))
+		gone |= flow->flags & FLOW_ANSWERED;
 	/* The clock has steps: most packets find it as the last one did, and write nothing. */
 	if (flow->last_used_ns != now_ns)
 		entry->last_used_ns = now_ns;
@@ -280,13 +297,13 @@ __noinline int flow_use(const struct packet *packet, struct flow_value *entry,
 
 /*
  * Whether there still is what the flow leads to. One that leads to no service has nobody to ask;
- * where members are forgotten, a backend that has answered is taken for one that serves.
+ * where members are forgotten, a backend that answers is taken for one that serves.
  */
-static __always_inline int flow_backend_serves(const struct flow_value *flow)
+static __always_inline int flow_backend_serves(const struct flow_value *flow, __u64 now_ns)
 {
-	__u32 known = FLOW_FORGOTTEN | FLOW_ANSWERED;
-
-	if ((flow->flags & known) == known)
+	if ((flow->flags & FLOW_FORGOTTEN) &&
+	    ((flow->flags & FLOW_ANSWERED) ||
+	     ((flow->flags & FLOW_CONFIRMED) && now_ns - flow->checked_ns < ANSWER_NS)))
 		return 1;
 	return flow->service_port_id == NO_SERVICE_PORT ||
 	       backend_serves(flow->service_port_id, &flow->destination);
@@ -307,10 +324,10 @@ static __always_inline int flow_goes_on(const struct packet *packet, const struc
 	if (protocol == IPPROTO_TCP) {
 		if (!is_opening(packet))
 			return 1;
-		return !(flow->flags & FLOW_ENDING) && flow_backend_serves(flow);
+		return !(flow->flags & FLOW_ENDING) && flow_backend_serves(flow, now_ns);
 	}
 	if (protocol != IPPROTO_UDP || now_ns - flow->checked_ns < FLOW_CHECK_NS ||
-	    flow_backend_serves(flow))
+	    flow_backend_serves(flow, now_ns))
 		return 1;
 	count(PACKET_FLOW_BACKEND_GONE);
 	return 0;

@@ -217,13 +217,14 @@ __noinline int flow_publish(const struct packet *packet, struct flow_value *flow
 		bpf_loop(tries, claim_try, &claim, 0);
 	}
 	if (claim.replaces) {
-		/* With its other half, or packets of the old flow would still be taken for the new
-		 * one's. */
+		/*
+		 * With its other half, or packets of the old flow would still be taken for the new
+		 * one's; and with those in between, which nobody else takes away without an agent.
+		 * Of two that have found it one wins; the other's client asks again.
+		 */
 		other = bpf_map_lookup_elem(&flows, &claim.key);
 		if (other)
-			flow_forget_other(&claim.key, other);
-		/* Of two that have found it one wins; the other's client asks again. */
-		bpf_map_delete_elem(&flows, &claim.key);
+			flow_forget(&claim.key, other);
 		claim.error = bpf_map_update_elem(&flows, &claim.key, &claim.value, BPF_NOEXIST);
 	}
 	if (claim.error == -EEXIST && packet->tuple.protocol == IPPROTO_SCTP)

@@ -199,6 +199,18 @@ row('halves of a translation go with the whole', async (t, node, p) => {
   );
 });
 
+row('halves of a translation go with what gives its port away', async (t, node, p) => {
+  await node.serve(...web(p, ['narrowPod']));
+  node.ingress(p.udp('client:40000 > node:30080', { payload: 'x'.repeat(1300) }));
+  t.is(node.flows().length, 4);
+  node.ageFlows(31);
+  node.ingress(p.udp('otherClient:50000 > node:30080'));
+  t.deepEqual(
+    node.flows().filter((flow) => !flow.includes('otherClient:50000')),
+    [],
+  );
+});
+
 row('a table that is full takes nothing new, but what makes room in it', async (t, node, p) => {
   await node.serve(...web(p, ['localPod']));
   send(node, p, 'SYN');

@@ -548,6 +548,34 @@ row(
   },
 );
 
+row(
+  'a clusterIP alone: who dials again from the same port is not led for ever to a backend that is gone',
+  async (t, node, p) => {
+    const request = (flags: string) =>
+      node.ingress(p.tcp('client:40000 > otherClusterIP:80', flags)).counts;
+    const answer = (flags: string) => node.ingress(p.tcp('remotePod:8080 > node:61000', flags));
+    const goesOn = ['request_redirected'];
+    await node.serve(...other(p, ['remotePod']));
+    request('SYN');
+    answer('SYN ACK');
+    request('ACK');
+    await node.serve(...other(p, ['secondRemotePod']));
+    // Somebody else's SYNs end nothing, however they come: the backend answers those that it may.
+    for (let i = 0; i < 3; i++) {
+      node.letFlowsCheck();
+      t.deepEqual(request('SYN'), goesOn);
+      answer('ACK');
+      t.deepEqual(request('SYN'), goesOn);
+    }
+    node.letFlowsCheck();
+    t.deepEqual(request('SYN'), goesOn);
+    t.deepEqual(request('SYN'), goesOn);
+    node.letFlowsCheck();
+    t.deepEqual(request('SYN'), ['flow_replaced', 'request_redirected']);
+    t.true(node.flows().every((flow) => flow.includes('secondRemotePod')));
+  },
+);
+
 row('a clusterIP alone: a backend of this node is known as one', async (t, node, p) => {
   const request = (flags: string) => node.ingress(p.tcp('client:40000 > otherClusterIP:80', flags));
   await node.serve(...other(p, ['localPod']));

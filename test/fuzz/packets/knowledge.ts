@@ -159,22 +159,17 @@ export class Knowledge {
     if (this.ledger.age(connection) !== 'alive') return true;
     const { protocol } = connection.request;
     if (protocol === TCP) {
-      return isOpening(wire) && (isEnding(connection) || !this.isServed(connection));
+      return (
+        isOpening(wire) &&
+        (isEnding(connection) || connection.isForgotten || !this.isServed(connection))
+      );
     }
     return protocol === UDP && !this.isServed(connection);
   }
 
-  /** Whether the client may dial again. */
-  isServed({
-    servicePort,
-    family,
-    translated,
-    isOrphaned,
-    isForgotten,
-    hasReplied,
-  }: Connection): boolean {
-    if (servicePort === undefined) return true;
-    if (isForgotten && hasReplied) return true;
+  /** Whether the client may dial again. Where members are forgotten it may, for as long as the backend answers. */
+  isServed({ servicePort, family, translated, isOrphaned, isForgotten }: Connection): boolean {
+    if (servicePort === undefined || isForgotten) return true;
     if (isOrphaned) return false;
     const isKept =
       !forgetsMembers(this.cluster, servicePort) || isOnNode(translated.destination.address);
