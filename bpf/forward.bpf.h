@@ -82,6 +82,23 @@ static __always_inline __u32 packet_length(struct __sk_buff *skb, const struct p
 }
 
 /*
+ * Puts a half into the table. One that is there stays, for others may stand on it: its memory would
+ * be another entry's at once.
+ */
+static __always_inline void forward_note_half(const struct flow_key *key,
+					      const struct flow_value *value)
+{
+	struct flow_value *entry = bpf_map_lookup_elem(&flows, key);
+
+	if (entry && entry->flags == value->flags &&
+	    ip_port_equal(&entry->source, &value->source) &&
+	    ip_port_equal(&entry->destination, &value->destination))
+		entry->last_used_ns = value->last_used_ns;
+	else
+		bpf_map_update_elem(&flows, key, value, BPF_ANY);
+}
+
+/*
  * Has the packet's translation done in two halves: notes for egress what is left of it, both ways.
  * `middle` is the client with the port that the backend sees.
  */
@@ -107,13 +124,13 @@ __noinline int forward_note(const struct packet *packet, const struct flow_value
 	value.service_port_id = flow->service_port_id;
 	value.flags = (flow->flags & FLOW_SHARED & ~(FLOW_IN_HALVES | FLOW_PLACE)) | FLOW_REQUEST |
 		      FLOW_AT_EGRESS | FLOW_FORWARDED;
-	bpf_map_update_elem(&flows, &key, &value, BPF_ANY);
+	forward_note_half(&key, &value);
 	key.source = key.destination;
 	key.destination = *middle;
 	value.source = is_request ? tuple->destination : flow->source;
 	value.destination = is_request ? tuple->source : flow->destination;
 	value.flags &= ~FLOW_REQUEST;
-	bpf_map_update_elem(&flows, &key, &value, BPF_ANY);
+	forward_note_half(&key, &value);
 	if (flow->flags & FLOW_IN_HALVES)
 		return 0;
 	/* They go with the flow. */

@@ -64,6 +64,23 @@ row('no hop left for an answer: the stack has it, to tell the backend', async (t
   });
 });
 
+row('halves that are there are not replaced by each packet', async (t, node, p) => {
+  await node.serve(...web(p, ['narrowPod']));
+  const request = () =>
+    node.ingress(p.udp('client:40000 > node:30080', { payload: 'x'.repeat(NARROW_MTU) }));
+  const isHalf = (flow: string) => flow.includes('forwarded');
+  request();
+  node.changeFlows(() => ({ checkedNs: 1n, lastUsedNs: 1n }), isHalf);
+  request();
+  node.changeFlows(({ checkedNs, lastUsedNs }) => {
+    t.is(checkedNs, 1n);
+    t.true(lastUsedNs > 1n);
+    return { source: { address: p.at('stranger'), port: 1 } };
+  }, isHalf);
+  request();
+  t.false(node.flows().some((flow) => flow.includes('stranger')));
+});
+
 row('too long for the way: through the stack, masqueraded on the way out', async (t, node, p) => {
   await node.serve(...web(p, ['narrowPod']));
   const long = { payload: 'x'.repeat(NARROW_MTU) };
