@@ -278,8 +278,8 @@ struct flow_place {
 
 struct flow_queue_end {
 	__u64 taken; /* places, since the tables were made */
-	/* 1 while most places are of flows that would rather stay. */
-	__u32 is_crowded;
+	/* Not 0 while most places are of flows that would rather stay: so many free ones end it. */
+	__u32 crowd;
 	__u32 pad;
 };
 

@@ -23,6 +23,9 @@
 /* In how many other places what has lost its own may look for one that is free. */
 #define QUEUE_STEPS 7
 
+/* How many newcomers must find a free place before that is tried again, once it was in vain. */
+#define QUEUE_CROWD 16
+
 /* The place that is longest taken, as it stands among the flags of its flow. */
 static __always_inline __u32 flow_next_place(void)
 {
@@ -129,7 +132,7 @@ __noinline int flow_make_room(__u32 place)
 			break;
 		}
 		if (steps == QUEUE_STEPS ||
-		    !flow_has_chance(&oldest, entry, end->is_crowded, now_ns)) {
+		    !flow_has_chance(&oldest, entry, end->crowd != 0, now_ns)) {
 			if (!flow_is_over(entry, oldest.key.protocol, now_ns))
 				count(PACKET_FLOW_PUSHED_OUT);
 			if (entry->flags & FLOW_IN_HALVES)
@@ -138,7 +141,7 @@ __noinline int flow_make_room(__u32 place)
 				bpf_map_delete_elem(&flows, &other_key);
 			bpf_map_delete_elem(&flows, &oldest.key);
 			if (steps == QUEUE_STEPS)
-				end->is_crowded = 1;
+				end->crowd = QUEUE_CROWD;
 			return 0;
 		}
 		place = flow_any_place();
@@ -148,8 +151,8 @@ __noinline int flow_make_room(__u32 place)
 		moving.key = oldest.key;
 		moving.taken_ns = now_ns;
 	}
-	if (!steps && end->is_crowded)
-		end->is_crowded = 0;
+	if (!steps && end->crowd)
+		end->crowd--;
 	return 0;
 }
 

@@ -348,11 +348,11 @@ export class PacketNode {
    * @param isCrowded and hardly any of the others is free.
    */
   letQueueComeRound(isCrowded = false): void {
-    this.#queueEnds.put([[0, { taken: 0n, isCrowded: isCrowded ? 1 : 0 }]]);
+    this.#queueEnds.put([[0, { taken: 0n, crowd: isCrowded ? 2 : 0 }]]);
   }
 
   get isQueueCrowded(): boolean {
-    return this.#queueEnds.get(0)?.isCrowded === 1;
+    return this.#queueEnds.get(0)?.crowd !== 0;
   }
 
   /** As if it were time to look at the other halves again. */
