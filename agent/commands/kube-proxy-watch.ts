@@ -26,7 +26,7 @@ import { keepNat, keptFamilies, stopKeepingNat } from '../reconcile/nat-keeper.t
 import { inSlices, untilAborted } from '../reconcile/slices.ts';
 import { translatedEntries } from '../sys/conntrack.ts';
 import type { KernelMap } from '../sys/kernel-map.ts';
-import type { FlowKey, FlowValue } from '../sys/layout.gen.ts';
+import { type FlowKey, type FlowValue, type Node, NodeFlags } from '../sys/layout.gen.ts';
 import { type NetfilterFamily, tableFamily } from '../sys/netfilter-messages.ts';
 import { processesNamed } from '../sys/processes.ts';
 import type { Logger } from '../telemetry/log.ts';
@@ -36,6 +36,7 @@ import { leaveNoUdpBehind, strandable } from './stranded-udp.ts';
 export interface KubeProxyWatchOptions {
   readonly tables: ForeignTables & {
     readonly flows: Pick<KernelMap<FlowKey, FlowValue>, 'get' | 'put' | 'batches' | 'delete'>;
+    readonly nodes: Pick<KernelMap<number, Node>, 'get'>;
   };
   /** Whose processes the programs serve. */
   readonly cgroup: string;
@@ -70,6 +71,11 @@ export class KubeProxyWatch {
   readonly #looks = new Looks(() => this.#lookAnew());
   #timer: NodeJS.Timeout | undefined;
   #isBeside = false;
+  /**
+   * Nobody else has served since the last of another proxy's connections has ended: what is translated now is no proxy's
+   * (hostPorts, rules of the operator), and is none of our business.
+   */
+  #isAlone = false;
   #isProven = false;
   #hasTakenOver = false;
   #hasLooked = false;
@@ -104,7 +110,8 @@ export class KubeProxyWatch {
     this.#found = await findKubeProxyRules();
     let isBeside = this.#found.rules.length > 0 || this.#found.hasIpvs;
     try {
-      for (const piece of isBeside ? [] : translatedEntries()) {
+      this.#isAlone = !isBeside && this.#wasAlone() && keptFamilies().length === 0;
+      for (const piece of isBeside || this.#isAlone ? [] : translatedEntries()) {
         isBeside = piece.length > 0;
         if (isBeside) break;
       }
@@ -162,6 +169,11 @@ export class KubeProxyWatch {
       this.#found = await findKubeProxyRules();
     }
     const hasRules = this.#found.rules.length > 0 || this.#found.hasIpvs;
+    if (hasRules) this.#isAlone = false;
+    if (this.#isAlone) {
+      this.#tell(problems);
+      return;
+    }
     // Where the rules are, whoever has made them looks after UDP.
     const mayBeStranded = !hasRules && (this.#isBeside || !this.#hasLooked);
     const sockets = mayBeStranded && !servesPodDevices ? strandable(this.#options) : [];
@@ -174,7 +186,10 @@ export class KubeProxyWatch {
     this.#reservePorts(connections);
     const isBeside = hasRules || connections.total > 0;
     if (!hasRules) problems.push(...leaveNoUdpBehind(connections, sockets, this.#options));
-    if (!isBeside) await this.#end();
+    if (!isBeside) {
+      await this.#end();
+      this.#isAlone = this.#found.problems.length === 0;
+    }
     if (isBeside !== this.#isBeside) {
       log.info(
         { rules: formatFound(this.#found.rules), connections: connections.counts },
@@ -183,6 +198,13 @@ export class KubeProxyWatch {
     }
     this.#setBeside(isBeside);
     this.#tell(problems);
+  }
+
+  /** As the last agent has left it. */
+  #wasAlone(): boolean {
+    const node = this.#options.tables.nodes.get(0);
+    if (!node || node.netnsCookie === 0n) return false;
+    return (node.flags & (NodeFlags.BESIDE | NodeFlags.DRAINING)) === 0;
   }
 
   async #keep(families: ReadonlySet<NetfilterFamily>, problems: string[]): Promise<void> {

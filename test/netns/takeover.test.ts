@@ -12,8 +12,8 @@ import {
 } from '../lab/kube-proxy-rules/kube-proxy-rules.ts';
 import { type CommandResult, finished } from '../lab/run-command.ts';
 import { until } from '../lab/until.ts';
-import { inBothFamilies, inIpv4Words } from './dual-stack.ts';
-import { targetAt } from './kube-service.ts';
+import { endpointsInBothFamilies, inBothFamilies, inIpv4Words } from './dual-stack.ts';
+import { bothProtocols, kubeService, TARGET_PORT, targetAt } from './kube-service.ts';
 import { canMakeNodes } from './node-for-file.ts';
 import { AGENT_FLAGS, PacketNetwork } from './packet-network.ts';
 import { LOCAL_PODS, NODE_IP, REMOTE_PODS } from './packet-plan.ts';
@@ -44,6 +44,40 @@ test.before(async (t) => {
   network.node.write('services', OBJECTS);
 });
 test.after.always(() => network?.close());
+
+// First: later ones leave connections in conntrack.
+test.serial(
+  'who dialled an address before a Service had it is left alone, whatever becomes of the agent',
+  async (t) => {
+    if (!canMakeNodes(t)) return;
+    const { node } = network;
+    t.teardown(() => node.write('services', OBJECTS));
+    t.teardown(() => node.signalbox('cleanup'));
+    t.teardown(() => node.agent.end('SIGKILL').catch(() => {}));
+    const traffic = new SteadyTraffic();
+    t.teardown(() => traffic.end());
+    const order = { kind: 'connected', port: TARGET_PORT, count: 1 } as const;
+
+    await node.agent.start();
+    for (const host of inBothFamilies(LOCAL)) {
+      await traffic.begin(network.pod(POD), 'before', { ...order, host });
+    }
+    await traffic.goesOn();
+    const ports = bothProtocols(TARGET_PORT, endpointsInBothFamilies({ address: REMOTE }));
+    const externalIPs = inBothFamilies(LOCAL);
+    node.write('services', [
+      ...OBJECTS,
+      ...kubeService('late', inBothFamilies('10.96.0.77'), ports, { spec: { externalIPs } }),
+    ]);
+    await until('it is served', async () =>
+      (await node.signalbox('services')).stdout.includes('late'),
+    );
+    await node.agent.end('SIGTERM');
+    await node.agent.start();
+    await traffic.goesOn();
+    t.deepEqual(await traffic.failures(), []);
+  },
+);
 
 for (const kind of RULE_KINDS) {
   test.serial(`${kind}: there and back`, async (t) => {
