@@ -280,7 +280,9 @@ struct flow_queue_end {
 	__u64 taken; /* places, since the tables were made */
 	/* Not 0 while most places are of flows that would rather stay: so many free ones end it. */
 	__u32 crowd;
-	__u32 pad;
+	/* In seconds of CLOCK_MONOTONIC_COARSE: when a full table may be looked through for what is
+	   over. */
+	__u32 next_clearing;
 };
 
 /* A fragmented packet: what later fragments have in common with the first, which has the ports. */

@@ -130,6 +130,8 @@ static __always_inline int on_ingress(struct __sk_buff *skb, __u32 network)
 			flow_make_room(place);
 			flow.flags |= place;
 			outcome = flow_publish(&packet, &flow);
+			if (outcome == PACKET_DROPPED_FLOW_TABLE)
+				flow_clear_full();
 		}
 		if (outcome != PACKET_PASSED && flow.service_port_id != NO_SERVICE_PORT)
 			count_flow(flow.service_port_id, outcome == PACKET_FLOW_CREATED);

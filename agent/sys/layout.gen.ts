@@ -486,6 +486,7 @@ export const flowPlace: Codec<FlowPlace> = {
 export interface FlowQueueEnd {
   readonly taken: bigint;
   readonly crowd: number;
+  readonly nextClearing: number;
 }
 
 export const flowQueueEnd: Codec<FlowQueueEnd> = {
@@ -493,10 +494,12 @@ export const flowQueueEnd: Codec<FlowQueueEnd> = {
   write(view, at, value) {
     view.setBigUint64(at, value.taken, true);
     view.setUint32(at + 8, value.crowd, true);
+    view.setUint32(at + 12, value.nextClearing, true);
   },
   read: (view, at) => ({
     taken: view.getBigUint64(at, true),
     crowd: view.getUint32(at + 8, true),
+    nextClearing: view.getUint32(at + 12, true),
   }),
 };
 
@@ -699,7 +702,7 @@ export const MAPS = {
   devices: { name: 'devices', type: 1, flags: 1, maxEntries: 4096, key: u32, value: device, layoutHash: '79a12ab9' } satisfies MapSpec<number, Device>,
   flows: { name: 'flows', type: 1, flags: 1, maxEntries: 131072, key: flowKey, value: flowValue, layoutHash: 'd1271748' } satisfies MapSpec<FlowKey, FlowValue>,
   flowQueue: { name: 'flow_queue', type: 2, flags: 0, maxEntries: 16384, key: u32, value: flowPlace, layoutHash: '1da96189' } satisfies MapSpec<number, FlowPlace>,
-  flowQueueEnds: { name: 'flow_queue_ends', type: 2, flags: 0, maxEntries: 1, key: u32, value: flowQueueEnd, layoutHash: '188b0137' } satisfies MapSpec<number, FlowQueueEnd>,
+  flowQueueEnds: { name: 'flow_queue_ends', type: 2, flags: 0, maxEntries: 1, key: u32, value: flowQueueEnd, layoutHash: '8e0b5e01' } satisfies MapSpec<number, FlowQueueEnd>,
   masqueradeTurns: { name: 'masquerade_turns', type: 2, flags: 0, maxEntries: 1024, key: u32, value: masqueradeTurns, layoutHash: '1191cd68' } satisfies MapSpec<number, MasqueradeTurns>,
   fragments: { name: 'fragments', type: 9, flags: 0, maxEntries: 2048, key: fragmentKey, value: fragmentPorts, layoutHash: '82cd9937' } satisfies MapSpec<FragmentKey, FragmentPorts>,
   packetCounts: { name: 'packet_counts', type: 6, flags: 0, maxEntries: 32, key: u32, value: packetCount, layoutHash: '99dab508' } satisfies MapSpec<number, PacketCount>,

@@ -223,6 +223,16 @@ row('a table that is full takes nothing new, but what makes room in it', async (
   t.true(node.flows().some((flow) => flow.includes('client:50000')));
 });
 
+row('a table that is full of what is over is cleared without an agent', async (t, node, p) => {
+  await node.serve(...web(p, ['localPod']));
+  const dial = (port: number) => node.ingress(p.tcp(`client:${port} > clusterIP:80`, 'SYN')).counts;
+  send(node, p, ...ESTABLISHED);
+  node.fillFlows();
+  t.deepEqual(dial(50_000), ['dropped_flow_table']);
+  t.deepEqual(dial(50_000), CREATED);
+  t.true(isThere(node));
+});
+
 row('a flood leaves what is established', async (t, node, p) => {
   await node.serve(...web(p, ['localPod']));
   send(node, p, ...ESTABLISHED);

@@ -348,7 +348,7 @@ export class PacketNode {
    * @param isCrowded and hardly any of the others is free.
    */
   letQueueComeRound(isCrowded = false): void {
-    this.#queueEnds.put([[0, { taken: 0n, crowd: isCrowded ? 2 : 0 }]]);
+    this.#queueEnds.put([[0, { taken: 0n, crowd: isCrowded ? 2 : 0, nextClearing: 0 }]]);
   }
 
   get isQueueCrowded(): boolean {

@@ -133,8 +133,8 @@ const ROWS: Readonly<Record<string, Row<unknown>>> = {
   masquerade_turns: row(layout.masqueradeTurns, { taken: 0xf1f2f3f4 }, '{.taken = 0xf1f2f3f4}'),
   flow_queue_end: row(
     layout.flowQueueEnd,
-    { taken: 0xf1f2f3f4f5f6f7f8n, crowd: 0xe1e2e3e4 },
-    '{.taken = 0xf1f2f3f4f5f6f7f8, .crowd = 0xe1e2e3e4}',
+    { taken: 0xf1f2f3f4f5f6f7f8n, crowd: 0xe1e2e3e4, nextClearing: 0xd1d2d3d4 },
+    '{.taken = 0xf1f2f3f4f5f6f7f8, .crowd = 0xe1e2e3e4, .next_clearing = 0xd1d2d3d4}',
   ),
   flow_value: row(
     layout.flowValue,
