@@ -168,7 +168,9 @@ export class KubeProxyWatch {
       problems.push(...(await this.#takeOver()));
       this.#found = await findKubeProxyRules();
     }
-    const hasRules = this.#found.rules.length > 0 || this.#found.hasIpvs;
+    // What could not be looked at may be there still.
+    const isUnknown = this.#isBeside && this.#found.problems.length > 0;
+    const hasRules = this.#found.rules.length > 0 || this.#found.hasIpvs || isUnknown;
     if (hasRules) this.#isAlone = false;
     if (this.#isAlone) {
       this.#tell(problems);
@@ -179,7 +181,9 @@ export class KubeProxyWatch {
     const sockets = mayBeStranded && !servesPodDevices ? strandable(this.#options) : [];
     this.#hasLooked = true;
     const pairs = new Set(sockets.map(({ local, peer }) => pairText(local, peer)));
-    const connections = await this.#count(pairs);
+    let connections = await this.#count(pairs);
+    // Entries may be missed while conntrack makes its table larger: the last of them are looked for twice.
+    if (connections?.total === 0 && this.#isBeside) connections = await this.#count(pairs);
     if (!connections) return;
     this.#connections = connections;
     await this.#keep(new Set([...connections.families].map(tableFamily)), problems);

@@ -86,7 +86,10 @@ test('what is chosen arrives: extra options, an image, a ConfigMap', (t) => {
     }),
   );
   t.regex(text, /"image":"example\.test\/signalbox@sha256:abc"/);
-  t.regex(text, /"--hostname-override=\$\(NODE_NAME\)","--devices=eth0","--log-level=debug","--init-only"\]/);
+  t.regex(
+    text,
+    /"--hostname-override=\$\(NODE_NAME\)","--devices=eth0","--log-level=debug","--init-only"\]/,
+  );
   t.regex(text, /"--devices=eth0","--log-level=debug"\],"env"/);
   t.regex(text, /"configMap":\{"name":"mine"\}/);
 });
