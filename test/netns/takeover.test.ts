@@ -205,6 +205,8 @@ async function beginLong(traffic: SteadyTraffic, name: string): Promise<void> {
 }
 
 async function portsSeen(traffic: SteadyTraffic): Promise<number[]> {
+  const [failure] = await traffic.failures();
+  if (failure !== undefined) throw new Error(failure);
   const reports = await traffic.reports();
   return reports.flatMap(({ seenAs }) => seenAs.map((text) => Number(text.split(':').at(-1))));
 }
