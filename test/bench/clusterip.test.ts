@@ -16,6 +16,9 @@ const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
 const SMALL = ['--services', '20', '--starts', '1', '--settle', '1', '--changes', '3'];
 const SHORT = ['--rounds', '1', '--exchanges', '100'];
 
+/** Of the agent itself, during a measurement. */
+const OWN_CONNECTIONS = 5;
+
 test.serial('it measures everything and says so in JSON', async (t) => {
   if (!requireRoot(t) || !requireProgram(t, 'cc')) return;
   const directory = mkdtempSync(path.join(tmpdir(), 'bench-test-'));
@@ -65,7 +68,9 @@ test.serial('it measures everything and says so in JSON', async (t) => {
       'UDP service sendmsg4',
     ],
   );
-  t.is(new Set(report.programs.map(({ runs }) => runs)).size, 1);
+  const runs = report.programs.map((program) => program.runs);
+  // The agent is in the same cgroup, and may have had something to tell the API server.
+  t.true(Math.max(...runs) - Math.min(...runs) <= OWN_CONNECTIONS, runs.join());
 });
 
 test.serial('a kube-proxy that cannot be run is said before anything is started', async (t) => {
