@@ -6,7 +6,13 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EnvironmentError, messageOf } from '../errors.ts';
 import { protocolName, protocolNumber } from '../model/protocol.ts';
-import { flowState, flowTimeoutSeconds, idleSeconds, NO_SERVICE_PORT } from '../plan/flow-life.ts';
+import {
+  flowState,
+  flowTimeoutSeconds,
+  idleSeconds,
+  isRequest,
+  NO_SERVICE_PORT,
+} from '../plan/flow-life.ts';
 import { beginDraining } from '../reconcile/draining.ts';
 import { isPlaceholder } from '../reconcile/foreign-connections.ts';
 import { findKubeProxyRules } from '../reconcile/kube-proxy-rules.ts';
@@ -161,11 +167,6 @@ function* countOpen({ flows }: PacketTables): Generator<void, OpenConnections> {
   const total = counts.values().reduce((sum, count) => sum + count, 0);
   const texts = [...counts].sort().map(([protocol, count]) => `${count} ${protocol}`);
   return { total, text: `connections that go on: ${texts.join(', ')}` };
-}
-
-/** Whether an entry is the one by which its connection is counted: of several, one. */
-function isRequest(flags: FlowFlags): boolean {
-  return (flags & (FlowFlags.REQUEST | FlowFlags.FORWARDED)) === FlowFlags.REQUEST;
 }
 
 /** Whether something is lost when the flow is. */

@@ -4,7 +4,7 @@
 
 import { protocolName } from '../model/protocol.ts';
 import { FlowFlags, type FlowKey, type FlowValue } from '../sys/layout.gen.ts';
-import { type FlowState, flowState } from './flow-life.ts';
+import { type FlowState, flowState, isRequest } from './flow-life.ts';
 
 export interface FlowCount {
   readonly protocol: string;
@@ -50,9 +50,4 @@ export class FlowCensus {
     const flows = [...this.#flows].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, count]) => count);
     return { entries: this.#entries, flows, masqueradePortsInUse };
   }
-}
-
-/** Whether an entry stands for a whole connection: that of the client's packets, and not the half of one. */
-function isRequest(flags: FlowFlags): boolean {
-  return (flags & (FlowFlags.REQUEST | FlowFlags.FORWARDED)) === FlowFlags.REQUEST;
 }

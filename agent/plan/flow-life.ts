@@ -68,3 +68,8 @@ export function flowTimeoutSeconds(protocol: number, flags: FlowFlags): number {
 export function idleSeconds(usedNs: bigint, nowNs: bigint): number {
   return Math.max(0, Number(nowNs - usedNs) / 1e9);
 }
+
+/** Whether an entry stands for a whole connection: that of the client's packets, and not the half of one. */
+export function isRequest(flags: FlowFlags): boolean {
+  return (flags & (FlowFlags.REQUEST | FlowFlags.FORWARDED)) === FlowFlags.REQUEST;
+}

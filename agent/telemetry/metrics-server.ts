@@ -4,13 +4,11 @@
 // answered.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type net from 'node:net';
 import { messageOf } from '../errors.ts';
 import { HttpConnections } from './http-connections.ts';
 import { type BindAddress, KeptListener } from './kept-listener.ts';
 import type { Logger } from './log.ts';
 import { flagsText, pingSlis, statusText } from './metrics-pages.ts';
-import type { ServerStatus } from './status.ts';
 
 export interface MetricsServerOptions {
   readonly bind: BindAddress;
@@ -35,13 +33,11 @@ interface Page {
 
 type Pages = ReadonlyMap<string, () => Page | Promise<Page>>;
 
-export class MetricsServer {
-  readonly #listener: KeptListener;
-
+export class MetricsServer extends KeptListener {
   constructor(options: MetricsServerOptions) {
     const { bind, onFailure, log, retryMs } = options;
     const pages = pagesOf(options);
-    this.#listener = new KeptListener({
+    super({
       connections: new HttpConnections((request, response) => {
         void answer(pages, request, response);
       }),
@@ -51,24 +47,6 @@ export class MetricsServer {
       log,
       retryMs,
     });
-  }
-
-  /** Where it listens; undefined as long as it does not. */
-  get address(): net.AddressInfo | undefined {
-    return this.#listener.address;
-  }
-
-  get status(): ServerStatus {
-    return this.#listener.status;
-  }
-
-  /** Listens, or tries again until it can. */
-  start(): void {
-    this.#listener.start();
-  }
-
-  close(): void {
-    this.#listener.close();
   }
 }
 

@@ -4,13 +4,11 @@
 // kube-proxy has not: an update of all nodes goes on to the next one when the programs serve on this one.
 
 import type http from 'node:http';
-import type net from 'node:net';
 import type { IpFamily } from '../model/address.ts';
 import type { ProxyHealthReport } from '../model/proxy-health.ts';
 import { HttpConnections } from './http-connections.ts';
 import { type BindAddress, KeptListener } from './kept-listener.ts';
 import type { Logger } from './log.ts';
-import type { ServerStatus } from './status.ts';
 
 export type HealthPath = 'healthz' | 'livez';
 export type HealthCode = 200 | 503;
@@ -34,14 +32,12 @@ export interface ProxyHealthServerOptions {
 /** How kube-proxy writes down the time of what never was. */
 const NEVER = '0001-01-01T00:00:00Z';
 
-export class ProxyHealthServer {
+export class ProxyHealthServer extends KeptListener {
   readonly #options: ProxyHealthServerOptions;
-  readonly #listener: KeptListener;
 
   constructor(options: ProxyHealthServerOptions) {
-    this.#options = options;
     const { bind, onFailure, log, retryMs } = options;
-    this.#listener = new KeptListener({
+    super({
       connections: new HttpConnections((request, response) => this.#answer(request, response)),
       what: '/healthz and /livez',
       bind,
@@ -49,24 +45,7 @@ export class ProxyHealthServer {
       log,
       retryMs,
     });
-  }
-
-  /** Where it listens; undefined as long as it does not. */
-  get address(): net.AddressInfo | undefined {
-    return this.#listener.address;
-  }
-
-  get status(): ServerStatus {
-    return this.#listener.status;
-  }
-
-  /** Listens, or tries again until it can. */
-  start(): void {
-    this.#listener.start();
-  }
-
-  close(): void {
-    this.#listener.close();
+    this.#options = options;
   }
 
   #answer(request: http.IncomingMessage, response: http.ServerResponse): void {
