@@ -9,22 +9,13 @@ type Nodes = Pick<KernelTables['nodes'], 'entries' | 'put'>;
 
 /** @returns whether there is a node to drain: no agent has ever been ready where there is none. @throws KernelError */
 export function beginDraining(nodes: Nodes): boolean {
-  return change(nodes, (flags) => flags | NodeFlags.DRAINING);
-}
-
-/** Everything is served again as before. */
-export function endDraining(nodes: Nodes): boolean {
-  return change(nodes, (flags) => flags & ~NodeFlags.DRAINING);
+  const [[, node] = []] = nodes.entries();
+  if (!node || node.netnsCookie === 0n) return false;
+  const [refused] = nodes.put([[0, { ...node, flags: node.flags | NodeFlags.DRAINING }]]);
+  if (refused) throw refused.error;
+  return true;
 }
 
 export function isDraining(node: Pick<Node, 'flags'> | undefined): boolean {
   return ((node?.flags ?? 0) & NodeFlags.DRAINING) !== 0;
-}
-
-function change(nodes: Nodes, of: (flags: NodeFlags) => NodeFlags): boolean {
-  const [[, node] = []] = nodes.entries();
-  if (!node || node.netnsCookie === 0n) return false;
-  const [refused] = nodes.put([[0, { ...node, flags: of(node.flags) }]]);
-  if (refused) throw refused.error;
-  return true;
 }
