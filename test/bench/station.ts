@@ -16,11 +16,11 @@ export interface Station {
   /** Answers at the address of every backend. */
   readonly server: LabPod;
   /** None where connections go directly. */
-  readonly proxy?: Proxy;
+  readonly proxy?: ServiceProxy;
 }
 
 /** Who serves a station's node. Everything of it stays in the node's namespace, cgroup and directory of pins. */
-export interface Proxy {
+export interface ServiceProxy {
   readonly name: ProxyName;
   readonly label: string;
   /** Rules that are written once: no process, nothing that follows changes, no start. */
@@ -50,13 +50,28 @@ export interface Bench {
   readonly lab: Lab;
   /** Direct ones first, in the order of ARMS. */
   readonly stations: readonly Station[];
+  /** What stations there are not, or are not the real thing, and why: a sentence each. */
+  readonly notes: readonly string[];
   readonly services: BenchServices;
   /** Where the client outside of every node is: it has a device to each. */
   readonly outside: Place & OutsideTargets;
-  /** In no node's cgroup: no proxy's programs run for who is in it. */
+  /** Behind `other`: who answers there answers for the remote backends of all stations. */
+  readonly remotePod: Place;
+  /** In no node's cgroup: no proxy's programs run for who is in it. Those of `outside` and `remotePod` are in it. */
   readonly outerCgroup: string;
   /** For files of whoever measures; gone with the bench. */
   readonly directory: string;
+  /**
+   * One after the other, has each proxy put all that the API server has into its node's kernel.
+   *
+   * @param options `end` ends the processes then, so that they do not disturb: what is in the kernel serves on.
+   * @param note told whose turn it is.
+   * @returns how long each took, in milliseconds from its beginning by its own word.
+   */
+  programAll(
+    options?: { readonly end?: boolean },
+    note?: (text: string) => void,
+  ): Promise<ReadonlyMap<ProxyName, number>>;
   /** Ends everything and removes every trace. Safe at any time and more than once. */
   close(): Promise<void>;
 }

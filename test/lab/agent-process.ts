@@ -36,8 +36,9 @@ export class AgentProcess {
     this.logFile = options.logFile;
   }
 
+  /** While it runs. */
   get pid(): number | undefined {
-    return this.#process?.pid;
+    return this.#running?.pid;
   }
 
   /** Starts it. @returns once it has said that everything is programmed. */
@@ -57,11 +58,16 @@ export class AgentProcess {
   }
 
   /** Without any warning: kill -9. */
-  async kill(): Promise<void> {
-    const child = this.#process;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+  kill(): Promise<void> {
+    return this.stop('SIGKILL');
+  }
+
+  /** Ends it as a kubelet does; programs and tables stay at work. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    const child = this.#running;
+    if (!child) return;
     const ended = once(child, 'exit');
-    child.kill('SIGKILL');
+    child.kill(signal);
     await ended;
   }
 
@@ -70,6 +76,11 @@ export class AgentProcess {
     const { node } = this;
     const argv = [process.execPath, MAIN, subcommand, '--bpffs', node.bpffs, ...args];
     return node.run(argv, { env: this.#env });
+  }
+
+  get #running(): ChildProcess | undefined {
+    const child = this.#process;
+    return child?.exitCode === null && child.signalCode === null ? child : undefined;
   }
 
   /** Compiled once and not for each start and command: half of what one costs. */

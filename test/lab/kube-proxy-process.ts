@@ -63,8 +63,9 @@ export class KubeProxyProcess {
     writeFileSync(this.configFile, kubeProxyConfig(options));
   }
 
+  /** While it runs. */
   get pid(): number | undefined {
-    return this.#process?.pid;
+    return this.#hasEnded ? undefined : this.#process?.pid;
   }
 
   /** Starts it. @returns its pid, at once. */

@@ -105,6 +105,11 @@ export class LabPod {
     return this.#place.cgroup;
   }
 
+  /** For who starts something in it and wants no more of it than a network and a cgroup. */
+  get place(): Place {
+    return this.#place;
+  }
+
   get namespacePath(): string {
     return namespacePath(this.#place.namespace);
   }
