@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The way back to kube-proxy: its rules are there again and get all that is new, while what we have translated goes on
-// until it ends. May be interrupted and begun again; an agent that starts calls it off (reconcile/draining.ts).
+// until it ends; what does not is kube-proxy's at last (reconcile/hand-over.ts). May be interrupted and begun again; an agent that starts calls it off (reconcile/draining.ts).
 
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,6 +15,7 @@ import {
 } from '../plan/flow-life.ts';
 import { beginDraining } from '../reconcile/draining.ts';
 import { isPlaceholder } from '../reconcile/foreign-connections.ts';
+import { handOver } from '../reconcile/hand-over.ts';
 import { findKubeProxyRules } from '../reconcile/kube-proxy-rules.ts';
 import { inSlices } from '../reconcile/slices.ts';
 import { noteConnections } from '../sys/conntrack.ts';
@@ -45,6 +46,8 @@ const LOOK_EVERY_MS = 500;
 const TELL_EVERY_MS = 10_000;
 /** Of datagrams no end is known. Who is silent for so long finds another backend afterwards, if it goes on at all. */
 const SILENCE_SECONDS = 30;
+/** What a backend has been sent: then nobody is there who would translate the answer. */
+const ANSWERED_WITHIN_MS = 2000;
 const TCP = protocolNumber('TCP');
 /** Entries read in one go: some tenths of a millisecond. */
 const BATCH = 1000;
@@ -68,6 +71,7 @@ export async function drain(options: DrainOptions): Promise<void> {
     if (left.total > 0) {
       console.log(`after ${formatDuration(timeoutSeconds)}, ${left.text}; they end now`);
     }
+    await leaveRest(packetTables);
   } finally {
     packetTables.close();
   }
@@ -118,6 +122,16 @@ function noteFlows({ flows }: PacketTables, timeoutSeconds: number): void {
   } catch (error) {
     console.error(`signalbox: kube-proxy may choose a port that is in use: ${messageOf(error)}`);
   }
+}
+
+/** Whoever is still there is the other's from now on; what is on its way is waited for. */
+async function leaveRest(tables: PacketTables): Promise<void> {
+  try {
+    await inSlices(handOver(tables));
+  } catch (error) {
+    console.error(`signalbox: an answer that is on its way may be lost: ${messageOf(error)}`);
+  }
+  await sleep(ANSWERED_WITHIN_MS);
 }
 
 /** @returns what is left. */

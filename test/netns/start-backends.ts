@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Starts echo-backends.c on a node or in a pod of it: a backend on each of its addresses.
+// Starts backends on a node or in a pod of it, on each of its addresses: echo-backends.c, or late-backend.ts.
 
 import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import { type Place, spawnInside } from '../lab/spawn-inside.ts';
 import { compileProgram } from './compile-program.ts';
 import { TARGET_PORT } from './kube-service.ts';
@@ -27,9 +28,17 @@ export async function startBackends(
 ): Promise<void> {
   const program = await compileProgram('echo-backends.c', node.directory);
   const argv = [program, ...(sayWho ? ['--who'] : []), ...ports.map(String)];
-  const child = spawnInside(place, argv, {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  await startInside(place, argv);
+}
+
+/** One that answers datagrams late. It ends with its node. @returns once it listens. */
+export async function startLateBackend(place: Place, port: number, lateMs: number): Promise<void> {
+  const program = fileURLToPath(new URL('late-backend.ts', import.meta.url));
+  await startInside(place, [process.execPath, program, `${port}`, `${lateMs}`]);
+}
+
+async function startInside(place: Place, argv: readonly string[]): Promise<void> {
+  const child = spawnInside(place, argv, { stdio: ['ignore', 'pipe', 'inherit'] });
   const [said] = (await once(child.stdout as NodeJS.ReadableStream, 'data')) as [Buffer];
-  if (!said.includes('listening')) throw new Error(`echo-backends: ${said}`);
+  if (!said.includes('listening')) throw new Error(`${argv.join(' ')}: ${said}`);
 }

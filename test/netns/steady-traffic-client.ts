@@ -7,7 +7,8 @@ import net from 'node:net';
 import { answerCalls } from '../lab/rpc.ts';
 
 export interface TrafficOrder {
-  readonly kind: 'long' | 'short' | 'connected' | 'unconnected';
+  /** Of UDP all but the last ask again when they have been answered; `streamed` sends what each answer must repeat. */
+  readonly kind: 'long' | 'short' | 'connected' | 'unconnected' | 'streamed';
   readonly host: string;
   readonly port: number;
   /** Connections or sockets; of short ones, how many are made in a second. */
@@ -27,7 +28,8 @@ export interface TrafficReport {
 }
 
 const PERIOD_MS = 50;
-const PATIENCE_MS = 3000;
+/** Of a machine that has a lot to do: what is lost is lost for good. */
+const PATIENCE_MS = 8000;
 
 class Traffic {
   readonly #order: TrafficOrder;
@@ -49,7 +51,7 @@ class Traffic {
       return;
     }
     for (let i = 0; i < count; i++) {
-      this.#follow(kind === 'long' ? this.#long() : this.#datagrams(kind === 'connected'));
+      this.#follow(this.#exchange(kind));
     }
   }
 
@@ -75,6 +77,11 @@ class Traffic {
       .catch((error: Error) => void this.#failures.push(error.message))
       .finally(() => this.#pending.delete(followed));
     this.#pending.add(followed);
+  }
+
+  #exchange(kind: Exclude<TrafficOrder['kind'], 'short'>): Promise<void> {
+    if (kind === 'long') return this.#long();
+    return kind === 'streamed' ? this.#stream() : this.#datagrams(kind === 'connected');
   }
 
   async #long(): Promise<void> {
@@ -103,7 +110,7 @@ class Traffic {
 
   async #datagrams(isConnected: boolean): Promise<void> {
     const { host, port } = this.#order;
-    const socket = dgram.createSocket(host.includes(':') ? 'udp6' : 'udp4');
+    const socket = this.#socket();
     const talk = new Talk(socket);
     if (isConnected) await new Promise<void>((resolve) => socket.connect(port, host, resolve));
     this.#connections++;
@@ -115,6 +122,35 @@ class Traffic {
       await pause();
     }
     socket.close();
+  }
+
+  /** Whatever the answers, so that some are under way at any moment. */
+  async #stream(): Promise<void> {
+    const { host, port } = this.#order;
+    const socket = this.#socket();
+    const unanswered = new Set<string>();
+    socket.on('message', (data, from) => {
+      if (from.address !== host || from.port !== port)
+        this.#failures.push(`an answer of ${from.address} port ${from.port}`);
+      else if (unanswered.delete(String(data))) this.#exchanges++;
+    });
+    this.#connections++;
+    let sent = 0;
+    while (!this.#isOver) {
+      const text = String(sent++);
+      unanswered.add(text);
+      socket.send(text, port, host);
+      await pause();
+    }
+    const deadlineMs = performance.now() + PATIENCE_MS;
+    while (unanswered.size > 0 && performance.now() < deadlineMs) await pause();
+    socket.close();
+    const { size } = unanswered;
+    if (size > 0) throw new Error(`no answer to ${size} of ${sent}: ${[...unanswered].join()}`);
+  }
+
+  #socket(): dgram.Socket {
+    return dgram.createSocket(this.#order.host.includes(':') ? 'udp6' : 'udp4');
   }
 
   async #connect(): Promise<net.Socket> {

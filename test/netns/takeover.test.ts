@@ -18,6 +18,7 @@ import { canMakeNodes } from './node-for-file.ts';
 import { AGENT_FLAGS, PacketNetwork } from './packet-network.ts';
 import { LOCAL_PODS, NODE_IP, REMOTE_PODS } from './packet-plan.ts';
 import { addressesOf, packetService, SERVICE_PORT } from './packet-services.ts';
+import { startLateBackend } from './start-backends.ts';
 import { SteadyTraffic } from './steady-traffic.ts';
 import type { TrafficOrder } from './steady-traffic-client.ts';
 
@@ -27,7 +28,14 @@ const [REMOTE = '', OTHER_REMOTE = ''] = REMOTE_PODS;
 const OF_LOCAL = 1;
 const OF_REMOTE = 2;
 const OF_BOTH = 3;
+/** Of UDP: whatever happens, somebody waits for an answer. */
+const OF_LATE_LOCAL = 4;
+const OF_LATE_REMOTE = 5;
+const LATE_PORT = 9090;
+const LATE_MS = 300;
 const OBJECTS = [
+  ...packetService(OF_LATE_LOCAL, [LOCAL], { targetPort: LATE_PORT }),
+  ...packetService(OF_LATE_REMOTE, [REMOTE], { targetPort: LATE_PORT }),
   ...packetService(OF_LOCAL, [LOCAL]),
   ...packetService(OF_REMOTE, [REMOTE]),
   ...packetService(OF_BOTH, [LOCAL, REMOTE, OTHER_REMOTE]),
@@ -41,6 +49,7 @@ let network: PacketNetwork;
 test.before(async (t) => {
   if (!canMakeNodes(t)) return;
   network = await PacketNetwork.create();
+  for (const pod of [LOCAL, REMOTE]) await startLateBackend(network.pod(pod), LATE_PORT, LATE_MS);
   network.node.write('services', OBJECTS);
 });
 test.after.always(() => network?.close());
@@ -264,12 +273,15 @@ async function beginAll(traffic: SteadyTraffic, since: string): Promise<void> {
   await begin(pod, 'a pod', [
     ...everyKind(addressesOf(OF_LOCAL).clusterIP, SERVICE_PORT),
     ...everyKind(addressesOf(OF_BOTH).clusterIP, SERVICE_PORT),
+    ...streamed(addressesOf(OF_LATE_REMOTE).clusterIP, SERVICE_PORT),
   ]);
   await begin(node, 'the node', everyKind(addressesOf(OF_REMOTE).clusterIP, SERVICE_PORT));
   await begin(client, 'outside', [
     ...everyKind(NODE_IP, addressesOf(OF_LOCAL).nodePort),
     ...everyKind(NODE_IP, addressesOf(OF_REMOTE).nodePort),
     ...everyKind(addressesOf(OF_BOTH).external, SERVICE_PORT),
+    ...streamed(NODE_IP, addressesOf(OF_LATE_LOCAL).nodePort),
+    ...streamed(NODE_IP, addressesOf(OF_LATE_REMOTE).nodePort),
   ]);
 }
 
@@ -280,6 +292,10 @@ function everyKind(address: string, port: number): TrafficOrder[] {
     { kind: 'connected', host, port, count: 1 },
     { kind: 'unconnected', host, port, count: 1 },
   ]);
+}
+
+function streamed(address: string, port: number): TrafficOrder[] {
+  return inBothFamilies(address).map((host) => ({ kind: 'streamed', host, port, count: 1 }));
 }
 
 function kubeProxyLines(rules: string): string[] {

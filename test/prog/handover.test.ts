@@ -91,3 +91,27 @@ row(
       node.meets(t, 'ingress', p.tcp(`client:40001 > ${dialled}`, 'SYN'), SAME);
   },
 );
+
+row(
+  'DRAINING: once handed over, what comes is left alone, and what was sent before is answered',
+  async (t, node, p) => {
+    for (const [backend, direction, seenAs] of [
+      ['localPod', 'egress', 'client:40000'],
+      ['remotePod', 'ingress', 'node:61000'],
+    ] as const) {
+      await node.reset();
+      await node.serve(...web(p, [backend]));
+      const ask = p.udp('client:40000 > node:30080');
+      const answer = p.udp(`${backend}:8080 > ${seenAs}`);
+      t.true(node.ingress(ask).counts.includes('flow_created'));
+      const answered = node.run(direction, answer, 'uplink');
+      node.setNodeFlags(NodeFlags.DRAINING);
+      node.handOver();
+      node.meets(t, 'ingress', ask, SAME);
+      // As if it had been under way for long: no answer makes the flow anew.
+      node.letFlowsCheck();
+      t.deepEqual(node.run(direction, answer, 'uplink'), answered);
+      node.meets(t, 'ingress', ask, SAME);
+    }
+  },
+);

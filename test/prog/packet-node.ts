@@ -11,6 +11,7 @@ import { nodeFacts } from '../../agent/model/node-facts.ts';
 import { type EndpointSliceSpec, objectKey, type ServiceSpec } from '../../agent/model/objects.ts';
 import type { PortRange } from '../../agent/model/port-ranges.ts';
 import { protocolName } from '../../agent/model/protocol.ts';
+import { handOver } from '../../agent/reconcile/hand-over.ts';
 import { nodeStateOf } from '../../agent/reconcile/node-tables.ts';
 import { type NodeView, Reconciler } from '../../agent/reconcile/reconciler.ts';
 import { possibleCpus } from '../../agent/sys/cpus.ts';
@@ -383,6 +384,11 @@ export class PacketNode {
     const keys = flows.entries().filter((entry) => isMeant(flowText(entry)));
     if (keys.length === 0) throw new Error('there is no such flow');
     flows.delete(keys.map(([key]) => key));
+  }
+
+  /** As at the end of a draining. */
+  handOver(): void {
+    for (const _ of handOver(this.#packetTables));
   }
 
   /** How many fragmented packets are remembered. */
