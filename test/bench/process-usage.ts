@@ -12,12 +12,28 @@ export function cpuSeconds(pid: number): number {
   return parseCpuSeconds(readFileSync(`/proc/${pid}/stat`, 'utf8'));
 }
 
+/** Of its children that have ended and that it has waited for, with theirs; in steps of 10 ms. */
+export function childCpuSeconds(pid: number): number {
+  return parseChildCpuSeconds(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+}
+
 /** @param stat the text of /proc/PID/stat. Pure. */
 export function parseCpuSeconds(stat: string): number {
+  const [utime = Number.NaN, stime = Number.NaN] = cpuTicks(stat);
+  return (utime + stime) / TICKS_PER_SECOND;
+}
+
+/** @param stat the text of /proc/PID/stat. Pure. */
+export function parseChildCpuSeconds(stat: string): number {
+  const [, , cutime = Number.NaN, cstime = Number.NaN] = cpuTicks(stat);
+  return (cutime + cstime) / TICKS_PER_SECOND;
+}
+
+/** @returns utime, stime, cutime, cstime. */
+function cpuTicks(stat: string): number[] {
   // The name of the program, in brackets, may hold anything.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const [utime, stime] = [Number(fields[11]), Number(fields[12])];
-  return (utime + stime) / TICKS_PER_SECOND;
+  return fields.slice(11, 15).map(Number);
 }
 
 /** Of a process. MiB. */
