@@ -151,9 +151,10 @@ static inline void enter(const struct arm *arm)
 	}
 }
 
-static inline const union address *random_target(const struct arm *arm)
+/* A copy: which of them it is, and how many there are, is not to be felt while it is dialled. */
+static inline union address random_target(const struct arm *arm)
 {
-	return &arm->targets[random() % arm->target_count];
+	return arm->targets[random() % arm->target_count];
 }
 
 /* That whoever is connected to, or has answered, looks like whom was dialled. */

@@ -99,7 +99,7 @@ static inline void keep_bulk(struct arm *arm, long units, long ns, long cpu)
 /* @count megabytes, on one connection; making it is in it. */
 static inline void run_stream(struct arm *arm, long count)
 {
-	const union address *target = random_target(arm);
+	const union address any = random_target(arm), *target = &any;
 	long cpu, begun, ns;
 
 	send_stream(arm, target, WARM_UP_BYTES);
@@ -128,7 +128,7 @@ static inline void send_bursts(const struct arm *arm, int file, const union addr
 /* @count datagrams, of one connected socket. */
 static inline void run_datagrams(struct arm *arm, long count)
 {
-	const union address *target = random_target(arm);
+	const union address any = random_target(arm), *target = &any;
 	int file = open_socket(target, SOCK_DGRAM);
 	long cpu, begun, ns;
 

@@ -130,7 +130,8 @@ static inline void run_apart(struct arm *arm, long count,
 			     long (*time_exchange)(const struct arm *, const union address *))
 {
 	for (long i = -WARM_UP; i < count; i++) {
-		long ns = time_exchange(arm, random_target(arm));
+		const union address target = random_target(arm);
+		long ns = time_exchange(arm, &target);
 
 		arm->exchanges++;
 		if (i >= 0)
@@ -144,7 +145,7 @@ static inline void run_on(struct arm *arm, long count, int type, bool is_connect
 	long left = WARM_UP + count;
 
 	while (left > 0) {
-		const union address *target = random_target(arm);
+		const union address any = random_target(arm), *target = &any;
 		int file = open_socket(target, type);
 
 		if (is_connected) {
