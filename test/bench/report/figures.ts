@@ -2,7 +2,7 @@
 // A result as a flat list of figures, each with what it is, whose it is, and how much of it may be chance: what two
 // arms and two runs are compared by. Of every figure less is better. Pure.
 
-import type { ArmLatency, ArmName, Latency, Ratio, Result } from '../result.ts';
+import type { ArmLatency, ArmName, Latency, Ratio, Restart, Result } from '../result.ts';
 import type { Distribution } from '../statistics.ts';
 import {
   FAMILY_NAMES,
@@ -142,12 +142,17 @@ function chanceOfMedian({ p50, p90, count }: Distribution): { min: number; max: 
   return { min: p50 - error, max: p50 + error };
 }
 
+/** Of several restarts alike: all that failed, and the slowest. */
 function restartFigures({ restarts }: Measured): Figure[] {
-  return restarts.flatMap(({ proxy: arm, services, failed, pickedUpMs }): Figure[] => {
+  const alike = Map.groupBy(restarts, ({ proxy, services }) => `${proxy} ${services}`);
+  return [...alike.values()].flatMap((group): Figure[] => {
+    const [{ proxy: arm, services }] = group as [Restart];
     const what = `kill -9 and restart, ${servicesText(services)}`;
+    const failed = group.reduce((sum, restart) => sum + restart.failed, 0);
+    const value = Math.max(...group.map(({ pickedUpMs }) => pickedUpMs));
     return [
       counted(`${what}, exchanges that failed`, arm, failed),
-      { what: `${what}, until changes are picked up`, arm, value: pickedUpMs, unit: 'ms' },
+      { what: `${what}, until changes are picked up`, arm, value, unit: 'ms' },
     ];
   });
 }
