@@ -51,14 +51,21 @@ const SERVICE_LABEL = 'kubernetes.io/service-name';
 
 /** @param objects Services and EndpointSlices, among whatever else. */
 export function ruleServices(objects: readonly KubeObject[], family: IpFamily): RuleService[] {
+  const slices = Map.groupBy(
+    objects.filter(({ kind }) => kind === 'EndpointSlice'),
+    ({ metadata: { namespace, labels } }) => `${namespace}/${labels?.[SERVICE_LABEL]}`,
+  );
   return objects
     .filter(({ kind }) => kind === 'Service')
-    .flatMap((service) => portsOf(service, objects, family));
+    .flatMap((service) => {
+      const { namespace, name } = service.metadata;
+      return portsOf(service, slices.get(`${namespace}/${name}`) ?? [], family);
+    });
 }
 
 function portsOf(
   { metadata, spec, status }: KubeObject,
-  objects: readonly KubeObject[],
+  slices: readonly KubeObject[],
   family: IpFamily,
 ): RuleService[] {
   const { clusterIPs = [], externalIPs = [], ports = [] } = spec as ServiceSpec;
@@ -73,18 +80,8 @@ function portsOf(
     port,
     nodePort,
     externalIPs: [...externalIPs, ...ingress].filter((ip) => isOf(family, ip)),
-    backends: objects
-      .filter((slice) => isSliceOf(slice, metadata))
-      .flatMap((slice) => backendsIn(slice, family, name)),
+    backends: slices.flatMap((slice) => backendsIn(slice, family, name)),
   }));
-}
-
-function isSliceOf(slice: KubeObject, { namespace, name }: KubeObject['metadata']): boolean {
-  return (
-    slice.kind === 'EndpointSlice' &&
-    slice.metadata.namespace === namespace &&
-    slice.metadata.labels?.[SERVICE_LABEL] === name
-  );
 }
 
 function backendsIn(slice: KubeObject, family: IpFamily, portName: string): RuleBackend[] {
