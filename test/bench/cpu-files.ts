@@ -4,6 +4,7 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import os from 'node:os';
+import path from 'node:path';
 import { gunzipSync } from 'node:zlib';
 
 /** Of measure-client.c, which is who reads it. */
@@ -14,12 +15,13 @@ const OWN = '/proc/self/schedstat';
  * kernel keeps the time of interrupts apart (CONFIG_IRQ_TIME_ACCOUNTING), it is nobody's, and can only be had
  * for the whole machine, in steps of 10 ms.
  *
- * @param servers pids of who is at the other end; idle ones add nothing.
+ * @param serverCgroups of who is at the other end, and only of those; idle ones add nothing.
  */
-export function cpuFiles(servers: readonly number[]): string[] {
+export function cpuFiles(serverCgroups: readonly string[]): string[] {
   return [
     OWN,
-    ...[...servers, ...packetThreads()].map((pid) => `/proc/${pid}/schedstat`),
+    ...serverCgroups.map((cgroup) => path.join(cgroup, 'cpu.stat')),
+    ...packetThreads().map((pid) => `/proc/${pid}/schedstat`),
     ...(keepsInterruptsApart() ? ['/proc/stat'] : []),
   ];
 }

@@ -33,8 +33,8 @@ static inline void read_cpu_files(const char *path)
 }
 
 /*
- * Nanoseconds. A thread's schedstat says how long it ran, /proc/stat how long all CPUs were in
- * interrupts.
+ * Nanoseconds. A cgroup's cpu.stat and a thread's schedstat say how long they ran, /proc/stat how
+ * long all CPUs were in interrupts.
  */
 static inline long cpu_ns_in(const char *path)
 {
@@ -47,6 +47,8 @@ static inline long cpu_ns_in(const char *path)
 		fail("read %s", path);
 	close(file);
 	text[size] = '\0';
+	if (sscanf(text, "usage_usec %lu", &value) == 1)
+		return value * 1000;
 	if (sscanf(text, "cpu %*u %*u %*u %*u %*u %lu %lu", &irq, &softirq) == 2)
 		return (irq + softirq) * (1000000000L / sysconf(_SC_CLK_TCK));
 	if (sscanf(text, "%lu", &value) == 1)

@@ -19,9 +19,6 @@ export type TrafficKind = LatencyKind | BulkKind;
 /** Of measure-client.c. What is answered at once is answered here too: to wake another CPU takes longer than the rest. */
 export const CLIENT_CPU = 0;
 
-/** Who only connects waits for nobody; and a stream has sender and reader at work at the same time. */
-const WITHOUT_TURNS: readonly TrafficKind[] = ['connect', 'stream'];
-
 interface Listening {
   readonly use: 'tcp' | 'datagrams';
   readonly port: number;
@@ -60,16 +57,12 @@ export class MeasureServers {
     return servers;
   }
 
-  get pids(): number[] {
-    return this.#processes.map(({ process }) => process.pid ?? 0);
-  }
-
   /**
-   * Puts all of them on the CPU that a kind wants them on. A process is moved, and not another one asked on another
-   * port: what is dialled stays the same Service.
+   * Puts all of them on the CPU that a kind wants them on: of a stream, sender and reader are at work at the same time.
+   * A process is moved, and not another one asked on another port: what is dialled stays the same Service.
    */
   async settleFor(kind: TrafficKind): Promise<void> {
-    const cpu = WITHOUT_TURNS.includes(kind) ? otherCpu() : CLIENT_CPU;
+    const cpu = kind === 'stream' ? otherCpu() : CLIENT_CPU;
     if (cpu === this.#tcpCpu) return;
     const pids = this.#processes
       .filter(({ use }) => use === 'tcp')
@@ -93,6 +86,11 @@ export class MeasureServers {
   }
 }
 
+/** That whoever answers is in. */
+export function serverCgroups(bench: Bench): string[] {
+  return [...bench.stations.map(({ server }) => server.cgroup), bench.remotePod.cgroup];
+}
+
 /** That of the client where there is no other. */
 function otherCpu(): number {
   return Math.min(CLIENT_CPU + 1, os.cpus().length - 1);
@@ -100,7 +98,7 @@ function otherCpu(): number {
 
 /** @throws Error in the program's own words. */
 async function moveToCpu(pid: number, cpu: number): Promise<void> {
-  const argv = ['-pc', `${cpu}`, `${pid}`];
+  const argv = ['--all-tasks', '--cpu-list', '--pid', `${cpu}`, `${pid}`];
   const { code, stderr } = await finished(
     spawn('taskset', argv, { stdio: ['ignore', 'ignore', 'pipe'] }),
   );

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { EnvironmentError } from '../../agent/errors.ts';
 
 const COMPILERS = ['cc', 'clang'];
-const FLAGS = ['-O2', '-Wall', '-Wextra', '-Werror'];
+const FLAGS = ['-O2', '-Wall', '-Wextra', '-Werror', '-pthread'];
 
 /** Compiles NAME.c of this folder. @returns the program, in `directory`. @throws EnvironmentError */
 export function compileProgram(name: string, directory: string): string {

@@ -8,7 +8,7 @@ import { finished } from '../lab/run-command.ts';
 import { spawnInside } from '../lab/spawn-inside.ts';
 import { type ArmOutput, parseOutput } from './client-output.ts';
 import { cpuFiles } from './cpu-files.ts';
-import { CLIENT_CPU, MeasureServers, type TrafficKind } from './measure-servers.ts';
+import { CLIENT_CPU, MeasureServers, serverCgroups, type TrafficKind } from './measure-servers.ts';
 import { compileProgram } from './native-program.ts';
 import type { Bench } from './station.ts';
 import type { TrafficArm } from './traffic-arms.ts';
@@ -51,7 +51,7 @@ export class Traffic {
       compileProgram('measure-server', bench.directory),
     );
     const files = path.join(bench.directory, 'cpu-files');
-    await writeFile(files, cpuFiles(servers.pids).join('\n'));
+    await writeFile(files, cpuFiles(serverCgroups(bench)).join('\n'));
     return new Traffic(bench, servers, { clientProgram, cpuFiles: files });
   }
 
