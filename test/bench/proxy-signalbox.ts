@@ -8,6 +8,9 @@ import type { LabNode } from '../lab/lab-node.ts';
 import { heapMiB, untilProgrammed } from './proxy-progress.ts';
 import type { ServiceProxy } from './station.ts';
 
+/** Tens of thousands of Services on a machine that has other things to do. */
+const READY_WITHIN_MS = 600_000;
+
 export class SignalboxProxy implements ServiceProxy {
   readonly name = 'signalbox';
   readonly label = 'Signalbox';
@@ -25,6 +28,7 @@ export class SignalboxProxy implements ServiceProxy {
       kubeconfig: lab.nodeKubeconfig,
       logFile: path.join(lab.directory, `agent-${node.name}.log`),
       compileCache: path.join(lab.directory, 'compile-cache'),
+      readyWithinMs: READY_WITHIN_MS,
     });
   }
 

@@ -21,6 +21,8 @@ export interface AgentOptions {
   readonly logFile: string;
   /** A directory for compiled code. */
   readonly compileCache: string;
+  /** How long a start may take: default as long as with some hundreds of Services. */
+  readonly readyWithinMs?: number;
 }
 
 export class AgentProcess {
@@ -54,7 +56,8 @@ export class AgentProcess {
     this.#log ??= createWriteStream(this.logFile, { flags: 'a' });
     const log = this.#log;
     const name = `agent on ${node.name}, with its log in ${this.logFile},`;
-    await untilReady(child, name, (line) => log.write(`${line}\n`));
+    const { readyWithinMs } = this.#options;
+    await untilReady(child, name, (line) => log.write(`${line}\n`), readyWithinMs);
   }
 
   /** Without any warning: kill -9. */

@@ -12,6 +12,7 @@ const LINES_TO_QUOTE = 5;
  *
  * @param name for messages.
  * @param onLine given each line.
+ * @param withinMs how long it may take.
  * @returns once everything is programmed and the programs are attached.
  * @throws Error with the last lines, when it ends before that or takes too long.
  */
@@ -19,11 +20,12 @@ export function untilReady(
   agent: ChildProcess,
   name: string,
   onLine: (line: string) => void,
+  withinMs = READY_WITHIN_MS,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const said: string[] = [];
     const fail = (what: string) => reject(new Error(`${name} ${what}:\n${said.join('\n')}`));
-    const timer = setTimeout(() => fail('is not ready in time'), READY_WITHIN_MS);
+    const timer = setTimeout(() => fail('is not ready in time'), withinMs);
     const settle = (end: () => void) => {
       clearTimeout(timer);
       end();
