@@ -449,6 +449,27 @@ struct socket_service {
 };
 
 /*
+ * The same of a TCP socket, without an allocation: at a place that its address in the kernel's
+ * memory says. Whoever wants the place of a socket that is gone takes it; who finds it in use has a
+ * struct socket_service instead.
+ */
+struct tcp_dial {
+	/* Of the socket; 0 while nobody's, DIAL_BEING_TAKEN while its other members are written. */
+	__u64 cookie;
+	/* Where that socket lies, or lay. */
+	__u64 socket;
+	struct ip_port service;
+	struct ip_port backend;
+};
+
+/* No socket has such a cookie. */
+#define DIAL_BEING_TAKEN (~0ULL)
+
+/* The more sockets beside, the more often a place is in use. */
+#define TCP_DIALS_BITS 13
+#define TCP_DIALS (1 << TCP_DIALS_BITS)
+
+/*
  * How long a flow stays that nothing uses; the only place with these numbers. The programs heed
  * them at each packet, user space when it sweeps.
  */

@@ -65,6 +65,14 @@ struct sock_common {
 	} skc_net;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
+	struct {
+		long long counter;
+	} skc_cookie;
+	struct {
+		struct {
+			int counter;
+		} refs;
+	} skc_refcnt;
 };
 
 struct sock {

@@ -116,6 +116,14 @@ struct {
 	__type(value, struct socket_service);
 } socket_services SEC(".maps");
 
+/* By a hash of the socket's address: see dial.bpf.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TCP_DIALS);
+	__type(key, __u32);
+	__type(value, struct tcp_dial);
+} tcp_dials SEC(".maps");
+
 /*
  * Unconnected UDP: (socket, service address) -> backend, and (socket, backend) -> service address.
  * LRU because nothing says when such a pair ends. Either entry is made again by the next datagram

@@ -235,12 +235,12 @@ static __always_inline int backend_for_client(const struct frontend_value *front
 					      const struct affinity_key *client, __u32 number,
 					      struct ip_port *backend)
 {
-	struct affinity_value chosen = {.last_used_ns = bpf_ktime_get_ns()};
 	__u64 timeout_ns = frontend->affinity_timeout_seconds * NS_PER_SECOND;
-	struct affinity_value *kept = NULL;
+	struct affinity_value *kept = NULL, chosen = {};
 	const struct ip_port *picked;
 
 	if (timeout_ns) {
+		chosen.last_used_ns = bpf_ktime_get_ns();
 		kept = bpf_map_lookup_elem(&affinities, client);
 		if (kept) {
 			/* Judged as copied: the entry may become another client's meanwhile. */

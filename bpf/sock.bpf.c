@@ -11,6 +11,7 @@
 
 #include "abi.h"
 #include "count.bpf.h"
+#include "dial.bpf.h"
 #include "ip.bpf.h"
 #include "maps.bpf.h"
 #include "service.bpf.h"
@@ -86,6 +87,29 @@ static __always_inline int is_route_probe(const struct bpf_sock_addr *ctx,
 	       service->port == bpf_htons(PING_PROBE_PORT);
 }
 
+/*
+ * connect() to `peer`, which is no service: from then on it is shown as it is. What is kept of
+ * another peer does no harm, and is still true when this connect() fails.
+ */
+static __always_inline int connect_past(struct bpf_sock_addr *ctx, const struct ip_port *peer)
+{
+	struct socket_service *kept = socket_service_of(ctx);
+
+	if (ctx->protocol == IPPROTO_TCP) {
+		struct tcp_dial *dial = dial_of(ctx);
+
+		if (dial && ip_port_equal(&dial->backend, peer))
+			dial->backend = (struct ip_port){};
+	}
+	if (!kept)
+		return PROCEED;
+	if (ctx->protocol == IPPROTO_UDP)
+		udp_forget_service(bpf_get_socket_cookie(ctx), peer);
+	if (ip_port_equal(&kept->backend, peer))
+		*kept = (struct socket_service){};
+	return PROCEED;
+}
+
 static __always_inline int on_connect(struct bpf_sock_addr *ctx, const enum ip_family family)
 {
 	struct socket_service connection = {}, *kept;
@@ -101,18 +125,7 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, const enum ip_f
 	case FOUND_UNALLOCATED:
 		return unreachable();
 	default:
-		kept = socket_service_of(ctx);
-		if (!kept)
-			return PROCEED;
-		if (ctx->protocol == IPPROTO_UDP)
-			udp_forget_service(bpf_get_socket_cookie(ctx), &connection.service);
-		/*
-		 * What is kept of another peer does no harm, and is still true when this connect()
-		 * fails.
-		 */
-		if (ip_port_equal(&kept->backend, &connection.service))
-			*kept = (struct socket_service){};
-		return PROCEED;
+		return connect_past(ctx, &connection.service);
 	}
 	if ((frontend.flags & FRONTEND_RESTRICTED) &&
 	    !client_allowed(ctx, family, 0, &connection.service.address, frontend.service_port_id))
@@ -128,13 +141,16 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, const enum ip_f
 			       &connection.backend))
 		return PROCEED;
 	count_socket(frontend.service_port_id, 1);
+	sock_addr_store(ctx, family, &connection.backend);
+	if (ctx->protocol == IPPROTO_TCP &&
+	    !dial_note(ctx, &connection.service, &connection.backend))
+		return PROCEED;
 	connection.service_port_id = frontend.service_port_id;
 	kept = bpf_sk_storage_get(&socket_services, ctx->sk, &connection,
 				  BPF_SK_STORAGE_GET_F_CREATE);
 	/* The call above does not overwrite what the socket had already. */
 	if (kept)
 		*kept = connection;
-	sock_addr_store(ctx, family, &connection.backend);
 	return PROCEED;
 }
 
@@ -211,10 +227,16 @@ static __always_inline int on_getpeername(struct bpf_sock_addr *ctx, const enum 
 	const struct socket_service *kept = socket_service_of(ctx);
 	struct ip_port peer;
 
-	if (!kept)
-		return PROCEED;
 	sock_addr_load(ctx, family, &peer);
-	if (ip_port_equal(&kept->backend, &peer))
+	if (ctx->protocol == IPPROTO_TCP) {
+		const struct tcp_dial *dial = dial_of(ctx);
+
+		if (dial && ip_port_equal(&dial->backend, &peer)) {
+			sock_addr_store(ctx, family, &dial->service);
+			return PROCEED;
+		}
+	}
+	if (kept && ip_port_equal(&kept->backend, &peer))
 		sock_addr_store(ctx, family, &kept->service);
 	return PROCEED;
 }
