@@ -144,6 +144,11 @@ export class ClusterState implements ObjectSink {
     return this.#slicesOfService.of(service);
   }
 
+  /** Whether `service` has changed since the last {@link takeDirty}. */
+  isDirty(service: ObjectKey): boolean {
+    return this.#dirty.has(service);
+  }
+
   /** The Services to resolve again, emptied by the call. */
   takeDirty(): Set<ObjectKey> {
     const dirty = new Set(this.#dirty);

@@ -103,14 +103,16 @@ export function candidates(
       }
     }
   }
-  const sorted = [...found].sort(([a], [b]) => (a < b ? -1 : 1));
-  return { found: sorted.map(([, candidate]) => candidate), duplicates };
+  if (found.size < 2) return { found: [...found.values()], duplicates };
+  const ids = [...found.keys()].sort();
+  return { found: ids.map((id) => found.get(id) as Candidate), duplicates };
 }
 
 const DEFAULT_WEIGHT = 1;
 
 /** Where nothing has any weight, all are alike. */
 function withWeight(candidates: readonly Candidate[]): readonly Candidate[] {
+  if (candidates.every(({ weight }) => weight > 0)) return candidates;
   const weighty = candidates.filter(({ weight }) => weight > 0);
   return weighty.length ? weighty : candidates;
 }
@@ -119,14 +121,20 @@ function withWeight(candidates: readonly Candidate[]): readonly Candidate[] {
 export function select(found: readonly Candidate[], node: NodeTraits): Selection {
   const ready = found.filter(({ endpoint }) => endpoint.ready);
   const topology = topologyMode(ready, node);
-  const lastResort = found.filter(({ endpoint }) => isLastResort(endpoint));
+  // Nearly always there is none, and only where nothing better is does one count.
+  const lastResort =
+    ready.length === found.length ? [] : found.filter(({ endpoint }) => isLastResort(endpoint));
   const usable = ready.length ? ready : lastResort;
   const localReady = ready.filter((candidate) => isLocal(candidate, node));
   return {
     topology,
     usable,
     // Without a ready endpoint there is no topology, and nothing is narrowed.
-    cluster: withWeight(usable.filter((candidate) => isHinted(candidate, topology, node))),
+    cluster: withWeight(
+      topology === 'none'
+        ? usable
+        : usable.filter((candidate) => isHinted(candidate, topology, node)),
+    ),
     local: withWeight(
       localReady.length ? localReady : lastResort.filter((candidate) => isLocal(candidate, node)),
     ),

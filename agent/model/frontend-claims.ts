@@ -46,9 +46,13 @@ export class FrontendClaims {
     claims: readonly Claim[],
   ): Set<ObjectKey> {
     const frontends = claims.map(({ frontend }) => frontendKey(frontend));
-    const touched = new Set([...(this.#frontends.get(service) ?? []), ...frontends]);
-    const owners = [...touched].map((frontend) => this.owner(frontend));
-    for (const frontend of this.#frontends.get(service) ?? []) this.#withdraw(service, frontend);
+    const before = this.#frontends.get(service) ?? [];
+    // Where nobody else claims, which is nearly always, nobody else wins or loses.
+    const disputed = new Map<FrontendKey, ObjectKey | undefined>();
+    for (const frontend of [...before, ...frontends]) {
+      if (this.#isOfOthers(service, frontend)) disputed.set(frontend, this.owner(frontend));
+    }
+    for (const frontend of before) this.#withdraw(service, frontend);
     this.#created.set(service, creationTimestamp);
     this.#frontends.set(service, frontends);
     this.#setNamed(service, claims);
@@ -57,18 +61,25 @@ export class FrontendClaims {
       this.#frontends.delete(service);
       this.#created.delete(service);
     }
-    const affected = [...touched].flatMap((frontend, i) => {
-      const [before, after] = [owners[i], this.owner(frontend)];
-      return before === after ? [] : [before, after];
-    });
-    return new Set(
-      affected.filter((other) => other !== undefined && other !== service),
-    ) as Set<ObjectKey>;
+    const affected = new Set<ObjectKey>();
+    for (const [frontend, ownerBefore] of disputed) {
+      const ownerNow = this.owner(frontend);
+      if (ownerBefore === ownerNow) continue;
+      for (const owner of [ownerBefore, ownerNow]) {
+        if (owner !== undefined && owner !== service) affected.add(owner);
+      }
+    }
+    return affected;
   }
 
   /** The Service that gets `frontend`. */
   owner(frontend: FrontendKey): ObjectKey | undefined {
     return this.#claimantsOf(frontend)[0];
+  }
+
+  /** Whether some frontend has more than one claimant: as long as none has, every Service gets all that it claims. */
+  get hasContests(): boolean {
+    return this.#contested.size > 0;
   }
 
   /** Without those over what nobody dials: there nobody loses anything. */
@@ -80,22 +91,32 @@ export class FrontendClaims {
   }
 
   #claim(service: ObjectKey, frontend: FrontendKey): void {
-    const claimants = [...this.#claimantsOf(frontend), service];
-    if (claimants.length === 1) {
+    if (!this.#isOfOthers(service, frontend)) {
       this.#claimants.set(frontend, service);
       return;
     }
+    const claimants = [...this.#claimantsOf(frontend), service];
     this.#contested.add(frontend);
     claimants.sort((a, b) => (this.#rankOf(a, frontend) < this.#rankOf(b, frontend) ? -1 : 1));
     this.#claimants.set(frontend, claimants);
   }
 
   #withdraw(service: ObjectKey, frontend: FrontendKey): void {
+    if (!this.#isOfOthers(service, frontend)) {
+      this.#claimants.delete(frontend);
+      return;
+    }
     const claimants = this.#claimantsOf(frontend).filter((other) => other !== service);
     const [owner, ...others] = claimants;
     if (!others.length) this.#contested.delete(frontend);
     if (owner === undefined) this.#claimants.delete(frontend);
     else this.#claimants.set(frontend, others.length ? claimants : owner);
+  }
+
+  /** Whether another Service than `service` claims it. */
+  #isOfOthers(service: ObjectKey, frontend: FrontendKey): boolean {
+    const claimants = this.#claimants.get(frontend);
+    return claimants !== undefined && claimants !== service;
   }
 
   #claimantsOf(frontend: FrontendKey): readonly ObjectKey[] {

@@ -41,8 +41,12 @@ export class Groups<G, K, V> {
 
   /** Takes the place of the entry that has the same key. */
   put(group: G, value: V): void {
+    const values = this.#groups.get(group);
+    if (values === undefined) {
+      this.#groups.set(group, [value]);
+      return;
+    }
     const key = this.#keyOf(value);
-    const values = this.#groups.get(group) ?? [];
     if (values instanceof Map) {
       values.set(key, value);
       return;

@@ -22,6 +22,7 @@ import {
   type Selection,
   select,
 } from './endpoint-selection.ts';
+import type { Claim } from './frontend-claims.ts';
 import {
   type Balancing,
   type EndpointSliceSpec,
@@ -35,7 +36,7 @@ import {
   type BackendSet,
   type Frontend,
   type FrontendKind,
-  frontendKey,
+  isDialled,
   type ServicePort,
 } from './service-port.ts';
 
@@ -92,30 +93,43 @@ export function resolve(
   slices: readonly EndpointSliceSpec[],
   node: NodeTraits,
 ): ResolvedServicePort[] {
+  const key = objectKey(service);
   return service.ports.map((port, index) => {
     const forgets = forgetsMembers(service, port);
-    const perFamily = service.clusterIPs.map((clusterIP) => {
+    const frontends: ResolvedFrontend[] = [];
+    const members: Member[] = [];
+    const sourceRanges: IpPrefix[] = [];
+    for (const clusterIP of service.clusterIPs) {
       const family = familyOf(clusterIP);
       const { found } = candidates(slices, family, port);
       const selection = select(found, node);
-      const routes = { cluster: routeBy('cluster', selection), local: routeBy('local', selection) };
-      const sourceRanges = sourceRangesOf(service, family, node);
-      const frontends = frontendsOf(service, port, clusterIP, routes, sourceRanges.length > 0);
-      if (index === 0) frontends.push(otherPortsOf(clusterIP), ...echoesOf(service, frontends));
-      return { found, selection, sourceRanges, frontends };
-    });
+      const routes = new Routes(selection);
+      const ranges = sourceRangesOf(service, family, node);
+      const isRestricted = ranges.length > 0;
+      for (const claim of claimsOfPort(service, index, clusterIP)) {
+        frontends.push(resolveFrontend(service, claim, routes, isRestricted));
+      }
+      const asked = forgets ? found.filter((candidate) => isLocal(candidate, node)) : found;
+      if (asked.length) members.push(...membersOf(asked, selection, node));
+      sourceRanges.push(...ranges);
+    }
     return {
-      servicePort: { service: objectKey(service), portName: port.name, protocol: port.protocol },
-      frontends: perFamily.flatMap(({ frontends }) => frontends),
+      servicePort: { service: key, portName: port.name, protocol: port.protocol },
+      frontends,
       affinityTimeoutSeconds: service.affinityTimeoutSeconds,
       balancing: service.balancing,
-      members: perFamily
-        .flatMap(({ found, selection }) => membersOf(found, selection, node))
-        .filter(({ isOnNode }) => isOnNode || !forgets),
+      members,
       forgetsMembers: forgets,
-      sourceRanges: perFamily.flatMap(({ sourceRanges }) => sourceRanges),
+      sourceRanges,
     };
   });
+}
+
+/** All frontends that {@link resolve} gives `service` on whatever node, in their order: endpoints have no say in it. */
+export function claimsOf(service: ServiceSpec): Claim[] {
+  return service.ports.flatMap((_, index) =>
+    service.clusterIPs.flatMap((clusterIP) => claimsOfPort(service, index, clusterIP)),
+  );
 }
 
 /**
@@ -152,105 +166,104 @@ export function sourceRangesOf(
   return [...new Set([...ranges, ...own])];
 }
 
-function frontendsOf(
-  service: ServiceSpec,
-  port: ServicePortSpec,
-  clusterIP: IpAddress,
-  routes: Routes,
-  isRestricted: boolean,
-): ResolvedFrontend[] {
+/** Of the family of `clusterIP`. */
+function claimsOfPort(service: ServiceSpec, index: number, clusterIP: IpAddress): Claim[] {
+  const { clusterIPs, loadBalancerIPs, externalIPs, ports } = service;
+  const { port, nodePort, protocol } = ports[index] as ServicePortSpec;
   const family = familyOf(clusterIP);
-  const { protocol } = port;
-  const at = (kind: FrontendKind, address: IpAddress): ResolvedFrontend => ({
-    frontend: { scope: 'address', address, port: port.port, protocol },
+  const at = (kind: FrontendKind, address: IpAddress): Claim => ({
+    frontend: { scope: 'address', address, port, protocol },
     kind,
-    ...routesOf(service, kind, routes),
-    isRestricted: isRestricted && kind === 'loadBalancer',
   });
-  const frontends = [
-    at('clusterIP', clusterIP),
-    ...ofFamily(service.loadBalancerIPs, family).map((ip) => at('loadBalancer', ip)),
-    ...ofFamily(service.externalIPs, family).map((ip) => at('externalIP', ip)),
-  ];
-  if (port.nodePort !== 0) {
-    frontends.push({
-      frontend: {
-        scope: 'node',
-        address: unspecifiedAddress(family),
-        port: port.nodePort,
-        protocol,
-      },
+  // One address in two of the lists: what restricts it more, and what is safer, comes first.
+  const claims = [at('clusterIP', clusterIP)];
+  const seen = new Set([clusterIP]);
+  const atEach = (kind: FrontendKind, addresses: readonly IpAddress[]) => {
+    for (const address of addresses) {
+      if (familyOf(address) !== family || seen.has(address)) continue;
+      seen.add(address);
+      claims.push(at(kind, address));
+    }
+  };
+  atEach('loadBalancer', loadBalancerIPs);
+  atEach('externalIP', externalIPs);
+  if (nodePort !== 0) {
+    const address = unspecifiedAddress(family);
+    claims.push({
+      frontend: { scope: 'node', address, port: nodePort, protocol },
       kind: 'nodePort',
-      ...routesOf(service, 'nodePort', routes),
-      isRestricted: false,
     });
   }
-  return firstOfEach(frontends);
-}
-
-/** One address in two of a Service's lists: what restricts it more, and what is safer, comes first. */
-function firstOfEach(frontends: readonly ResolvedFrontend[]): ResolvedFrontend[] {
-  const seen = new Set<string>();
-  return frontends.filter(({ frontend }) => {
-    const key = frontendKey(frontend);
-    return !seen.has(key) && seen.add(key);
+  if (index > 0) return claims;
+  // nftables' answer to what a clusterIP does not serve (semantics 1.18).
+  claims.push({
+    frontend: { scope: 'otherPorts', address: clusterIP, port: 0, protocol: 'any' },
+    kind: 'otherPorts',
   });
+  // An address that nobody has on a device answers to a ping all the same: to whom the Service lets in. A clusterIP
+  // does so by its other ports.
+  for (const address of seen) {
+    if (clusterIPs.includes(address)) continue;
+    claims.push({ frontend: { scope: 'echo', address, port: 0, protocol: 'any' }, kind: 'echo' });
+  }
+  return claims;
 }
 
 const NOTHING: Route = { list: 'cluster', backends: [], onEmpty: 'reject' };
 
-/** nftables' answer to what a clusterIP does not serve (semantics 1.18). */
-function otherPortsOf(clusterIP: IpAddress): ResolvedFrontend {
-  return {
-    frontend: { scope: 'otherPorts', address: clusterIP, port: 0, protocol: 'any' },
-    kind: 'otherPorts',
-    inside: NOTHING,
-    outside: NOTHING,
-    isRestricted: false,
-  };
+/** The routes by one selection: each is made once, and shared by all frontends that it is for. */
+class Routes {
+  readonly #selection: Selection;
+  readonly #made: Partial<Record<EndpointList, Route>> = {};
+
+  constructor(selection: Selection) {
+    this.#selection = selection;
+  }
+
+  by(list: EndpointList): Route {
+    this.#made[list] ??= routeBy(list, this.#selection);
+    return this.#made[list];
+  }
 }
 
-/**
- * An address that nobody has on a device answers to a ping all the same: to whom the Service lets in. A clusterIP
- * does so by its other ports.
- */
-function echoesOf(
-  { clusterIPs }: ServiceSpec,
-  frontends: readonly ResolvedFrontend[],
-): ResolvedFrontend[] {
-  return frontends.flatMap(({ frontend: { scope, address }, isRestricted }) => {
-    if (scope !== 'address' || clusterIPs.includes(address)) return [];
+/** @param isRestricted whether the load-balancer addresses of the family are. */
+function resolveFrontend(
+  service: ServiceSpec,
+  { frontend, kind }: Claim,
+  routes: Routes,
+  isRestricted: boolean,
+): ResolvedFrontend {
+  if (!isDialled(kind)) {
+    const { loadBalancerIPs } = service;
+    const isOfLoadBalancer = kind === 'echo' && loadBalancerIPs.includes(frontend.address);
     return {
-      frontend: { scope: 'echo', address, port: 0, protocol: 'any' },
-      kind: 'echo',
+      frontend,
+      kind,
       inside: NOTHING,
       outside: NOTHING,
-      isRestricted,
+      isRestricted: isRestricted && isOfLoadBalancer,
     };
-  });
-}
-
-type Routes = Readonly<Record<EndpointList, Route>>;
-
-/** Clients inside the cluster are never bound by externalTrafficPolicy (the short-circuit of semantics 1.7). */
-function routesOf(
-  service: ServiceSpec,
-  kind: FrontendKind,
-  routes: Routes,
-): { inside: Route; outside: Route } {
-  const byPolicy = policyOf(service, kind) === 'Local' ? routes.local : routes.cluster;
-  return { inside: kind === 'clusterIP' ? byPolicy : routes.cluster, outside: byPolicy };
+  }
+  const isLocalOnly = policyOf(service, kind) === 'Local';
+  const outside = routes.by(isLocalOnly ? 'local' : 'cluster');
+  // Clients inside the cluster are never bound by externalTrafficPolicy (the short-circuit of semantics 1.7).
+  const inside = isLocalOnly && kind !== 'clusterIP' ? routes.by('cluster') : outside;
+  return {
+    frontend,
+    kind,
+    inside,
+    outside,
+    isRestricted: isRestricted && kind === 'loadBalancer',
+  };
 }
 
 function routeBy(list: EndpointList, selection: Selection): Route {
   const chosen = selection[list];
+  const backends = chosen.map(({ backend }) => backend);
+  const onEmpty = selection.hasAny ? 'drop' : 'reject';
   const isEven = chosen.every(({ weight }) => weight === chosen[0]?.weight);
-  return {
-    list,
-    backends: chosen.map(({ backend }) => backend),
-    ...(isEven ? {} : { weights: chosen.map(({ weight }) => weight) }),
-    onEmpty: selection.hasAny ? 'drop' : 'reject',
-  };
+  if (isEven) return { list, backends, onEmpty };
+  return { list, backends, weights: chosen.map(({ weight }) => weight), onEmpty };
 }
 
 function membersOf(

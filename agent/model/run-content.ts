@@ -29,11 +29,20 @@ export function slotsOf(route: RunRoute, balancing: Balancing): BackendSet {
   return Array.from(table, (index) => backends[index] as BackendSet[number]);
 }
 
+/** What stands in a run. */
+export interface RunContent {
+  readonly key: BackendSetKey;
+  readonly slots: BackendSet;
+}
+
+const NOTHING: RunContent = { key: backendSetKey([]), slots: [] };
+
 /** The content of runs, each made once. */
 export class RunContents {
-  readonly #known = new Map<string, { readonly key: BackendSetKey; readonly slots: BackendSet }>();
+  readonly #known = new Map<string, RunContent>();
 
-  of(route: RunRoute, balancing: Balancing): { key: BackendSetKey; slots: BackendSet } {
+  of(route: RunRoute, balancing: Balancing): RunContent {
+    if (!route.backends.length) return NOTHING;
     const plain = backendSetKey(route.backends);
     if (slotCount(route, balancing) === route.backends.length) {
       return { key: plain, slots: route.backends };

@@ -85,6 +85,9 @@ export type BackendSet = readonly Backend[];
 export type BackendSetKey = string & { readonly backendSetKey?: never };
 
 export function backendSetKey(backends: BackendSet): BackendSetKey {
+  if (backends.length <= FEW && areDistinct(backends)) {
+    return backends.map(backendKey).join(',');
+  }
   const places = new Map<string, number>();
   // A table is made of few objects: their texts are made once.
   const known = new Map<Backend, number>();
@@ -101,6 +104,20 @@ export function backendSetKey(backends: BackendSet): BackendSetKey {
   if (places.size === backends.length) return distinct;
   const hashes = [0, 1].map((seed) => hashNumbers(order, seed).toString(16));
   return `${backends.length} places ${hashes.join('')} of ${distinct}`;
+}
+
+/** Up to so many, comparing each with each is faster than hashing. */
+const FEW = 8;
+
+function areDistinct(backends: BackendSet): boolean {
+  for (let i = 1; i < backends.length; i++) {
+    const { address, port } = backends[i] as Backend;
+    for (let j = 0; j < i; j++) {
+      const other = backends[j] as Backend;
+      if (other.port === port && other.address === address) return false;
+    }
+  }
+  return true;
 }
 
 /** Each backend once: in the order of the set, or of their texts where it is a table. */

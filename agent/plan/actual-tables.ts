@@ -158,19 +158,15 @@ export class ActualTables {
 
   recordFrontend(entry: FrontendEntry): void {
     const key = frontendKey(entry.frontend);
-    for (const { run } of [entry.inside, entry.outside]) this.#use(run, 1);
-    this.recordFrontendGone(entry.frontend);
+    this.#use(entry.inside.run, 1);
+    this.#use(entry.outside.run, 1);
+    this.#forgetFrontend(key);
     this.#frontends.set(key, entry);
     this.#frontendsOf.put(entry.servicePortId, entry);
   }
 
   recordFrontendGone(frontend: Frontend): void {
-    const key = frontendKey(frontend);
-    const entry = this.#frontends.get(key);
-    if (!entry) return;
-    this.#frontends.delete(key);
-    this.#frontendsOf.delete(entry.servicePortId, key);
-    for (const { run } of [entry.inside, entry.outside]) this.#use(run, -1);
+    this.#forgetFrontend(frontendKey(frontend));
   }
 
   recordMember(servicePortId: number, backend: Backend, flags: MemberFlags): void {
@@ -189,6 +185,15 @@ export class ActualTables {
 
   recordSourceRangeGone(servicePortId: number, range: IpPrefix): void {
     this.#sourceRanges.delete(servicePortId, range);
+  }
+
+  #forgetFrontend(key: FrontendKey): void {
+    const entry = this.#frontends.get(key);
+    if (!entry) return;
+    this.#frontends.delete(key);
+    this.#frontendsOf.delete(entry.servicePortId, key);
+    this.#use(entry.inside.run, -1);
+    this.#use(entry.outside.run, -1);
   }
 
   #use(run: SlotRun, change: 1 | -1): void {

@@ -8,7 +8,7 @@
 import type { IpPrefix } from '../model/address.ts';
 import type { ObjectKey } from '../model/objects.ts';
 import type { Member, ResolvedFrontend, ResolvedServicePort, Route } from '../model/resolve.ts';
-import { RunContents } from '../model/run-content.ts';
+import { type RunContent, RunContents } from '../model/run-content.ts';
 import {
   type Backend,
   type BackendSetKey,
@@ -136,6 +136,7 @@ class Planner implements Plan {
   readonly allocated: SlotRun[] = [];
   readonly #actual: ActualTables;
   readonly #slots: SlotAllocator;
+  /** Of those that the tables have. */
   readonly #wantedPorts = new Set<ServicePortKey>();
   readonly #wantedFrontends = new Set<FrontendKey>();
 
@@ -148,9 +149,7 @@ class Planner implements Plan {
   ensure(service: ObjectKey, servicePorts: readonly ResolvedServicePort[]): void {
     for (const wanted of servicePorts) {
       if (!wanted.frontends.length) continue;
-      const key = servicePortKey(wanted.servicePort);
-      this.#wantedPorts.add(key);
-      const id = this.#ensureName(service, key, wanted);
+      const id = this.#ensureName(service, wanted);
       const isRestricted = wanted.frontends.some((frontend) => frontend.isRestricted);
       this.#ensureSourceRanges(service, id, isRestricted ? wanted.sourceRanges : []);
       this.#ensureMembers(service, id, wanted.members);
@@ -172,9 +171,13 @@ class Planner implements Plan {
     }
   }
 
-  #ensureName(service: ObjectKey, key: ServicePortKey, wanted: ResolvedServicePort): number {
+  #ensureName(service: ObjectKey, wanted: ResolvedServicePort): number {
+    const key = servicePortKey(wanted.servicePort);
     const known = this.#actual.servicePorts.get(key);
-    if (known) return known.id;
+    if (known) {
+      this.#wantedPorts.add(key);
+      return known.id;
+    }
     const id = this.#actual.nextServicePortId();
     this.steps.nameServicePort.push({ service, id, servicePort: wanted.servicePort });
     return id;
@@ -186,7 +189,9 @@ class Planner implements Plan {
     servicePortId: number,
     wanted: readonly IpPrefix[],
   ): void {
-    const present = new Set(this.#actual.sourceRangesOf(servicePortId));
+    const before = this.#actual.sourceRangesOf(servicePortId);
+    if (!before.length && !wanted.length) return;
+    const present = new Set(before);
     for (const range of wanted) {
       if (!present.delete(range)) {
         this.steps.addSourceRange.push({ service, servicePortId, range });
@@ -198,8 +203,10 @@ class Planner implements Plan {
   }
 
   #ensureMembers(service: ObjectKey, servicePortId: number, members: readonly Member[]): void {
+    const present = this.#actual.membersOf(servicePortId);
+    if (!present.length && !members.length) return;
     const wanted = new Map(members.map((member) => [backendKey(member.backend), member]));
-    for (const { backend, flags: before } of this.#actual.membersOf(servicePortId)) {
+    for (const { backend, flags: before } of present) {
       const key = backendKey(backend);
       const member = wanted.get(key);
       wanted.delete(key);
@@ -222,38 +229,43 @@ class Planner implements Plan {
   }
 
   #ensureFrontends(service: ObjectKey, servicePortId: number, wanted: ResolvedServicePort): void {
-    const runs = new Map(
-      this.#actual
-        .frontendsOf(servicePortId)
-        .flatMap(({ inside, outside }) => [inside, outside])
-        .map((named) => [named.backendSet, named]),
-    );
+    const runs = new Map<BackendSetKey | undefined, NamedRun>();
+    for (const { inside, outside } of this.#actual.frontendsOf(servicePortId)) {
+      runs.set(inside.backendSet, inside).set(outside.backendSet, outside);
+    }
     const contents = new RunContents();
-    const content = (route: Route) => contents.of(route, wanted.balancing);
-    const name = ({ key, slots }: ReturnType<typeof content>): NamedRun => {
+    const name = ({ key, slots }: RunContent): NamedRun => {
       if (!slots.length) return NO_BACKENDS;
       const named = runs.get(key) ?? { run: this.#writeRun(service, slots), backendSet: key };
       runs.set(key, named);
       return named;
     };
+    const { affinityTimeoutSeconds, balancing } = wanted;
     for (const resolved of wanted.frontends) {
-      const key = frontendKey(resolved.frontend);
-      this.#wantedFrontends.add(key);
-      const settings = {
-        frontend: resolved.frontend,
-        servicePortId,
-        kind: KINDS[resolved.kind],
-        flags: frontendFlags(resolved, wanted),
-        affinityTimeoutSeconds: wanted.affinityTimeoutSeconds,
-      };
-      const { inside, outside } = resolved;
-      const toInside = content(inside);
-      const toOutside = outside === inside ? toInside : content(outside);
+      const { frontend, inside, outside } = resolved;
+      const key = frontendKey(frontend);
       const before = this.#actual.frontends.get(key);
-      if (before && isPublished(before, settings, toInside.key, toOutside.key)) continue;
+      if (before) this.#wantedFrontends.add(key);
+      const kind = KINDS[resolved.kind];
+      const flags = frontendFlags(resolved, wanted);
+      const toInside = contents.of(inside, balancing);
+      const toOutside = outside === inside ? toInside : contents.of(outside, balancing);
+      const isPublished =
+        before !== undefined &&
+        before.servicePortId === servicePortId &&
+        before.kind === kind &&
+        before.flags === flags &&
+        before.affinityTimeoutSeconds === affinityTimeoutSeconds &&
+        before.inside.backendSet === toInside.key &&
+        before.outside.backendSet === toOutside.key;
+      if (isPublished) continue;
       this.steps.publishFrontend.push({
         service,
-        ...settings,
+        frontend,
+        servicePortId,
+        kind,
+        flags,
+        affinityTimeoutSeconds,
         inside: name(toInside),
         outside: name(toOutside),
       });
@@ -279,25 +291,6 @@ class Planner implements Plan {
 
 /** Half of all frontends have it. */
 const NO_BACKENDS: NamedRun = { run: { first: 0, count: 0 }, backendSet: backendSetKey([]) };
-
-type Settings = Omit<FrontendEntry, 'inside' | 'outside'>;
-
-/** Whether the tables hold the frontend as it is wanted. */
-function isPublished(
-  before: FrontendEntry,
-  settings: Settings,
-  inside: BackendSetKey,
-  outside: BackendSetKey,
-): boolean {
-  return (
-    before.servicePortId === settings.servicePortId &&
-    before.kind === settings.kind &&
-    before.flags === settings.flags &&
-    before.affinityTimeoutSeconds === settings.affinityTimeoutSeconds &&
-    before.inside.backendSet === inside &&
-    before.outside.backendSet === outside
-  );
-}
 
 /** The number in the tables for each word of the model. */
 export const KINDS: Readonly<Record<KindName, FrontendKind>> = {

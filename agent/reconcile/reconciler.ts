@@ -9,7 +9,7 @@ import type { ClusterState } from '../model/cluster-state.ts';
 import type { NodeTraits } from '../model/endpoint-selection.ts';
 import { FrontendClaims, type FrontendConflict } from '../model/frontend-claims.ts';
 import type { ObjectKey } from '../model/objects.ts';
-import { type ResolvedServicePort, resolve } from '../model/resolve.ts';
+import { claimsOf, type ResolvedServicePort, resolve } from '../model/resolve.ts';
 import { frontendKey } from '../model/service-port.ts';
 import type { ActualTables } from '../plan/actual-tables.ts';
 import { type Desired, planInParts, STEP_ORDER, type Steps, stepCount } from '../plan/plan.ts';
@@ -253,12 +253,9 @@ export class Reconciler {
    */
   *#concerned(dirty: ReadonlySet<ObjectKey>): Generator<void, Set<ObjectKey>> {
     const concerned = new Set(dirty);
-    const { traits } = this.#node();
     for (const key of dirty) {
       const service = this.#cluster.service(key);
-      // Endpoints have no say in what a Service claims.
-      const servicePorts = service ? resolve(service, [], traits) : [];
-      const claims = servicePorts.flatMap(({ frontends }) => frontends);
+      const claims = service ? claimsOf(service) : [];
       const others = this.#claims.update(key, service?.creationTimestamp, claims);
       for (const other of others) concerned.add(other);
       yield;
@@ -281,6 +278,8 @@ export class Reconciler {
 
   /** `port` without the frontends that another Service gets. */
   #withoutLost(service: ObjectKey, port: ResolvedServicePort): ResolvedServicePort {
+    // Most of the time: nobody else claims anything, and its claims are of the Service as it is.
+    if (!this.#claims.hasContests && !this.#cluster.isDirty(service)) return port;
     const isOwn = ({ frontend }: ResolvedServicePort['frontends'][number]) =>
       this.#claims.owner(frontendKey(frontend)) === service;
     if (port.frontends.every(isOwn)) return port;
@@ -289,11 +288,14 @@ export class Reconciler {
 
   /** Services that own what `service` still has in the tables, because a write was refused: they take it over. */
   #heirs(service: ObjectKey): ObjectKey[] {
-    return this.#actual
-      .servicePortsOf(service)
-      .flatMap(({ id }) => this.#actual.frontendsOf(id))
-      .flatMap(({ frontend }) => this.#claims.owner(frontendKey(frontend)) ?? [])
-      .filter((owner) => owner !== service);
+    const heirs: ObjectKey[] = [];
+    for (const { id } of this.#actual.servicePortsOf(service)) {
+      for (const { frontend } of this.#actual.frontendsOf(id)) {
+        const owner = this.#claims.owner(frontendKey(frontend));
+        if (owner !== undefined && owner !== service) heirs.push(owner);
+      }
+    }
+    return heirs;
   }
 
   #resolve(key: ObjectKey, traits: NodeTraits): ResolvedServicePort[] {
