@@ -4,13 +4,7 @@
 
 import { setImmediate } from 'node:timers/promises';
 import type { ObjectStore } from '../lab/object-store.ts';
-import {
-  backendAddress,
-  NAMESPACE,
-  serviceName,
-  serviceObject,
-  sliceObject,
-} from './service-objects.ts';
+import { backendAddress, serviceObject, sliceObject } from './service-objects.ts';
 import type { BenchServices } from './station.ts';
 
 /** Objects stored in one turn of the event loop, between which the API server sends them. */
@@ -65,11 +59,6 @@ export class StoredServices implements BenchServices {
     this.#store.update(sliceObject(this.protocol(index), index, backends));
     this.#backends[index] = backends;
     return backends;
-  }
-
-  /** As its objects are called in the API server. */
-  name(index: number): { readonly namespace: string; readonly name: string } {
-    return { namespace: NAMESPACE, name: serviceName(this.protocol(index), index) };
   }
 
   #newBackends(): string[] {

@@ -17,7 +17,7 @@ import {
 } from './outside-services.ts';
 import { otherCommands, outsideCommands, remoteAddresses } from './outside-topology.ts';
 import { parseHeapMiB, parseProgress } from './proxy-progress.ts';
-import { backendAddress } from './service-objects.ts';
+import { backendAddress, sliceObject } from './service-objects.ts';
 
 const INDEXES = [1, 2, 3, 4, 5];
 
@@ -59,8 +59,8 @@ test('no address of an endpoint comes twice, and what is stored is what is said'
   const added = [services.replaceBackends(9), services.replaceBackends(9)];
   t.is(new Set([...all, ...added.flat()]).size, 66);
   t.deepEqual(services.backends(9), added[1]);
-  const { namespace, name } = services.name(9);
-  const slice = store.get('EndpointSlice', namespace, `${name}-x7k2p`) as SliceFields | undefined;
+  const { namespace = '', name } = sliceObject('UDP', 9, []).metadata;
+  const slice = store.get('EndpointSlice', namespace, name) as SliceFields | undefined;
   t.deepEqual(
     slice?.endpoints.flatMap(({ addresses }) => addresses),
     added[1],
