@@ -7,6 +7,7 @@ import path from 'node:path';
 import { buildBpf } from './build.ts';
 import { DEPLOY_FILES } from './deploy/files.ts';
 import { tableSizes } from './deploy/table-sizes.ts';
+import { BENCHMARK_FILES } from './docs/benchmark.ts';
 import { configurationTables } from './docs/configuration-tables.ts';
 import { doctorMessages } from './docs/doctor-messages.ts';
 import { metricTables } from './docs/metric-tables.ts';
@@ -28,6 +29,7 @@ export const GENERATED_FILES: readonly GeneratedFile[] = [
     text: () => emitLayout(...buildBpf().map(Btf.ofObject)),
   },
   ...DEPLOY_FILES,
+  ...BENCHMARK_FILES,
   {
     file: 'docs/capacity.md',
     text: () => withSection('docs/capacity.md', 'table-sizes', tableSizes()),

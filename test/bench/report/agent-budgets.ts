@@ -100,6 +100,7 @@ export function memoryBudgets(result: Measured): Budget[] {
     return cost?.kernelMiB ?? cost?.mapsMiB;
   };
   const ours = find('signalbox');
+  const isOwnAccount = ours?.kernelMiB === undefined && ours?.mapsMiB !== undefined;
   const ofMemory = (what: string, limit: number, mib: (arm: ArmName) => number | undefined) => ({
     what: `${what}${size(result, ours)}`,
     rule: 'atMost' as const,
@@ -119,7 +120,7 @@ export function memoryBudgets(result: Measured): Budget[] {
   return [
     ofMemory('memory of the agent, RSS', RSS_MB, (arm) => find(arm)?.rssMiB),
     ofMemory(
-      `memory in the kernel${find('signalbox')?.kernelMiB === undefined ? ', by its own account' : ''}`,
+      `memory in the kernel${isOwnAccount ? ', by the maps’ own account' : ''}`,
       KERNEL_MB,
       inKernel,
     ),

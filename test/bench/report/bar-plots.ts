@@ -47,7 +47,7 @@ export function streamPlot(result: Result): Plot | undefined {
       }),
     );
   return barPlot('stream-cpu', panels, {
-    subtitle: 'Median of the CPU of the whole machine for 10^9 bytes, and as a ratio to no proxy.',
+    subtitle: 'Median of all CPU that was spent for 10^9 bytes, and as a ratio to no proxy.',
     xName: 'CPU seconds per GB',
   });
 }
@@ -124,20 +124,18 @@ export function changePlot(result: Result): Plot | undefined {
   );
   if (values.length === 0) return undefined;
   const powerBelow = (value: number) => 10 ** Math.floor(Math.log10(Math.max(value, 0.001)));
-  return {
-    ...panelPlot('changes', panels, {
-      subtitle:
-        'From storing new endpoints until new connections land on them. Mark: median; end of the line: p99. Logarithmic scale.',
-      axis: {
-        type: 'log',
-        name: 'time',
-        min: powerBelow(Math.min(...values)),
-        max: powerBelow(Math.max(...values)) * 10,
-        formatter: time,
-      },
-      series: rangeSeries,
-    }),
-  };
+  return panelPlot('changes', panels, {
+    subtitle:
+      'From storing new endpoints until new connections land on them. Mark: median; end of the line: p99. Logarithmic scale.',
+    axis: {
+      type: 'log',
+      name: 'time',
+      min: powerBelow(Math.min(...values)),
+      max: powerBelow(Math.max(...values)) * 10,
+      formatter: time,
+    },
+    series: rangeSeries,
+  });
 }
 
 function barPlot(
@@ -147,7 +145,14 @@ function barPlot(
 ): Plot | undefined {
   const filled = panels.filter(({ rows }) => rows.length > 0);
   if (filled.length === 0) return undefined;
-  const axis = { type: 'value', name: xName, min: 0 } as const;
+  const most = Math.max(...filled.flatMap(({ rows }) => rows.map(({ value }) => value)));
+  const axis = {
+    type: 'value',
+    name: xName,
+    min: 0,
+    // Panels of the same thing are on one scale; those of starts are seconds of one kind and tenths of another.
+    ...(name !== 'starts' && most > 0 && { max: ceiled(most) }),
+  } as const;
   return panelPlot(name, filled, { subtitle, axis, series: barSeries });
 }
 
@@ -182,7 +187,7 @@ function panelPlot(
     name,
     title: PLOT_TITLES[name],
     subtitle,
-    height: top + 16,
+    height: top + 20,
     options: {
       grid: placed.map(({ begin, height }) => ({ left: LEFT, right: RIGHT, top: begin, height })),
       graphic: placed.map(({ title, begin }) => ({
@@ -194,9 +199,11 @@ function panelPlot(
       })),
       xAxis: placed.map((_, at) => ({
         ...axis,
+        name: at === placed.length - 1 ? axis.name : '',
         gridIndex: at,
-        nameLocation: 'end',
-        nameTextStyle: { fontSize: 12, color: INK, align: 'left' },
+        nameLocation: 'middle',
+        nameGap: 28,
+        nameTextStyle: { fontSize: 12, color: INK },
         axisLabel: { fontSize: 12, color: INK, formatter, hideOverlap: true },
         splitLine: { lineStyle: { color: FAINT } },
       })),
@@ -263,4 +270,11 @@ function rangeSeries(rows: readonly Row[], at: number): object[] {
 
 function time(ms: number): string {
   return ms >= 1_000 ? withUnit(ms / 1_000, 's', ms % 1_000 === 0 ? 0 : 1) : withUnit(ms, 'ms');
+}
+
+/** The next number that an axis may well end at. */
+function ceiled(value: number): number {
+  const power = 10 ** Math.floor(Math.log10(value));
+  const step = [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8].find((each) => value <= each * power) ?? 10;
+  return Number((step * power).toPrecision(3));
 }

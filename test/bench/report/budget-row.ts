@@ -37,7 +37,8 @@ export interface Budget {
 export function budgetRow(result: Measured, budget: Budget): BudgetRow {
   const { what, direct = NONE, rule, limit, unit, limitText } = budget;
   const value = budget.of('signalbox');
-  const shownLimit = limitText ?? withUnit(limit, unit);
+  const shownLimit =
+    limitText ?? withUnit(limit, unit, unit !== 'ratio' && Number.isInteger(limit) ? 0 : undefined);
   return {
     what,
     direct,

@@ -8,7 +8,7 @@ import { type Block, BUDGET_HEADS, budgetCells, type Headline, type Table } from
 import type { PlotName } from './plot-names.ts';
 import { plotSvg } from './plots.ts';
 import { STYLE } from './style.ts';
-import { escapeXml as text } from './svg-plot.ts';
+import { escapeXml } from './svg-plot.ts';
 
 export function html(result: Result): string {
   const page = makePage(result);
@@ -78,7 +78,7 @@ function budgetsHtml(rows: readonly BudgetRow[]): string {
       return `<tr class="${verdict}"><th scope="row">${text(what)}</th>${rest}</tr>`;
     })
     .join('\n');
-  return tableFrame('Budgets', BUDGET_HEADS, BUDGET_HEADS.length, body);
+  return tableFrame('', BUDGET_HEADS, BUDGET_HEADS.length, body);
 }
 
 function tableHtml({ caption, heads, words, rows }: Table): string {
@@ -101,8 +101,7 @@ function tableFrame(
     .map((cell, at) => `<th scope="col"${numeric(at, words)}>${text(cell)}</th>`)
     .join('');
   return `<div class="wide" tabindex="0"><table>
-<caption>${text(caption)}</caption>
-<thead><tr>${head}</tr></thead>
+${caption === '' ? '' : `<caption>${text(caption)}</caption>\n`}<thead><tr>${head}</tr></thead>
 <tbody>
 ${body}
 </tbody>
@@ -111,4 +110,9 @@ ${body}
 
 function numeric(at: number, words: number): string {
   return at < words ? '' : ' class="number"';
+}
+
+/** A number and its unit stay on one line. */
+function text(raw: string): string {
+  return escapeXml(raw).replace(/(?<=\d) (?=(?:[µmn]?s|Mi?B|%|×)(?![\w]))/g, '\u00a0');
 }

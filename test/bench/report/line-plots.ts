@@ -5,7 +5,7 @@
 import type { ArmLatency, ArmName, Latency, LatencyKind, Result } from '../result.ts';
 import { findLatency, greatestSize, labelOf, ofArm } from './lookup.ts';
 import { PLOT_TITLES } from './plot-titles.ts';
-import { FAINT, INK, type Plot, STYLES, wrapped } from './svg-plot.ts';
+import { FAINT, INK, type Plot, STYLES, WIDTH, wrapped } from './svg-plot.ts';
 import { number, services as servicesText } from './units.ts';
 
 /** No proxy a second time is told as noise, not drawn. */
@@ -13,7 +13,10 @@ const LINES = ['direct', 'signalbox', 'iptables', 'nftables'] as const satisfies
 
 /** For the names at the ends of lines. */
 const LABEL_ROOM = 250;
-const GRID = { left: 70, right: LABEL_ROOM, top: 84, bottom: 56 };
+const HEIGHT = 420;
+const GRID = { left: 70, right: LABEL_ROOM, top: 106, bottom: 56 };
+/** Arms stand beside each other, so that no whisker hides another: this share of the axis apart. */
+const APART = 0.018;
 const AXIS = {
   nameTextStyle: { fontSize: 13, color: INK },
   axisLabel: { fontSize: 12, color: INK },
@@ -28,16 +31,17 @@ interface Point {
   readonly high: number;
 }
 
-/** Ratios of medians; the band goes from the least to the greatest round. */
+/** Ratios of medians; whiskers go from the least to the greatest round. */
 export function connectRatioPlot(result: Result): Plot | undefined {
   return bySize(result, {
     name: 'connect-ratio',
     yName: '× no proxy',
     subtitle:
-      'Median of connect() among so many Services, as a ratio to no proxy (1.00) in the same run.\nBands: least and greatest of any round.',
+      'Median of connect() among so many Services, as a ratio to no proxy (1.00) in the same run.\nWhiskers: the least and the greatest round. The axis does not begin at zero.',
     point: ({ ratio }) => ({ y: ratio.ofMedians, low: ratio.min, high: ratio.max }),
-    text: (y) => `${number(y, 2)} ×`,
-    scale: { min: ({ min }: { min: number }) => Math.min(0.95, Math.floor(min * 20) / 20) },
+    text: ({ y }) => `${number(y, 2)} ×`,
+    tick: (y) => number(y, 2),
+    step: 0.05,
   });
 }
 
@@ -46,10 +50,11 @@ export function connectLatencyPlot(result: Result): Plot | undefined {
     name: 'connect-latency',
     yName: 'µs',
     subtitle:
-      'Lines: median. Bands: up to the slowest tenth (p90). The axis does not begin at zero.',
+      'Marks: median. Whiskers: up to where the slowest tenth begins (p90).\nThe axis does not begin at zero.',
     point: ({ us }) => ({ y: us.p50, low: us.p50, high: us.p90 }),
-    text: (y) => `${number(y, 1)} µs`,
-    scale: { scale: true },
+    text: ({ y, high }) => `${number(y, 1)}, p90 ${number(high, 1)} µs`,
+    tick: (y) => number(y),
+    step: 5,
   });
 }
 
@@ -60,8 +65,10 @@ function bySize(
     yName: string;
     subtitle: string;
     point: (latency: ArmLatency) => Omit<Point, 'x'>;
-    text: (y: number) => string;
-    scale: object;
+    text: (last: Point) => string;
+    tick: (y: number) => string;
+    /** The axis begins and ends at multiples of it. */
+    step: number;
   },
 ): Plot | undefined {
   const latencies = result.latencies
@@ -71,21 +78,25 @@ function bySize(
     .toSorted((a, b) => a.services - b.services);
   if (latencies.length === 0) return undefined;
   const sizes = latencies.map(({ services }) => services);
-  const lines = LINES.flatMap((arm) => {
+  const [least, most] = [Math.max(1, Math.min(...sizes) / 2), Math.max(...sizes) * 1.6];
+  const apart = (most / least) ** APART;
+  const lines = LINES.flatMap((arm, at) => {
     const points = latencies.flatMap((latency): Point[] => {
       const taken = ofArm(latency, arm);
-      return taken === undefined ? [] : [{ x: latency.services, ...plot.point(taken) }];
+      const x = latency.services * apart ** (at - (LINES.length - 1) / 2);
+      return taken === undefined ? [] : [{ x, ...plot.point(taken) }];
     });
     const last = points.at(-1);
     return last === undefined
       ? []
-      : [{ arm, points, label: `${wrapped(labelOf(result, arm))}: ${plot.text(last.y)}` }];
+      : [{ arm, points, label: wrapped(`${labelOf(result, arm)}: ${plot.text(last)}`) }];
   });
+  const all = lines.flatMap(({ points }) => points);
   return {
     name: plot.name,
     title: PLOT_TITLES[plot.name],
     subtitle: plot.subtitle,
-    height: 400,
+    height: HEIGHT,
     options: {
       grid: GRID,
       xAxis: {
@@ -94,8 +105,8 @@ function bySize(
         name: 'Services',
         nameLocation: 'middle',
         nameGap: 34,
-        min: Math.max(1, Math.min(...sizes) / 2),
-        max: Math.max(...sizes) * 1.6,
+        min: least,
+        max: most,
         axisLabel: {
           ...AXIS.axisLabel,
           customValues: sizes,
@@ -104,9 +115,16 @@ function bySize(
         axisTick: { customValues: sizes },
         splitLine: { show: false },
       },
-      yAxis: { ...AXIS, type: 'value', name: plot.yName, ...plot.scale },
+      yAxis: {
+        ...AXIS,
+        type: 'value',
+        name: plot.yName,
+        min: roundedTo(plot.step, Math.min(...all.map(({ low }) => low)), Math.floor),
+        max: roundedTo(plot.step, Math.max(...all.map(({ high }) => high)), Math.ceil),
+        axisLabel: { ...AXIS.axisLabel, formatter: plot.tick },
+      },
       series: lines.flatMap(({ arm, points, label }) => [
-        band(arm, points),
+        whiskers(arm, points),
         line(
           arm,
           points.map(({ x, y }) => [x, y]),
@@ -131,7 +149,7 @@ export function distributionPlot(
     name,
     title: PLOT_TITLES[name],
     subtitle: `Through a ClusterIP among ${size}: how many of 100 took at most so long, up to 99. Time is on a logarithmic scale.`,
-    height: 400,
+    height: HEIGHT,
     options: {
       grid: GRID,
       xAxis: {
@@ -144,7 +162,8 @@ export function distributionPlot(
         ...timeAxis(lines.flatMap(({ points }) => points.map(([us]) => us))),
       },
       yAxis: { ...AXIS, type: 'value', name: 'of 100', min: 0, max: 100 },
-      series: lines.map(({ arm, points, label }) => line(arm, points, label)),
+      series: lines.map(({ arm, points }) => line(arm, points)),
+      graphic: lines.flatMap(({ arm, label }, at) => key(arm, label, at)),
     },
   };
 }
@@ -155,7 +174,8 @@ function distributionLines(result: Result, latency: Latency) {
     const points = percentiles
       .map((us, percent) => [us, percent] as const)
       .filter(([us]) => us > 0);
-    const label = `${wrapped(labelOf(result, arm))}: ${number(percentiles[50] ?? 0, 1)} µs (median)`;
+    const medians = `p50 ${number(percentiles[50] ?? 0, 1)}, p90 ${number(percentiles[90] ?? 0, 1)} µs`;
+    const label = `${wrapped(labelOf(result, arm))}\n${medians}`;
     return points.length === 0 ? [] : [{ arm, points, label }];
   });
 }
@@ -181,39 +201,83 @@ function timeAxis(values: readonly number[]): object {
   };
 }
 
-function line(arm: ArmName, data: readonly (readonly number[])[], label: string): object {
-  const { color, dash, symbol } = STYLES[arm];
+/** @param label at its end; undefined where lines end too close to each other. */
+function line(arm: ArmName, data: readonly (readonly number[])[], label?: string): object {
+  const { color, ink, dash, symbol } = STYLES[arm];
   return {
     type: 'line',
     silent: true,
-    data,
+    data: data.map((value, at) => ({
+      value,
+      // Of a distribution, the median and p90 are marked.
+      symbolSize: data.length < 20 || at === 50 || at === 90 ? 9 : 0,
+    })),
     symbol,
-    symbolSize: data.length > 20 ? 0 : 9,
+    showAllSymbol: true,
     lineStyle: { color, type: dash, width: 2.5 },
     itemStyle: { color },
     z: arm === 'signalbox' ? 4 : 3,
-    endLabel: { show: true, formatter: label, color, fontSize: 12, distance: 8, lineHeight: 15 },
-    labelLayout: { moveOverlap: 'shiftY' },
+    ...(label !== undefined && {
+      endLabel: {
+        show: true,
+        formatter: label,
+        color: ink,
+        fontSize: 12,
+        distance: 18,
+        lineHeight: 15,
+      },
+      labelLayout: { moveOverlap: 'shiftY' },
+    }),
   };
 }
 
-function band(arm: ArmName, points: readonly Point[]): object {
+/** Beside the plot: a piece of the line with its mark, and whose it is. */
+function key(arm: ArmName, label: string, at: number): object[] {
+  const { color, ink, dash } = STYLES[arm];
+  const [x, y] = [WIDTH - LABEL_ROOM + 16, GRID.top + 20 + at * 62];
+  const lineDash = { solid: [], dashed: [8, 5], dotted: [2, 4] }[dash];
+  return [
+    {
+      type: 'line',
+      silent: true,
+      shape: { x1: x, y1: y, x2: x + 34, y2: y },
+      style: { stroke: color, lineWidth: 2.5, lineDash },
+    },
+    {
+      type: 'text',
+      silent: true,
+      x: x + 42,
+      y: y - 8,
+      style: { text: label, fill: ink, fontSize: 12, lineHeight: 15 },
+    },
+  ];
+}
+
+function whiskers(arm: ArmName, points: readonly Point[]): object {
   const { color } = STYLES[arm];
+  const cap = 5;
   return {
     type: 'custom',
     silent: true,
-    clip: true,
-    z: 1,
-    data: points.length > 1 && arm !== 'direct' ? [[points[0]?.x, points[0]?.y]] : [],
-    renderItem: (_: unknown, api: { coord: (at: readonly number[]) => number[] }) => ({
-      type: 'polygon',
-      shape: {
-        points: [
-          ...points.map(({ x, high }) => api.coord([x, high])),
-          ...points.toReversed().map(({ x, low }) => api.coord([x, low])),
-        ],
-      },
-      style: { fill: color, opacity: 0.12 },
-    }),
+    z: 2,
+    data: points.filter(({ low, high }) => low < high).map(({ x, low, high }) => [x, low, high]),
+    renderItem: (
+      _: unknown,
+      api: { value: (at: number) => number; coord: (at: readonly number[]) => [number, number] },
+    ) => {
+      const [x, top] = api.coord([api.value(0), api.value(2)]);
+      const [, bottom] = api.coord([api.value(0), api.value(1)]);
+      return {
+        type: 'path',
+        shape: {
+          pathData: `M${x - cap} ${top}H${x + cap}M${x} ${top}V${bottom}M${x - cap} ${bottom}H${x + cap}`,
+        },
+        style: { fill: 'none', stroke: color, lineWidth: 1.5 },
+      };
+    },
   };
+}
+
+function roundedTo(step: number, value: number, round: (steps: number) => number): number {
+  return Number((round(Number((value / step).toFixed(6))) * step).toFixed(6));
 }

@@ -30,8 +30,8 @@ export const KIND_NAMES: Readonly<Record<LatencyKind, string>> = {
 
 export const PATH_NAMES: Readonly<Record<Path, string>> = {
   clusterIP: 'ClusterIP',
-  nodePortLocal: 'NodePort, backend of the node',
-  nodePortRemote: 'NodePort, backend of another node',
+  nodePortLocal: 'NodePort, local',
+  nodePortRemote: 'NodePort, remote',
 };
 
 export const FAMILY_NAMES: Readonly<Record<Family, string>> = { ipv4: 'IPv4', ipv6: 'IPv6' };

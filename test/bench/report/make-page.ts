@@ -102,7 +102,7 @@ function machineBlocks(result: Result): Block[] {
     ],
     ['compared', result.arms.map(({ name }) => labelOf(result, name)).join('; ') || 'nothing'],
   ];
-  return [{ kind: 'table', caption: 'Machine and run', heads: ['what', ''], words: 2, rows }];
+  return [{ kind: 'table', caption: '', heads: ['what', 'of this run'], words: 2, rows }];
 }
 
 function budgetBlocks({ budgets }: Result): Block[] {
@@ -138,8 +138,8 @@ function betterBlocks(result: Result): Block[] {
     { kind: 'text', text: rule },
     {
       kind: 'table',
-      caption: 'Where kube-proxy is better',
-      heads: ['what', 'better', 'it', 'Signalbox', 'less'],
+      caption: '',
+      heads: ['what', 'who is better', 'kube-proxy', 'Signalbox', 'less'],
       words: 2,
       rows: rows.map((row) => [row.what, row.by, row.kubeProxy, row.signalbox, row.difference]),
     },

@@ -42,7 +42,7 @@ function blockText(block: Block, plots: PlotFiles): string {
     case 'budgets':
       return tableText({ heads: BUDGET_HEADS, words: 6, rows: block.rows.map(budgetCells) });
     case 'table':
-      return `**${plain(block.caption)}**\n\n${tableText(block)}`;
+      return `${block.caption === '' ? '' : `**${plain(block.caption)}**\n\n`}${tableText(block)}`;
     case 'plots':
       return block.names
         .flatMap((name) => {

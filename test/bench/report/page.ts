@@ -30,6 +30,7 @@ export type Block =
   | { readonly kind: 'plots'; readonly names: readonly PlotName[] };
 
 export interface Table {
+  /** '' where the chapter's title says it. */
   readonly caption: string;
   readonly heads: readonly string[];
   /** The first so many columns hold words; all others numbers. */

@@ -31,17 +31,19 @@ const LINE_LENGTH = 28;
 export interface Style {
   /** Of Okabe and Ito: told apart by people who see fewer colours. */
   readonly color: string;
+  /** The same, dark enough for text on white. */
+  readonly ink: string;
   /** Told apart in black and white. */
   readonly dash: 'solid' | 'dashed' | 'dotted';
   readonly symbol: string;
 }
 
 export const STYLES: Readonly<Record<ArmName, Style>> = {
-  direct: { color: '#000000', dash: 'dotted', symbol: 'circle' },
-  directAgain: { color: '#777777', dash: 'dotted', symbol: 'emptyCircle' },
-  signalbox: { color: '#0072b2', dash: 'solid', symbol: 'rect' },
-  nftables: { color: '#d55e00', dash: 'dashed', symbol: 'triangle' },
-  iptables: { color: '#009e73', dash: 'dashed', symbol: 'diamond' },
+  direct: { color: '#000000', ink: '#000000', dash: 'dotted', symbol: 'circle' },
+  directAgain: { color: '#777777', ink: '#555555', dash: 'dotted', symbol: 'emptyCircle' },
+  signalbox: { color: '#0072b2', ink: '#005a8f', dash: 'solid', symbol: 'rect' },
+  nftables: { color: '#d55e00', ink: '#a04600', dash: 'dashed', symbol: 'triangle' },
+  iptables: { color: '#009e73', ink: '#00664a', dash: 'dashed', symbol: 'diamond' },
 };
 
 export interface Plot {
