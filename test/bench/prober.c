@@ -4,22 +4,28 @@
  * in a client pod and talks to it by lines. Every try is a socket of its own, which sends '?' and
  * is told by measure-server.c who answers.
  *
- *   watch ID tcp|udp ADDRESS PORT EXPECTED[,EXPECTED...]   tries until one of these answers
- *     landed ID NS SINCE_NS TRIES       begin of the first try that did, on CLOCK_MONOTONIC; since
- * the try before it settled ID BACK FAILED            of the few tries after it: answered by
- * another one; not answered forget ID                           tries it no more forgotten ID
- * ANSWER               the last answer, or the name of the last error; `landed` is not said any
- * more cpu PID cpu PID NS                        of all its threads so far, also those that have
- * ended; -1: no such process
+ *   prober TIMEOUT_MS
+ *
+ *   watch ID tcp|udp ADDRESS PORT [!]WHO[,WHO...]
+ *     Tries until one of these answers; with !, any other. Says of it:
+ *     begun ID            the first try is over, and was not right
+ *     landed ID NS SINCE_NS TRIES WHO
+ *                         begin of the first try that was right, on CLOCK_MONOTONIC, and how long
+ *                         before it the last one began that was not
+ *     settled ID BACK FAILED
+ *                         of the few tries after it: answered by a wrong one; not answered
+ *   forget ID
+ *     forgotten ID WHO    and nothing more; who answered last, or the name of the error
+ *   cpu PID
+ *     cpu PID NS          of all its threads so far, of ended ones too; -1: no such process
  *
  * Whether something has landed is not asked more exactly than it can matter: tries of one Service
  * are a 64th of the time since its watch apart, at least 0.2 ms. So neither a proxy that needs a
  * millisecond is measured too coarsely, nor has one that needs seconds to share its CPU with
- * thousands of tries. The more are watched, the longer it is between two tries of any, up to 1 ms;
- * unless one has just landed: then others may have, too. A try that is not answered within a 32nd
- * of the time since its watch, at least TIMEOUT_MS, was none. Ends with its standard input.
- *
- *   prober TIMEOUT_MS
+ * thousands of tries. The more are watched, the longer it is between two tries of any, up to half a
+ * millisecond; unless one has just landed: then others may have, too. A try that is not answered
+ * within a 32nd of the time since its watch, at least TIMEOUT_MS, was none. Ends with its standard
+ * input.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -39,8 +45,8 @@
 #define AGE_SHARE 64
 #define PERIOD_NS 200000L
 /* Between any two tries: for each that is watched, and at most. */
-#define PACE_NS 50000L
-#define MAX_PACE_NS 1000000L
+#define PACE_NS 25000L
+#define MAX_PACE_NS 500000L
 #define MIN_PACE_NS 100000L
 #define MAX_UNDER_WAY 256
 #define TRIES_AFTER 5
@@ -54,6 +60,7 @@ struct watch {
 	struct sockaddr_storage address;
 	socklen_t address_size;
 	char *expected; /* ",A,B," */
+	int is_inverted;
 	long begun_ns;
 	long try_ns;
 	long before_ns;
@@ -92,7 +99,7 @@ static int is_expected(const struct watch *watch, const char *answer)
 	char wanted[ANSWER_SIZE + 2];
 
 	snprintf(wanted, sizeof(wanted), ",%s,", answer);
-	return strstr(watch->expected, wanted) != NULL;
+	return (strstr(watch->expected, wanted) != NULL) != watch->is_inverted;
 }
 
 static void remove_watch(struct watch *watch)
@@ -129,10 +136,12 @@ static void end_try(struct watch *watch, const char *answer, int was_answered)
 		watch->has_landed = 1;
 		watch->left = TRIES_AFTER;
 		watch->due_ns = now + AFTER_PERIOD_NS;
-		printf("landed %ld %ld %ld %ld\n", watch->id, watch->try_ns,
-		       watch->try_ns - watch->before_ns, watch->tries);
+		printf("landed %ld %ld %ld %ld %s\n", watch->id, watch->try_ns,
+		       watch->try_ns - watch->before_ns, watch->tries, answer);
 		return;
 	}
+	if (watch->tries == 1)
+		printf("begun %ld\n", watch->id);
 	watch->before_ns = watch->try_ns;
 	watch->due_ns = now + at_least((now - watch->begun_ns) / AGE_SHARE, PERIOD_NS);
 }
@@ -204,6 +213,15 @@ static int begin_next(long now)
 	return 0;
 }
 
+static size_t under_way(void)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < watch_count; i++)
+		count += watches[i].file >= 0;
+	return count;
+}
+
 static struct watch *find_watch(long id)
 {
 	for (size_t i = 0; i < watch_count; i++) {
@@ -250,14 +268,18 @@ static void add_watch(long id, const char *protocol, const char *address, int po
 		.before_ns = now,
 		.due_ns = now,
 		.file = -1,
+		.is_inverted = *expected == '!',
 		.last = "no try",
 	};
 	errno = EINVAL;
 	if (!set_address(watch, address, port))
 		fail("watch %s", address);
-	if (asprintf(&watch->expected, ",%s,", expected) < 0)
+	if (asprintf(&watch->expected, ",%s,", expected + watch->is_inverted) < 0)
 		fail("remember a watch");
 	watch_count++;
+	/* Whoever waits for it to have begun waits for nobody else's turn. */
+	if (under_way() < MAX_UNDER_WAY)
+		begin_try(watch);
 }
 
 static void forget(long id)
@@ -360,15 +382,6 @@ static int wait_and_go_on(long pace_ns)
 			end_failed(watch, ETIMEDOUT);
 	}
 	return files[0].revents == 0 || read_orders();
-}
-
-static size_t under_way(void)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < watch_count; i++)
-		count += watches[i].file >= 0;
-	return count;
 }
 
 static long pace(void)

@@ -24,6 +24,12 @@ export interface Expectation {
   readonly expected: readonly string[];
 }
 
+/** What is dialled, and who answers there until something changes. */
+export interface Departure extends Omit<Expectation, 'expected'> {
+  /** Any other is right. */
+  readonly left: readonly string[];
+}
+
 export interface Landing {
   /** CLOCK_MONOTONIC, which is process.hrtime's too: the beginning of the first connection that landed right. */
   readonly atNs: bigint;
@@ -31,6 +37,8 @@ export interface Landing {
   readonly sinceTryNs: number;
   /** With the one that landed. */
   readonly tries: number;
+  /** Its address. */
+  readonly answeredBy: string;
 }
 
 /** The few connections right after the first that landed. */
@@ -40,7 +48,9 @@ export interface Afterwards {
 }
 
 export interface Watch {
-  /** undefined when it was given up before. */
+  /** The first try is over, right or not; or it was given up. */
+  readonly begun: Promise<void>;
+  /** undefined when it was given up before. Rejects when the prober has died. */
   readonly landed: Promise<Landing | undefined>;
   /** undefined when it was given up before. */
   readonly settled: Promise<Afterwards | undefined>;
@@ -56,6 +66,7 @@ export class Prober {
   readonly #waiting = new Map<string, (answer: Answer | undefined) => void>();
   #lastId = 0;
   #hasEnded = false;
+  #isClosing = false;
 
   /**
    * @param directory for the program.
@@ -72,26 +83,25 @@ export class Prober {
   }
 
   /** Tries again and again until it leads there. */
-  watch({ protocol, address, port, expected }: Expectation): Watch {
+  watch(what: Expectation | Departure): Watch {
     const id = ++this.#lastId;
-    const landed = this.#answer(`landed ${id}`).then(
-      (words) =>
-        words && {
-          atNs: BigInt(words[0] ?? 0),
-          sinceTryNs: Number(words[1]),
-          tries: Number(words[2]),
-        },
-    );
+    const landed = this.#answer(`landed ${id}`).then((words) => this.#landing(words));
+    // Whoever waits for it hears of it.
+    landed.catch(() => {});
+    const wrong = this.#answer(`begun ${id}`);
     const settled = this.#answer(`settled ${id}`).then(
       (words) => words && { wentBack: Number(words[0]), failed: Number(words[1]) },
     );
-    this.#say(`watch ${id} ${protocol.toLowerCase()} ${address} ${port} ${expected.join(',')}`);
+    const { protocol, address, port } = what;
+    const who = 'left' in what ? `!${what.left.join(',')}` : what.expected.join(',');
+    this.#say(`watch ${id} ${protocol.toLowerCase()} ${address} ${port} ${who}`);
     let last: Promise<string> | undefined;
     const giveUp = () => {
       last ??= this.#forget(id);
       return last;
     };
-    return { landed, settled, giveUp };
+    const begun = Promise.race([landed, wrong]).then(() => this.#settle(`begun ${id}`, undefined));
+    return { begun, landed, settled, giveUp };
   }
 
   /**
@@ -129,6 +139,7 @@ export class Prober {
   }
 
   async close(): Promise<void> {
+    this.#isClosing = true;
     if (this.#hasEnded) return;
     const ended = once(this.#child, 'exit');
     this.#child.stdin?.end();
@@ -146,6 +157,21 @@ export class Prober {
     throw new Error(
       `${protocol} ${address}:${port} leads to ${last} in place of ${expected.join(', ')}`,
     );
+  }
+
+  /** @throws Error when there is none because the prober has died. */
+  #landing(words: Answer | undefined): Landing | undefined {
+    if (words) {
+      const [atNs = '', sinceTryNs, tries, answeredBy = ''] = words;
+      return {
+        atNs: BigInt(atNs),
+        sinceTryNs: Number(sinceTryNs),
+        tries: Number(tries),
+        answeredBy,
+      };
+    }
+    if (this.#hasEnded && !this.#isClosing) throw new Error('the prober has ended');
+    return undefined;
   }
 
   async #forget(id: number): Promise<string> {

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+// What happens to proxies over time, one after the other and each by the same steps: starts, changes, a restart under
+// load, and what one that has settled costs. Only the process of the one that is measured runs meanwhile.
+
+import { MemoryCgroup } from '../lab/memory-cgroup.ts';
+import { measureSingleChanges, measureSteadyChanges } from './life-changes.ts';
+import { measureProcess, takeOut } from './life-costs.ts';
+import { lifeNotes } from './life-notes.ts';
+import { measureRestart } from './life-restarts.ts';
+import { measureColdStarts, measureWarmStarts } from './life-starts.ts';
+import type { Subject } from './life-subject.ts';
+import { Prober } from './prober.ts';
+import type { Change, Cost, ProxyName, Restart, Start } from './result.ts';
+import type { Bench, ServiceProxy, Station } from './station.ts';
+
+export interface LifeOptions {
+  /** Of each kind, at most. */
+  readonly starts: number;
+  /** One at a time, at most. */
+  readonly changes: number;
+  /** Then as many a second, for so many seconds. */
+  readonly changesPerSecond: number;
+  readonly changesSeconds: number;
+  /** Of what is done again and again, for one proxy: no more is begun then. */
+  readonly withinMs: number;
+  readonly settleMs: number;
+  readonly idleMs: number;
+}
+
+export const LIFE: LifeOptions = {
+  starts: 3,
+  changes: 100,
+  changesPerSecond: 50,
+  changesSeconds: 10,
+  withinMs: 22_000,
+  settleMs: 4_000,
+  idleMs: 8_000,
+};
+
+export interface Life {
+  readonly starts: readonly Start[];
+  readonly changes: readonly Change[];
+  readonly restarts: readonly Restart[];
+  readonly costs: readonly Cost[];
+  readonly notes: readonly string[];
+}
+
+type Note = (text: string) => void;
+
+/** For the rest that has not landed when changes end. */
+const WAIT_MS = 25_000;
+const COLD_STARTS_WITHIN_MS = 8_000;
+const WARM_STARTS_WITHIN_MS = 4_000;
+const LOAD = { perSecond: 100, open: 20, pauseMs: 700 };
+const SMALL_STARTS_WITHIN_MS = 5_000;
+
+/**
+ * kube-proxy waits a second between two passes (minSyncPeriod, its default), and works on after what it has written has
+ * begun to serve: a single change is to find it at rest.
+ */
+const PAUSES_MS: Readonly<Record<ProxyName, number>> = {
+  signalbox: 20,
+  nftables: 2_000,
+  iptables: 1_500,
+};
+/** Until the work that follows a landing is over. */
+const SETTLED_MS = 2_000;
+
+/**
+ * Wants servers to answer at the address of every backend. Leaves no process running and nothing of any proxy in the
+ * kernel, but for stand-ins, of which nothing is measured.
+ */
+export async function measureLife(
+  bench: Bench,
+  options: LifeOptions = LIFE,
+  note: Note = () => {},
+): Promise<Life> {
+  await endAll(bench);
+  const starts: Start[] = [];
+  const changes: Change[] = [];
+  const restarts: Restart[] = [];
+  const costs: Cost[] = [];
+  const notes: string[] = [];
+  for (const { station, proxy } of served(bench)) {
+    notes.push(...lifeNotes(proxy));
+    if (proxy.isStandIn) continue;
+    await withSubject(bench, station, proxy, async (subject) => {
+      const say = (text: string) => note(`${proxy.label}: ${text}`);
+      say('cold starts');
+      const startOptions = { starts: options.starts, withinMs: COLD_STARTS_WITHIN_MS };
+      starts.push(await measureColdStarts(subject, startOptions));
+      say('at rest');
+      const cost = await measureProcess(subject, options);
+      say('single changes');
+      const pauseMs = PAUSES_MS[proxy.name];
+      const { changes: count, withinMs } = options;
+      const single = await measureSingleChanges(subject, { count, withinMs, pauseMs });
+      say(`${options.changesPerSecond} changes a second`);
+      const many = await measureSteadyChanges(subject, {
+        perSecond: options.changesPerSecond,
+        seconds: options.changesSeconds,
+        waitMs: WAIT_MS,
+        pauseMs: SETTLED_MS,
+      });
+      changes.push(single.change, many.change);
+      const failed = single.failed + many.failed;
+      if (failed > 0)
+        notes.push(
+          `${failed} connections right after a change had landed failed (${proxy.label}).`,
+        );
+      say('a restart under load');
+      await proxy.programmed();
+      restarts.push(await measureRestart(subject, LOAD));
+      say('warm starts');
+      const warm = { ...startOptions, withinMs: WARM_STARTS_WITHIN_MS };
+      starts.push(await measureWarmStarts(subject, 'warm', warm));
+      say('what the kernel has');
+      const kernelMiB = await takeOut(subject);
+      costs.push({ ...cost, ...(kernelMiB !== undefined && { kernelMiB }) });
+    });
+  }
+  return { starts, changes, restarts, costs, notes };
+}
+
+/**
+ * Warm starts with the few Services that there are. Wants all of them to be in the kernel; leaves no process running.
+ */
+export async function measureSmallStarts(
+  bench: Bench,
+  { starts: count }: Pick<LifeOptions, 'starts'> = LIFE,
+  note: Note = () => {},
+): Promise<Start[]> {
+  await endAll(bench);
+  const starts: Start[] = [];
+  for (const { station, proxy } of served(bench)) {
+    if (proxy.isStandIn) continue;
+    note(proxy.label);
+    await withSubject(bench, station, proxy, async (subject) => {
+      const options = { starts: count, withinMs: SMALL_STARTS_WITHIN_MS };
+      starts.push(await measureWarmStarts(subject, 'small', options));
+    });
+  }
+  return starts;
+}
+
+function served({ stations }: Bench): { station: Station; proxy: ServiceProxy }[] {
+  return stations.flatMap((station) => (station.proxy ? [{ station, proxy: station.proxy }] : []));
+}
+
+async function endAll(bench: Bench): Promise<void> {
+  await Promise.all(served(bench).map(({ proxy }) => proxy.end()));
+}
+
+/** Ends the proxy's process afterwards. */
+async function withSubject(
+  { lab, services, directory }: Bench,
+  station: Station,
+  proxy: ServiceProxy,
+  body: (subject: Subject) => Promise<void>,
+): Promise<void> {
+  const counted = MemoryCgroup.create(`${lab.id}-life-${proxy.name}`);
+  const prober = new Prober(station.client, directory);
+  try {
+    await body({ station, proxy, services, prober, counted, directory });
+  } finally {
+    await prober.close();
+    await proxy.end();
+    await counted?.remove();
+  }
+}
