@@ -50,6 +50,7 @@ export async function measureBulk(
       roundsOf.get(arm)?.push(samples.map((sample) => costOf(sample, UNITS[kind] / block)));
     }
   }
+  await traffic.rest();
   return { kind, path, family, arms: armCosts(roundsOf) };
 }
 

@@ -37,6 +37,7 @@ export async function measureLatencies(
       roundsOf.get(name)?.push(samples.map((ns) => Number(ns) / 1000));
     }
   }
+  await traffic.rest();
   const names = traffic.bench.stations.map(({ arm }) => arm);
   const services = traffic.bench.services.count;
   return { kind, path, family, services, arms: armLatencies(names, roundsOf) };

@@ -132,6 +132,8 @@ int main(int argc, char **argv)
 		order[i] = &arms[i];
 		parse_arm(&arms[i], argv[7 + i], count);
 	}
+	if (!kind->is_bulk)
+		keep_cpu();
 	for (long done = 0, turn = 0; done < count; done += block, turn++) {
 		next_order(order, arm_count, turn);
 		for (int i = 0; i < arm_count; i++) {

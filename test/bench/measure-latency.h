@@ -61,7 +61,7 @@ static inline long time_connection(const struct arm *arm, const union address *t
 	ns = now_ns() - begun;
 	expect_connected_to(arm, file, target);
 	close(file);
-	/* The server, on the same CPU, learns of the end now and not during the next connection. */
+	/* The server, on the same CPU, learns of the end now, and not during the next one. */
 	sched_yield();
 	return ns;
 }
@@ -122,6 +122,14 @@ static inline long time_first_connected(const struct arm *arm, const union addre
 	return ns;
 }
 
+/* Where it is not allowed, others get in between. measure-servers.ts does it with the servers. */
+static inline void keep_cpu(void)
+{
+	const struct sched_param lowest = {.sched_priority = 1};
+
+	sched_setscheduler(0, SCHED_FIFO, &lowest);
+}
+
 static inline void keep(struct arm *arm, long ns)
 {
 	arm->samples[arm->sample_count++] = (struct sample){.ns = ns};
@@ -171,19 +179,15 @@ static inline void run_on(struct arm *arm, long count, int type, bool is_connect
 }
 
 /*
- * Who only connects does not wait for the server, which is on the same CPU and would get in between
- * now and then; on another one, to be woken there would take longer than what is measured, or not,
- * as that one happens to sleep. Hence it is kept waiting until the end of the block.
+ * Who only connects does not wait for the server, which is on the same CPU: it accepts at the end
+ * of the block. On another CPU, to wake it would take longer than what is measured, or not, as that
+ * one happens to sleep.
  */
 static inline void run_connects(struct arm *arm, long count)
 {
 	const struct timespec for_the_server = {.tv_nsec = 2000000};
-	const struct sched_param first = {.sched_priority = 1}, none = {};
 
-	/* Where it is not allowed, the server gets in between. */
-	sched_setscheduler(0, SCHED_FIFO, &first);
 	run_apart(arm, count, time_connect);
-	sched_setscheduler(0, SCHED_OTHER, &none);
 	nanosleep(&for_the_server, NULL);
 }
 

@@ -10,8 +10,9 @@
  * connection came to and a line feed. datagrams: those that begin with 0 are not answered, those
  * with '?' by the address that they came to, all others by themselves; from that address.
  *
- * Prints a line when it listens. Never takes the CPU from who is at work there, but waits until
- * that one waits: else the answering of one thing gets in the way of asking the next.
+ * Prints a line when it listens. Takes the CPU from nobody who is at work there, but waits until
+ * that one waits: to be woken by each datagram, on the CPU that still sends, costs more than the
+ * datagram.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

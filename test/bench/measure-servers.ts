@@ -2,14 +2,14 @@
 // Who answers what is measured: measure-server.c, in the server pod of each station and in the pod behind them. Each
 // process is in its pod's network and cgroup, as a container's is, and ends with the bench at the latest.
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import os from 'node:os';
 import { createInterface } from 'node:readline';
-import { finished } from '../lab/run-command.ts';
+import { runCommand } from '../lab/run-command.ts';
 import { type Place, spawnInside } from '../lab/spawn-inside.ts';
 import { targetPort } from './outside-services.ts';
-import type { LatencyKind } from './result.ts';
+import { LATENCY_KINDS, type LatencyKind } from './result.ts';
 import { BACKEND_PORT } from './service-objects.ts';
 import type { Bench } from './station.ts';
 
@@ -18,6 +18,13 @@ export type TrafficKind = LatencyKind | BulkKind;
 
 /** Of measure-client.c. What is answered at once is answered here too: to wake another CPU takes longer than the rest. */
 export const CLIENT_CPU = 0;
+
+interface Settled {
+  readonly cpu: number;
+  /** Before everybody who has an ordinary policy. */
+  readonly isFirst: boolean;
+}
+const AT_REST: Settled = { cpu: CLIENT_CPU, isFirst: false };
 
 interface Listening {
   readonly use: 'tcp' | 'datagrams';
@@ -37,8 +44,8 @@ const BEHIND_CLUSTER_IPS: readonly Listening[] = [
 
 export class MeasureServers {
   readonly #program: string;
-  readonly #processes: { readonly use: Listening['use']; readonly process: ChildProcess }[] = [];
-  #tcpCpu = CLIENT_CPU;
+  readonly #processes: ChildProcess[] = [];
+  #settled = AT_REST;
 
   private constructor(program: string) {
     this.#program = program;
@@ -58,24 +65,38 @@ export class MeasureServers {
   }
 
   /**
-   * Puts all of them on the CPU that a kind wants them on: of a stream, sender and reader are at work at the same time.
-   * A process is moved, and not another one asked on another port: what is dialled stays the same Service.
+   * Puts all of them on the CPU, and under the policy, that a kind wants: of a stream, sender and reader are at work at
+   * the same time. A process is moved, and not another one asked on another port: what is dialled stays the same.
    */
   async settleFor(kind: TrafficKind): Promise<void> {
-    const cpu = kind === 'stream' ? otherCpu() : CLIENT_CPU;
-    if (cpu === this.#tcpCpu) return;
-    const pids = this.#processes
-      .filter(({ use }) => use === 'tcp')
-      .map(({ process }) => process.pid ?? 0);
-    await Promise.all(pids.map((pid) => moveToCpu(pid, cpu)));
-    this.#tcpCpu = cpu;
+    const isLatency = LATENCY_KINDS.some((latency) => latency === kind);
+    await this.#settle({ cpu: kind === 'stream' ? otherCpu() : CLIENT_CPU, isFirst: isLatency });
+  }
+
+  /** As they have started: in nobody's way. */
+  async rest(): Promise<void> {
+    await this.#settle(AT_REST);
+  }
+
+  async #settle({ cpu, isFirst }: Settled): Promise<void> {
+    const before = this.#settled;
+    this.#settled = { cpu, isFirst };
+    const pids = this.#processes.map(({ pid }) => `${pid}`);
+    if (cpu !== before.cpu) {
+      await Promise.all(pids.map((pid) => runCommand(['taskset', '-acp', `${cpu}`, pid])));
+    }
+    if (isFirst === before.isFirst) return;
+    const policy = isFirst ? ['--fifo', '--pid', '1'] : ['--batch', '--pid', '0'];
+    const change = (pid: string) => runCommand(['chrt', '--all-tasks', ...policy, pid]);
+    // Some kernels let nobody in a cgroup be first: others get in between, then, for all arms alike.
+    await Promise.all(pids.map((pid) => (isFirst ? change(pid).catch(() => {}) : change(pid))));
   }
 
   async #start(place: Place, { use, port }: Listening): Promise<void> {
     const process = spawnInside(place, [this.#program, `${CLIENT_CPU}`, use, `${port}`], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    this.#processes.push({ use, process });
+    this.#processes.push(process);
     if (!process.stdout) throw new Error('a server has no output');
     await Promise.race([
       once(createInterface({ input: process.stdout }), 'line'),
@@ -94,15 +115,6 @@ export function serverCgroups(bench: Bench): string[] {
 /** That of the client where there is no other. */
 function otherCpu(): number {
   return Math.min(CLIENT_CPU + 1, os.cpus().length - 1);
-}
-
-/** @throws Error in the program's own words. */
-async function moveToCpu(pid: number, cpu: number): Promise<void> {
-  const argv = ['--all-tasks', '--cpu-list', '--pid', `${cpu}`, `${pid}`];
-  const { code, stderr } = await finished(
-    spawn('taskset', argv, { stdio: ['ignore', 'ignore', 'pipe'] }),
-  );
-  if (code !== 0) throw new Error(`taskset ${argv.join(' ')}: ${stderr.trim()}`);
 }
 
 function distinct(all: readonly Listening[]): Listening[] {

@@ -57,6 +57,7 @@ export async function measurePrograms(
       programs.push(...added(before, await countedRuns(ours), name, exchanges));
     }
   }
+  await traffic.rest();
   return programs;
 }
 

@@ -89,4 +89,9 @@ export class Traffic {
     if (code !== 0) throw new Error(`the client ended with ${code}: ${stderr.trim()}`);
     return parseOutput(stdout);
   }
+
+  /** The servers take nothing from others any more. To be called when a measurement is over. */
+  rest(): Promise<void> {
+    return this.#servers.rest();
+  }
 }
