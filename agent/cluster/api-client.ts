@@ -10,7 +10,6 @@ import type { ApiAccess, Credentials } from './api-access.ts';
 import { ApiError } from './api-error.ts';
 import { isObject } from './json-fields.ts';
 import { Pace, type PaceOptions } from './pace.ts';
-import { pause } from './pause.ts';
 
 export interface ApiRequest {
   readonly path: string;
@@ -251,16 +250,18 @@ async function credentialsInTime(
   limitMs: number,
   signal: AbortSignal,
 ): Promise<Credentials> {
-  const done = new AbortController();
-  const late = pause(limitMs, AbortSignal.any([signal, done.signal])).then((): never => {
-    throw new ApiError('timeout', `no credentials within ${limitMs / 1000} s`);
-  });
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const limit = `no credentials within ${limitMs / 1000} s`;
+  const timer = setTimeout(() => reject(new ApiError('timeout', limit)), limitMs);
+  const stop = () => reject(new ApiError('timeout', limit));
+  signal.addEventListener('abort', stop);
   try {
     return await Promise.race([access.credentials(), late]);
   } catch (error) {
     if (error instanceof ApiError) throw error;
     throw new ApiError('credentials', `no credentials: ${messageOf(error)}`, { cause: error });
   } finally {
-    done.abort();
+    clearTimeout(timer);
+    signal.removeEventListener('abort', stop);
   }
 }

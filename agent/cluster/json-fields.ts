@@ -94,15 +94,19 @@ export function eachEntry<T>(
   read: (entry: unknown, at: string) => T | undefined,
   onError?: (error: FieldError) => void,
 ): readonly T[] {
+  const entries = listField(object, field);
+  if (entries.length === 0) return NO_ENTRIES;
   const results: T[] = [];
-  const inField = (error: FieldError) => {
-    error.putInside(field);
-    if (!onError) throw error;
-    onError(error);
-  };
-  for (const [i, entry] of listField(object, field).entries()) {
-    const result = attempt(() => read(entry, `[${i}]`), inField);
-    if (result !== undefined) results.push(result);
+  for (let i = 0; i < entries.length; i++) {
+    try {
+      const result = read(entries[i], `[${i}]`);
+      if (result !== undefined) results.push(result);
+    } catch (error) {
+      if (!(error instanceof FieldError)) throw error;
+      error.putInside(field);
+      if (!onError) throw error;
+      onError(error);
+    }
   }
   // A list that grew by push keeps room for 16 more: a copy is half the agent's memory at 10,000 services.
   return results.length === 0 ? NO_ENTRIES : results.slice();

@@ -178,12 +178,13 @@ export class ClusterState implements ObjectSink {
     if (isDeepStrictEqual(before, after)) return;
     if (before) this.#unlink(key, before);
     if (after) {
+      const service = serviceOf(after);
       this.#changes?.endpointsChanged(
-        serviceOf(after),
+        service,
         after.addressType,
         'triggeredMs' in parsed ? parsed.triggeredMs : undefined,
       );
-      this.#link(key, after);
+      this.#link(key, service, after);
     } else if (before) {
       this.#changes?.endpointsGone(serviceOf(before));
     }
@@ -207,7 +208,7 @@ export class ClusterState implements ObjectSink {
   }
 
   remove(kind: WatchedKind, key: string): void {
-    this.#skipped.delete(skippedId(kind, key));
+    this.#forgetSkipped(kind, key);
     switch (kind) {
       case 'Service':
         this.#setForeign(key as ObjectKey);
@@ -248,15 +249,14 @@ export class ClusterState implements ObjectSink {
   }
 
   #setForeign(service: ObjectKey, addresses: readonly IpAddress[] = []): void {
-    const before = this.#foreign.get(service) ?? [];
-    if (isDeepStrictEqual(before, addresses)) return;
+    const before = this.#foreign.get(service);
+    if (before === undefined ? !addresses.length : isDeepStrictEqual(before, addresses)) return;
     if (addresses.length) this.#foreign.set(service, addresses);
     else this.#foreign.delete(service);
     this.#nodeChanged();
   }
 
-  #link(key: ObjectKey, slice: EndpointSliceSpec): void {
-    const service = serviceOf(slice);
+  #link(key: ObjectKey, service: ObjectKey, slice: EndpointSliceSpec): void {
     this.#slices.set(key, slice);
     this.#slicesOfService.put(service, slice);
     this.#markDirty(service);
@@ -307,8 +307,13 @@ export class ClusterState implements ObjectSink {
   #note(kind: WatchedKind, key: string, parsed: Parsed<unknown>): void {
     const reason =
       'invalid' in parsed ? parsed.invalid : 'spec' in parsed ? parsed.leftOut : undefined;
-    if (reason === undefined) this.#skipped.delete(skippedId(kind, key));
+    if (reason === undefined) this.#forgetSkipped(kind, key);
     else this.#skipped.set(skippedId(kind, key), { kind, key, reason });
+  }
+
+  #forgetSkipped(kind: WatchedKind, key: string): void {
+    // Nearly always there is none.
+    if (this.#skipped.size) this.#skipped.delete(skippedId(kind, key));
   }
 
   #markDirty(service: ObjectKey): void {

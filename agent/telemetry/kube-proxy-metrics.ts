@@ -37,8 +37,8 @@ export class KubeProxyMetrics {
   readonly #fullPasses: Histogram;
   readonly #partialPasses: Histogram;
   readonly #programming: Histogram;
-  readonly #lastPass: Gauge;
-  readonly #lastQueued: Gauge;
+  #lastPassMs: number | undefined;
+  #lastQueuedMs: number | undefined;
   readonly #answers: Readonly<Record<HealthPath, Counter>>;
 
   constructor(registry: Registry, families: readonly IpFamily[], gauges: KubeProxyGauges) {
@@ -75,15 +75,28 @@ export class KubeProxyMetrics {
       'Time from what made endpoints change (annotation endpoints.kubernetes.io/last-change-trigger-time of their EndpointSlice) until the change is in the tables. Rests on the clocks of the control plane and of this node; the annotation often has whole seconds.',
       PROGRAMMING_BUCKETS,
     );
-    const instant = (name: string, help: string) =>
-      new Gauge({ name: `kubeproxy_${name}`, help, labelNames: ['ip_family'], registers });
-    this.#lastPass = instant(
+    const instant = (name: string, help: string, atMs: () => number | undefined) => {
+      const gauge: Gauge = new Gauge({
+        name: `kubeproxy_${name}`,
+        help,
+        labelNames: ['ip_family'],
+        registers,
+        collect: () => {
+          const ms = atMs();
+          if (ms === undefined) return;
+          for (const family of families) gauge.set({ ip_family: family }, ms / 1000);
+        },
+      });
+    };
+    instant(
       'sync_proxy_rules_last_timestamp_seconds',
       'When the last pass ended of which no write was refused, in seconds since 1970.',
+      () => this.#lastPassMs,
     );
-    this.#lastQueued = instant(
+    instant(
       'sync_proxy_rules_last_queued_timestamp_seconds',
       'When the last change came that a pass has to take up, in seconds since 1970.',
+      () => this.#lastQueuedMs,
     );
     this.#answers = {
       healthz: this.#answerCounter('healthz', registers),
@@ -108,11 +121,12 @@ export class KubeProxyMetrics {
 
   /** No write of the last pass was refused. */
   succeeded(): void {
-    for (const family of this.#families) this.#lastPass.setToCurrentTime({ ip_family: family });
+    this.#lastPassMs = Date.now();
   }
 
+  /** Thousands of times while a cluster is listed: a number is all that it may cost. */
   queued(): void {
-    for (const family of this.#families) this.#lastQueued.setToCurrentTime({ ip_family: family });
+    this.#lastQueuedMs = Date.now();
   }
 
   /** /healthz or /livez of the health server was answered with `code`. */
