@@ -248,7 +248,7 @@ function rangeSeries(rows: readonly Row[], at: number): object[] {
       [value, row],
       [to, row],
     ],
-    lineStyle: { color: STYLES[arm].color, width: 4, type: STYLES[arm].dash },
+    lineStyle: { color: STYLES[arm].color, width: 4 },
   }));
   const ends = rows.map(({ arm, value, to = value, text }, row) => ({
     ...axes,
@@ -263,13 +263,13 @@ function rangeSeries(rows: readonly Row[], at: number): object[] {
         label: { show: true, position: 'right', fontSize: 12, color: INK, formatter: text },
       },
     ],
-    itemStyle: { color: STYLES[arm].color },
+    itemStyle: { color: STYLES[arm].color, opacity: 1 },
   }));
   return [...lines, ...ends];
 }
 
 function time(ms: number): string {
-  return ms >= 1_000 ? withUnit(ms / 1_000, 's', ms % 1_000 === 0 ? 0 : 1) : withUnit(ms, 'ms');
+  return ms >= 1_000 ? withUnit(ms / 1_000, 's', 1) : withUnit(ms, 'ms');
 }
 
 /** The next number that an axis may well end at. */

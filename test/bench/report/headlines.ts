@@ -70,8 +70,12 @@ function headline(
     kubeProxy:
       best === undefined
         ? 'kube-proxy: not measured'
-        : `kube-proxy at its best (${modeOf(result, best.arm)}): ${text(best.value)}`,
+        : `${isStandIn(result, best.arm) ? 'in kube-proxy’s place, ' : 'kube-proxy at its best, '}${modeOf(result, best.arm)}: ${text(best.value)}`,
   };
+}
+
+function isStandIn({ arms }: Measured, name: ArmName): boolean {
+  return arms.some((arm) => arm.name === name && arm.isStandIn);
 }
 
 function sizeText(count: number | undefined): string {

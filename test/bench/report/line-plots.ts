@@ -41,7 +41,7 @@ export function connectRatioPlot(result: Result): Plot | undefined {
     point: ({ ratio }) => ({ y: ratio.ofMedians, low: ratio.min, high: ratio.max }),
     text: ({ y }) => `${number(y, 2)} ×`,
     tick: (y) => number(y, 2),
-    step: 0.05,
+    step: 0.1,
   });
 }
 

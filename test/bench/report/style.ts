@@ -57,13 +57,13 @@ tbody th { font-weight: 400; min-width: 14rem; }
   nav { display: none; }
   h2 { break-after: avoid; margin-top: 1.2rem; }
   .wide { overflow: visible; }
-  figure, figure svg { break-inside: avoid; min-width: 0; max-width: 100%; }
+  figure, table { break-inside: avoid; }
+  figure svg { width: auto; min-width: 0; max-width: 100%; max-height: 225mm; }
   .headlines p, tr { break-inside: avoid; }
-  table { font-size: 7.5pt; width: 100%; break-inside: auto; }
+  table { font-size: 7.5pt; width: 100%; }
   caption { break-after: avoid; }
   thead { display: table-header-group; }
   th, td { padding: 1px 6px 1px 0; }
   tbody th { min-width: 0; }
-  .number { white-space: normal; }
 }
 `;
