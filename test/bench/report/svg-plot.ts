@@ -22,7 +22,8 @@ use([
 ]);
 
 export const WIDTH = 800;
-export const FONT = 'system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif';
+/** Without quotation marks: they would end the attribute that this is written into. */
+export const FONT = 'system-ui, -apple-system, Segoe UI, DejaVu Sans, sans-serif';
 export const INK = '#1b1b1b';
 export const FAINT = '#d9d9d9';
 
@@ -78,7 +79,7 @@ export function drawSvg({ name, title, subtitle, height, options }: Plot): strin
   }
 }
 
-/** Ids are of the plot, not of how many were drawn before it. */
+/** Ids are of the plot, not of how many were drawn before it; and nothing answers to a mouse. */
 function accessible(
   svg: string,
   { name, title, subtitle }: Pick<Plot, 'name' | 'title' | 'subtitle'>,
@@ -92,6 +93,8 @@ function accessible(
   const texts = `<title id="${name}-title">${escapeXml(title)}</title>\n<desc id="${name}-desc">${escapeXml(subtitle)}</desc>`;
   return svg
     .replace(begin, () => `${named}\n${texts}`)
+    .replace(/<style[^>]*>[\s\S]*?<\/style>\s*/g, '')
+    .replace(/ (?:class|pointer-events|ecmeta_\w+)="[^"]*"/g, '')
     .replace(/\bzr\d+-/g, `${name}-`)
     .trim();
 }
