@@ -1,19 +1,25 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
-// `npm run bench -- BENCHMARK`: measurements on the reader's own machine, in network namespaces. One
-// file per benchmark. Exit codes: 2 for usage, 1 when a benchmark could not be run to its end.
+// `npm run bench`: measurements on the reader's own machine, in network namespaces. A file for each
+// subcommand. Exit codes: 2 for usage, 1 when it could not be run to its end.
 
 import { Command, CommanderError } from 'commander';
 import { MendableError } from '../../agent/errors.ts';
 import { command as clusterIp } from './clusterip.ts';
 import { command as nodePort } from './nodeport.ts';
+import { compareCommand } from './report/compare-command.ts';
+import { reportCommand } from './report/report-command.ts';
+import { runCommand } from './run-command.ts';
 
 const program = new Command('bench')
-  .description('Measures Signalbox on this machine. Needs root and about a minute and a half.')
+  .description(
+    'Measures Signalbox on this machine, beside kube-proxy and beside no proxy at all. Needs root.',
+  )
   .showHelpAfterError('(see --help)')
   .exitOverride();
-for (const benchmark of [clusterIp(), nodePort()]) {
-  program.addCommand(benchmark.copyInheritedSettings(program));
+program.addCommand(runCommand().copyInheritedSettings(program), { isDefault: true });
+for (const command of [compareCommand(), reportCommand(), clusterIp(), nodePort()]) {
+  program.addCommand(command.copyInheritedSettings(program));
 }
 
 try {

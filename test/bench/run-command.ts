@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// `npm run bench`: every proxy against none, on this machine, within ten minutes; then where the report is.
+
+import path from 'node:path';
+import { Command, InvalidArgumentError } from 'commander';
+import { buildBpf } from '../../scripts/build.ts';
+import { ROOT } from '../../scripts/command.ts';
+import { findKubeProxy } from '../lab/find-program.ts';
+import { writeReport } from './report/files.ts';
+import { printSummary } from './report/terminal.ts';
+import { PARTS, type Part, runBenchmark } from './run.ts';
+
+interface Flags {
+  readonly services: readonly number[];
+  readonly endpoints: number;
+  readonly rounds: number;
+  readonly exchanges: number;
+  readonly parts: readonly Part[];
+  readonly kubeProxy?: string;
+  readonly report: string;
+}
+
+/** The bench's Service range has not many more addresses. */
+const MOST_SERVICES = 60_000;
+
+export function runCommand(): Command {
+  return new Command('run')
+    .description('measure no proxy, Signalbox and kube-proxy in turns (the default; ten minutes)')
+    .option('--services <list>', 'numbers of Services, ascending', sizes, [10, 1_000, 10_000])
+    .option('--endpoints <n>', 'endpoints of each', count, 3)
+    .option('--rounds <n>', 'rounds of each latency', count, 7)
+    .option('--exchanges <n>', 'exchanges of each arm in a round', count, 1_000)
+    .option('--parts <list>', `what to measure: ${PARTS.join(', ')}`, parts, [...PARTS])
+    .option(
+      '--kube-proxy <file>',
+      'a kube-proxy to compare with (default: $KUBE_PROXY, or one on the PATH; else rules of its shape)',
+    )
+    .option('--report <directory>', 'where the report goes', path.join(ROOT, 'report'))
+    .action(run);
+}
+
+async function run({ kubeProxy, report, ...options }: Flags): Promise<void> {
+  const binary = findKubeProxy(kubeProxy);
+  buildBpf();
+  const result = await runBenchmark({ ...options, kubeProxy: binary });
+  printSummary(result, await writeReport(result, report));
+}
+
+function sizes(text: string): number[] {
+  const numbers = text.split(',').map(count);
+  if (numbers.some((each, i) => each <= (numbers[i - 1] ?? 0) || each > MOST_SERVICES)) {
+    throw new InvalidArgumentError(`They must ascend, to ${MOST_SERVICES} at most: 10,1000,10000.`);
+  }
+  return numbers;
+}
+
+function parts(text: string): Part[] {
+  return text.split(',').map((name) => {
+    const part = PARTS.find((known) => known === name.trim());
+    if (part) return part;
+    throw new InvalidArgumentError(`It must be of ${PARTS.join(', ')}.`);
+  });
+}
+
+function count(text: string): number {
+  const number = Number(text);
+  if (Number.isInteger(number) && number > 0) return number;
+  throw new InvalidArgumentError('It must be a whole number above 0.');
+}
