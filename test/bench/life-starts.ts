@@ -23,7 +23,7 @@ const SAMPLE = 100;
 const SAMPLED_AT_ONCE = 4;
 const STARTED_WITHIN_MS = 180_000;
 /** Once it is done every Service has to lead right. Time for tries that a busy machine did not answer soon enough. */
-const PATIENCE_MS = 5_000;
+const PATIENCE_MS = 30_000;
 const NOTHING: Spent = { ownSeconds: 0, childSeconds: 0 };
 
 export interface StartOptions {

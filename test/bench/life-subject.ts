@@ -14,6 +14,8 @@ import type { BenchServices, ServiceProxy, Station } from './station.ts';
 /** What spawn-inside.ts runs one after the other, in the process that becomes the program. */
 const STARTERS = ['sh', 'dash', 'bash', 'nsenter'];
 
+const RANDOM_PICKS = 20;
+
 export interface Subject {
   /** Of {@link proxy}, which is no stand-in. */
   readonly station: Station;
@@ -61,9 +63,13 @@ export function randomService(
   services: BenchServices,
   without: ReadonlySet<number> = new Set(),
 ): number | undefined {
-  const free = Array.from({ length: services.count }, (_, index) => index).filter(
-    (index) => services.protocol(index) === 'TCP' && !without.has(index),
-  );
+  const isFree = (index: number) => services.protocol(index) === 'TCP' && !without.has(index);
+  for (let i = 0; i < RANDOM_PICKS && services.count > 0; i++) {
+    const index = Math.floor(Math.random() * services.count);
+    if (isFree(index)) return index;
+  }
+  // Hardly any is left.
+  const free = Array.from({ length: services.count }, (_, index) => index).filter(isFree);
   return free[Math.floor(Math.random() * free.length)];
 }
 

@@ -49,7 +49,7 @@ type Note = (text: string) => void;
 
 /** For the rest that has not landed when changes end. */
 const WAIT_MS = 25_000;
-const COLD_STARTS_WITHIN_MS = 8_000;
+const COLD_STARTS_WITHIN_MS = 10_000;
 const WARM_STARTS_WITHIN_MS = 4_000;
 const LOAD = { perSecond: 100, open: 20, pauseMs: 700 };
 const SMALL_STARTS_WITHIN_MS = 5_000;

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { compileProgram } from './native-program.ts';
 
 /** Watched at once when all Services are looked at: what the prober goes through at each of its steps. */
-const LOOKED_AT_ONCE = 100;
+const LOOKED_AT_ONCE = 20;
 const TIMEOUT_MS = 20;
 
 /** Where the prober is to run: a pod, a node. */
