@@ -130,7 +130,7 @@ test('one failed exchange of many restarts misses the budget; restarts without t
 test('kube-proxy has all its modes in the row, the best first; a stand-in is called one', (t) => {
   const of = (opponents: 'kubeProxy' | 'standIns' | 'none') =>
     find(budgetRows(plausibleResult(opponents)), /connect\(\), IPv4, 10,000 /).kubeProxy;
-  t.regex(of('kubeProxy'), /^iptables 1\.21 × \(.*\); nftables 1\.25 × /);
+  t.regex(of('kubeProxy'), /^iptables-legacy 1\.21 × \(.*\); nftables 1\.25 × /);
   t.regex(
     of('standIns'),
     /^rules .*, iptables \(stand-in\) 1\.21 × .*, nftables \(stand-in\) 1\.25 × /,

@@ -3,33 +3,24 @@
 // Pure; plots.ts chooses.
 
 import type { ArmLatency, ArmName, Latency, LatencyKind, Result } from '../result.ts';
+import {
+  APART,
+  AXIS,
+  GRID,
+  HEIGHT,
+  key,
+  line,
+  type Point,
+  roundedTo,
+  whiskers,
+} from './line-series.ts';
 import { findLatency, greatestSize, labelOf, ofArm } from './lookup.ts';
 import { PLOT_TITLES } from './plot-titles.ts';
-import { FAINT, INK, type Plot, STYLES, WIDTH, wrapped } from './svg-plot.ts';
+import { type Plot, wrapped } from './svg-plot.ts';
 import { number, services as servicesText } from './units.ts';
 
 /** No proxy a second time is told as noise, not drawn. */
 const LINES = ['direct', 'signalbox', 'iptables', 'nftables'] as const satisfies ArmName[];
-
-/** For the names at the ends of lines. */
-const LABEL_ROOM = 250;
-const HEIGHT = 420;
-const GRID = { left: 70, right: LABEL_ROOM, top: 106, bottom: 56 };
-/** Arms stand beside each other, so that no whisker hides another: this share of the axis apart. */
-const APART = 0.018;
-const AXIS = {
-  nameTextStyle: { fontSize: 13, color: INK },
-  axisLabel: { fontSize: 12, color: INK },
-  axisLine: { lineStyle: { color: INK } },
-  splitLine: { lineStyle: { color: FAINT } },
-};
-
-interface Point {
-  readonly x: number;
-  readonly y: number;
-  readonly low: number;
-  readonly high: number;
-}
 
 /** Ratios of medians; whiskers go from the least to the greatest round. */
 export function connectRatioPlot(result: Result): Plot | undefined {
@@ -199,85 +190,4 @@ function timeAxis(values: readonly number[]): object {
     axisTick: { customValues: inside },
     splitLine: { show: false },
   };
-}
-
-/** @param label at its end; undefined where lines end too close to each other. */
-function line(arm: ArmName, data: readonly (readonly number[])[], label?: string): object {
-  const { color, ink, dash, symbol } = STYLES[arm];
-  return {
-    type: 'line',
-    silent: true,
-    data: data.map((value, at) => ({
-      value,
-      // Of a distribution, the median and p90 are marked.
-      symbolSize: data.length < 20 || at === 50 || at === 90 ? 9 : 0,
-    })),
-    symbol,
-    showAllSymbol: true,
-    lineStyle: { color, type: dash, width: 2.5 },
-    itemStyle: { color },
-    z: arm === 'signalbox' ? 4 : 3,
-    ...(label !== undefined && {
-      endLabel: {
-        show: true,
-        formatter: label,
-        color: ink,
-        fontSize: 12,
-        distance: 18,
-        lineHeight: 15,
-      },
-      labelLayout: { moveOverlap: 'shiftY' },
-    }),
-  };
-}
-
-/** Beside the plot: a piece of the line with its mark, and whose it is. */
-function key(arm: ArmName, label: string, at: number): object[] {
-  const { color, ink, dash } = STYLES[arm];
-  const [x, y] = [WIDTH - LABEL_ROOM + 16, GRID.top + 20 + at * 62];
-  const lineDash = { solid: [], dashed: [8, 5], dotted: [2, 4] }[dash];
-  return [
-    {
-      type: 'line',
-      silent: true,
-      shape: { x1: x, y1: y, x2: x + 34, y2: y },
-      style: { stroke: color, lineWidth: 2.5, lineDash },
-    },
-    {
-      type: 'text',
-      silent: true,
-      x: x + 42,
-      y: y - 8,
-      style: { text: label, fill: ink, fontSize: 12, lineHeight: 15 },
-    },
-  ];
-}
-
-function whiskers(arm: ArmName, points: readonly Point[]): object {
-  const { color } = STYLES[arm];
-  const cap = 5;
-  return {
-    type: 'custom',
-    silent: true,
-    z: 2,
-    data: points.filter(({ low, high }) => low < high).map(({ x, low, high }) => [x, low, high]),
-    renderItem: (
-      _: unknown,
-      api: { value: (at: number) => number; coord: (at: readonly number[]) => [number, number] },
-    ) => {
-      const [x, top] = api.coord([api.value(0), api.value(2)]);
-      const [, bottom] = api.coord([api.value(0), api.value(1)]);
-      return {
-        type: 'path',
-        shape: {
-          pathData: `M${x - cap} ${top}H${x + cap}M${x} ${top}V${bottom}M${x - cap} ${bottom}H${x + cap}`,
-        },
-        style: { fill: 'none', stroke: color, lineWidth: 1.5 },
-      };
-    },
-  };
-}
-
-function roundedTo(step: number, value: number, round: (steps: number) => number): number {
-  return Number((round(Number((value / step).toFixed(6))) * step).toFixed(6));
 }

@@ -48,7 +48,8 @@ export function labelOf({ arms }: Pick<Result, 'arms'>, name: ArmName): string {
 /** The same where it is said already that it is kube-proxy: its mode; of a stand-in all of its label. */
 export function modeOf(result: Pick<Result, 'arms'>, name: ArmName): string {
   const arm = result.arms.find((each) => each.name === name);
-  return arm?.isStandIn ? labelOf(result, name) : name;
+  if (arm === undefined) return name;
+  return arm.isStandIn ? labelOf(result, name) : arm.label.replace(/^kube-proxy [^,]*, /, '');
 }
 
 export function greatestSize({ options }: Pick<Result, 'options'>): number {

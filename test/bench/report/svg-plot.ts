@@ -27,7 +27,7 @@ export const FONT = 'system-ui, -apple-system, Segoe UI, DejaVu Sans, sans-serif
 export const INK = '#1b1b1b';
 export const FAINT = '#d9d9d9';
 
-const LINE_LENGTH = 28;
+const LINE_LENGTH = 34;
 
 export interface Style {
   /** Of Okabe and Ito: told apart by people who see fewer colours. */
@@ -35,16 +35,16 @@ export interface Style {
   /** The same, dark enough for text on white. */
   readonly ink: string;
   /** Told apart in black and white. */
-  readonly dash: 'solid' | 'dashed' | 'dotted';
+  readonly dash: readonly number[];
   readonly symbol: string;
 }
 
 export const STYLES: Readonly<Record<ArmName, Style>> = {
-  direct: { color: '#000000', ink: '#000000', dash: 'dotted', symbol: 'circle' },
-  directAgain: { color: '#777777', ink: '#555555', dash: 'dotted', symbol: 'emptyCircle' },
-  signalbox: { color: '#0072b2', ink: '#005a8f', dash: 'solid', symbol: 'rect' },
-  nftables: { color: '#d55e00', ink: '#a04600', dash: 'dashed', symbol: 'triangle' },
-  iptables: { color: '#009e73', ink: '#00664a', dash: 'dashed', symbol: 'diamond' },
+  direct: { color: '#000000', ink: '#000000', dash: [2, 4], symbol: 'circle' },
+  directAgain: { color: '#777777', ink: '#555555', dash: [2, 4], symbol: 'emptyCircle' },
+  signalbox: { color: '#0072b2', ink: '#005a8f', dash: [], symbol: 'rect' },
+  nftables: { color: '#d55e00', ink: '#a04600', dash: [9, 5], symbol: 'triangle' },
+  iptables: { color: '#009e73', ink: '#00664a', dash: [12, 4, 2, 4], symbol: 'diamond' },
 };
 
 export interface Plot {
@@ -99,11 +99,11 @@ function accessible(
     .trim();
 }
 
-/** In two lines where a name is longer than there is room for beside a plot. */
+/** In several lines where a name is longer than there is room for beside a plot. */
 export function wrapped(label: string): string {
-  if (label.length <= LINE_LENGTH) return label;
   const at = label.lastIndexOf(' ', LINE_LENGTH);
-  return at < 0 ? label : `${label.slice(0, at)}\n${label.slice(at + 1)}`;
+  if (label.length <= LINE_LENGTH || at < 0) return label;
+  return `${label.slice(0, at)}\n${wrapped(label.slice(at + 1))}`;
 }
 
 /** For text and attributes of XML and HTML. Characters that XML does not have are left out. */
