@@ -170,6 +170,8 @@ enum node_flags {
 	 * sockets, and pairs of unconnected UDP.
 	 */
 	NODE_DRAINING = 4,
+	/* That is over: unconnected UDP is the other proxy's, too. */
+	NODE_HANDED_OVER = 8,
 };
 
 /* What the programs must know of the node. */
@@ -439,8 +441,9 @@ struct udp_backend {
 };
 
 /*
- * What a socket has to do with services: both ends of its last connect() to one, zero before that
- * and after a connect() elsewhere. A socket that never dialled a service has none of it.
+ * What a socket has to do with services: both ends of its last connect() to one, zero after a
+ * connect() elsewhere. Of all connected UDP, and of TCP sockets that found their place among
+ * `dials` in use.
  */
 struct socket_service {
 	struct ip_port service;
@@ -449,25 +452,31 @@ struct socket_service {
 };
 
 /*
- * The same of a TCP socket, without an allocation: at a place that its address in the kernel's
- * memory says. Whoever wants the place of a socket that is gone takes it; who finds it in use has a
- * struct socket_service instead.
+ * What most sockets have of it, without an allocation: at a place that the socket's address in the
+ * kernel's memory says. Of TCP the last connect(), of UDP the first service that the socket sent to
+ * without being connected. Whoever wants the place of a socket that is gone takes it; who finds it
+ * in use has entries in other tables.
  */
-struct tcp_dial {
+struct dial {
 	/* Of the socket; 0 while nobody's, DIAL_BEING_TAKEN while its other members are written. */
 	__u64 cookie;
 	/* Where that socket lies, or lay. */
 	__u64 socket;
 	struct ip_port service;
+	/* Port 0 once the socket has dialled it itself: it is shown as it is. */
 	struct ip_port backend;
+	/* UDP, and 0 once no more is to be sent there. */
+	__u32 service_port_id;
+	/* UDP: the last bits of CLOCK_MONOTONIC_COARSE, in units of 2^DIAL_TIME_SHIFT ns. */
+	__u16 last_used;
+	/* UDP: the socket may have others, in `udp_backends` and `udp_services`. */
+	__u16 has_others;
 };
+
+#define DIAL_TIME_SHIFT 30
 
 /* No socket has such a cookie. */
 #define DIAL_BEING_TAKEN (~0ULL)
-
-/* The more sockets beside, the more often a place is in use. */
-#define TCP_DIALS_BITS 13
-#define TCP_DIALS (1 << TCP_DIALS_BITS)
 
 /*
  * How long a flow stays that nothing uses; the only place with these numbers. The programs heed

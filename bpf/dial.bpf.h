@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What a TCP socket has dialled. Socket storage takes two allocations, which cost more than the
- * rest of the program; a TCP socket does without while its place in `tcp_dials` is to be had.
- * Invariant: a place is taken only from a socket that is gone. Family-free.
+ * What a socket has dialled, at its place among `dials`. Socket storage takes two allocations and
+ * an LRU's entry a lock, which cost more than the rest of the programs. Invariants: a place is
+ * taken only from a socket that is gone; while it is a UDP socket's, of which several threads may
+ * send at once, its addresses stay as they are, but for the backend's port. Family-free.
  */
 #ifndef DIAL_BPF_H
 #define DIAL_BPF_H
@@ -15,7 +16,24 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
-/* Where the socket lies in the kernel's memory. */
+/* Bytes from the beginning of a socket among which its cookie is. */
+#define COOKIE_WITHIN 104
+
+/*
+ * The cookie of the program's own socket; 0 when nobody has asked for it yet, as no program did of
+ * one that is not among `dials`. One copy costs less than to ask where the socket lies first.
+ */
+static __always_inline __u64 cookie_known(const struct bpf_sock_addr *ctx)
+{
+	__u8 head[COOKIE_WITHIN] __attribute__((aligned(8)));
+	__u32 offset = bpf_core_field_offset(struct sock, __sk_common.skc_cookie);
+
+	if (bpf_probe_read_kernel(head, sizeof(head), ctx->sk))
+		return 0;
+	return *(__u64 *)(head + offset);
+}
+
+/* Where the program's own socket lies in the kernel's memory. */
 static __always_inline __u64 socket_address(const struct bpf_sock_addr *ctx)
 {
 	const struct bpf_sock *opaque = ctx->sk;
@@ -26,81 +44,75 @@ static __always_inline __u64 socket_address(const struct bpf_sock_addr *ctx)
 	return address;
 }
 
-/* The cookie of the socket at `address`; 0 when nobody has asked for one yet. */
-static __always_inline __u64 cookie_at(__u64 address)
-{
-	const struct sock *sk = (const struct sock *)address;
-
-	return BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
-}
-
 /* A socket that has been freed keeps its cookie, and no references, until its memory is used
  * again. */
 static __always_inline int socket_is_gone(__u64 address, __u64 cookie)
 {
 	const struct sock *sk = (const struct sock *)address;
 
-	return cookie_at(address) != cookie ||
+	return BPF_CORE_READ(sk, __sk_common.skc_cookie.counter) != (long long)cookie ||
 	       !BPF_CORE_READ(sk, __sk_common.skc_refcnt.refs.counter);
 }
 
 /* Addresses of sockets differ somewhere in the middle, by which all upper bits of the product do.
  */
-static __always_inline struct tcp_dial *dial_at(__u64 address)
+static __always_inline struct dial *dial_at(__u64 address)
 {
-	__u32 place = address * 0x9e3779b97f4a7c15 >> (64 - TCP_DIALS_BITS);
+	const struct bpf_map *map = (const struct bpf_map *)&dials;
+	__u32 place = (address * 0x9e3779b97f4a7c15 >> 32) * map->max_entries >> 32;
 
-	return bpf_map_lookup_elem(&tcp_dials, &place);
+	return bpf_map_lookup_elem(&dials, &place);
 }
 
-/* NULL when the TCP socket has none. */
-static __always_inline struct tcp_dial *dial_of(const struct bpf_sock_addr *ctx)
+/* What the program's own socket has there, NULL when nothing. `cookie` as it is known. */
+static __always_inline struct dial *dial_of(const struct bpf_sock_addr *ctx, __u64 cookie)
 {
-	__u64 address = socket_address(ctx), cookie = cookie_at(address);
-	struct tcp_dial *dial;
+	struct dial *dial;
 
 	if (!cookie)
 		return NULL;
-	dial = dial_at(address);
+	dial = dial_at(socket_address(ctx));
 	return dial && dial->cookie == cookie ? dial : NULL;
 }
 
 /*
- * Notes what the TCP socket dials, while the kernel holds its lock. Returns 0, or -1 when its place
- * is another's.
+ * Notes what the program's own socket dials, in place of what it has there already when `again`: of
+ * TCP, whose lock the kernel holds meanwhile. Returns the place, for what is of UDP alone and what
+ * dial_noted() then makes known, or NULL when it is in use.
  */
-static __always_inline int dial_note(struct bpf_sock_addr *ctx, const struct ip_port *service,
-				     const struct ip_port *backend)
+static __always_inline struct dial *dial_note(const struct bpf_sock_addr *ctx, __u64 cookie,
+					      int again, const struct ip_port *service,
+					      const struct ip_port *backend)
 {
-	__u64 address = socket_address(ctx), cookie = bpf_get_socket_cookie(ctx), owner;
-	struct tcp_dial *dial = dial_at(address);
+	__u64 address = socket_address(ctx), owner, other;
+	struct dial *dial = dial_at(address);
 
 	if (!dial)
-		return -1;
+		return NULL;
 	owner = dial->cookie;
-	if (owner != cookie) {
-		__u64 other = dial->socket;
-
-		/* Where this socket lies, no other is. */
-		if (owner == DIAL_BEING_TAKEN ||
-		    (owner && other != address && !socket_is_gone(other, owner)))
-			return -1;
-		/* Cookies are never given twice: had it changed hands meanwhile, this would fail.
-		 */
-		if (__sync_val_compare_and_swap(&dial->cookie, owner, DIAL_BEING_TAKEN) != owner)
-			return -1;
-		/* It was judged by what another CPU had not yet overwritten. */
-		if (dial->socket != other) {
-			__sync_lock_test_and_set(&dial->cookie, owner);
-			return -1;
-		}
-		dial->socket = address;
+	other = dial->socket;
+	if (owner == DIAL_BEING_TAKEN || (owner == cookie && !again))
+		return NULL;
+	/* Where this socket lies, no other is. */
+	if (owner && other != address && !socket_is_gone(other, owner))
+		return NULL;
+	/* Cookies are never given twice: had it changed hands meanwhile, this would fail. */
+	if (__sync_val_compare_and_swap(&dial->cookie, owner, DIAL_BEING_TAKEN) != owner)
+		return NULL;
+	/* It was judged by what another CPU had not yet overwritten. */
+	if (dial->socket != other) {
+		__sync_lock_test_and_set(&dial->cookie, owner);
+		return NULL;
 	}
+	dial->socket = address;
 	dial->service = *service;
 	dial->backend = *backend;
-	if (owner != cookie)
-		__sync_lock_test_and_set(&dial->cookie, cookie);
-	return 0;
+	return dial;
+}
+
+static __always_inline void dial_noted(struct dial *dial, __u64 cookie)
+{
+	__sync_lock_test_and_set(&dial->cookie, cookie);
 }
 
 #endif

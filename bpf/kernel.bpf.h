@@ -80,6 +80,11 @@ struct sock {
 	__u16 sk_protocol;
 };
 
+/* Of a map of BPF, as which a program may read its own. */
+struct bpf_map {
+	__u32 max_entries;
+};
+
 struct udp_sock;
 struct seq_file;
 

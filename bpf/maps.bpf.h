@@ -108,7 +108,7 @@ struct {
 	__type(value, struct service_port_name);
 } service_ports SEC(".maps");
 
-/* Socket -> what it has to do with services. The kernel frees an entry with its socket. */
+/* Socket -> the service that it is connected to. The kernel frees an entry with its socket. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -116,13 +116,16 @@ struct {
 	__type(value, struct socket_service);
 } socket_services SEC(".maps");
 
-/* By a hash of the socket's address: see dial.bpf.h. */
+/*
+ * By a hash of the socket's address: see dial.bpf.h. A power of two; more where there are more
+ * CPUs.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, TCP_DIALS);
+	__uint(max_entries, 4096);
 	__type(key, __u32);
-	__type(value, struct tcp_dial);
-} tcp_dials SEC(".maps");
+	__type(value, struct dial);
+} dials SEC(".maps");
 
 /*
  * Unconnected UDP: (socket, service address) -> backend, and (socket, backend) -> service address.

@@ -55,19 +55,33 @@ static __always_inline struct socket_service *socket_service_of(struct bpf_sock_
 	return bpf_sk_storage_get(&socket_services, ctx->sk, NULL, 0);
 }
 
+/* What a connected UDP socket has dialled. */
+static __always_inline const struct socket_service *connected_service_of(struct bpf_sock_addr *ctx)
+{
+	return ctx->sk->state == SOCK_CONNECTED ? socket_service_of(ctx) : NULL;
+}
+
+/* What frontend_find() asks of the client. */
+static __always_inline __u64 netns_for(struct bpf_sock_addr *ctx, const struct ip_address *dialled)
+{
+	return ip_is_loopback(dialled) || ip_is_unspecified(dialled) ? bpf_get_netns_cookie(ctx)
+								     : 0;
+}
+
 /*
- * Clients on sockets are pods of this node, or the node itself. One for each family: what IPv4
- * remembers is no backend for IPv6.
+ * Who has affinity, if the frontend has. Clients on sockets are pods of this node, or the node
+ * itself. One for each family: what IPv4 remembers is no backend for IPv6.
  */
 static __always_inline struct affinity_key client_of(struct bpf_sock_addr *ctx,
 						     const struct ip_address *dialled,
 						     const struct frontend_value *frontend)
 {
-	struct affinity_key client = {
-		.netns_cookie = bpf_get_netns_cookie(ctx),
-		.service_port_id = frontend->service_port_id,
-	};
+	struct affinity_key client = {};
 
+	if (!frontend->affinity_timeout_seconds)
+		return client;
+	client.netns_cookie = bpf_get_netns_cookie(ctx);
+	client.service_port_id = frontend->service_port_id;
 	ip_unspecified_like(dialled, &client.source);
 	return client;
 }
@@ -96,16 +110,14 @@ static __always_inline int connect_past(struct bpf_sock_addr *ctx, const struct 
 	struct socket_service *kept = socket_service_of(ctx);
 
 	if (ctx->protocol == IPPROTO_TCP) {
-		struct tcp_dial *dial = dial_of(ctx);
+		struct dial *dial = dial_of(ctx, cookie_known(ctx));
 
 		if (dial && ip_port_equal(&dial->backend, peer))
-			dial->backend = (struct ip_port){};
+			dial->backend.port = 0;
+	} else if (ctx->protocol == IPPROTO_UDP) {
+		udp_forget_service(ctx, peer);
 	}
-	if (!kept)
-		return PROCEED;
-	if (ctx->protocol == IPPROTO_UDP)
-		udp_forget_service(bpf_get_socket_cookie(ctx), peer);
-	if (ip_port_equal(&kept->backend, peer))
+	if (kept && ip_port_equal(&kept->backend, peer))
 		*kept = (struct socket_service){};
 	return PROCEED;
 }
@@ -118,8 +130,8 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, const enum ip_f
 	struct route route;
 
 	sock_addr_load(ctx, family, &connection.service);
-	switch (frontend_find(&connection.service, ctx->protocol, bpf_get_netns_cookie(ctx),
-			      &frontend)) {
+	switch (frontend_find(&connection.service, ctx->protocol,
+			      netns_for(ctx, &connection.service.address), &frontend)) {
 	case FOUND_FRONTEND:
 		break;
 	case FOUND_UNALLOCATED:
@@ -142,9 +154,16 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, const enum ip_f
 		return PROCEED;
 	count_socket(frontend.service_port_id, 1);
 	sock_addr_store(ctx, family, &connection.backend);
-	if (ctx->protocol == IPPROTO_TCP &&
-	    !dial_note(ctx, &connection.service, &connection.backend))
-		return PROCEED;
+	if (ctx->protocol == IPPROTO_TCP) {
+		__u64 cookie = bpf_get_socket_cookie(ctx);
+		struct dial *dial =
+			dial_note(ctx, cookie, 1, &connection.service, &connection.backend);
+
+		if (dial) {
+			dial_noted(dial, cookie);
+			return PROCEED;
+		}
+	}
 	connection.service_port_id = frontend.service_port_id;
 	kept = bpf_sk_storage_get(&socket_services, ctx->sk, &connection,
 				  BPF_SK_STORAGE_GET_F_CREATE);
@@ -157,28 +176,27 @@ static __always_inline int on_connect(struct bpf_sock_addr *ctx, const enum ip_f
 /* Runs for UDP datagrams that name their destination, on connected sockets too. */
 static __always_inline int on_sendmsg(struct bpf_sock_addr *ctx, const enum ip_family family)
 {
-	struct socket_service *kept = socket_service_of(ctx);
+	const struct socket_service *kept = connected_service_of(ctx);
 	struct ip_port service, backend;
 	struct frontend_value frontend;
 	struct affinity_key client;
 	struct route route;
 
 	sock_addr_load(ctx, family, &service);
-	if (kept && node_has(NODE_DRAINING)) {
-		if (ctx->sk->state == SOCK_CONNECTED && ip_port_equal(&kept->service, &service))
+	if (node_has(NODE_DRAINING)) {
+		if (kept && ip_port_equal(&kept->service, &service))
 			sock_addr_store(ctx, family, &kept->backend);
-		else if (!udp_backend_kept(bpf_get_socket_cookie(ctx), &service, &backend))
+		else if (!node_has(NODE_HANDED_OVER) && !udp_backend_kept(ctx, &service, &backend))
 			sock_addr_store(ctx, family, &backend);
 		return PROCEED;
 	}
-	switch (frontend_find(&service, IPPROTO_UDP, bpf_get_netns_cookie(ctx), &frontend)) {
+	switch (frontend_find(&service, IPPROTO_UDP, netns_for(ctx, &service.address), &frontend)) {
 	case FOUND_FRONTEND:
 		break;
 	case FOUND_UNALLOCATED:
 		return unreachable();
 	default:
-		if (kept)
-			udp_forget_service(bpf_get_socket_cookie(ctx), &service);
+		udp_forget_service(ctx, &service);
 		return PROCEED;
 	}
 	if ((frontend.flags & FRONTEND_RESTRICTED) &&
@@ -187,16 +205,13 @@ static __always_inline int on_sendmsg(struct bpf_sock_addr *ctx, const enum ip_f
 	route = route_inside(&frontend);
 	if (!route.run.count)
 		return turn_away(&frontend, route.drops);
-	if (kept && ctx->sk->state == SOCK_CONNECTED && ip_port_equal(&kept->service, &service) &&
+	if (kept && ip_port_equal(&kept->service, &service) &&
 	    backend_serves(frontend.service_port_id, &kept->backend)) {
 		/* The kernel lets a connected socket hear no other, also while this one drains. */
 		backend = kept->backend;
 	} else {
-		/* Marks the socket as one whose datagrams may come from a service. */
-		bpf_sk_storage_get(&socket_services, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 		client = client_of(ctx, &service.address, &frontend);
-		if (udp_backend_for(bpf_get_socket_cookie(ctx), &service, &frontend, &route,
-				    &client, &backend))
+		if (udp_backend_for(ctx, &service, &frontend, &route, &client, &backend))
 			return PROCEED;
 	}
 	sock_addr_store(ctx, family, &backend);
@@ -206,17 +221,15 @@ static __always_inline int on_sendmsg(struct bpf_sock_addr *ctx, const enum ip_f
 /* Runs for received UDP datagrams whose source is asked for, on connected sockets too. */
 static __always_inline int on_recvmsg(struct bpf_sock_addr *ctx, const enum ip_family family)
 {
-	const struct socket_service *kept = socket_service_of(ctx);
+	const struct socket_service *kept = connected_service_of(ctx);
 	const struct ip_port *service;
 	struct ip_port source;
 
-	if (!kept)
-		return PROCEED;
 	sock_addr_load(ctx, family, &source);
-	if (ctx->sk->state == SOCK_CONNECTED && ip_port_equal(&kept->backend, &source))
+	if (kept && ip_port_equal(&kept->backend, &source))
 		service = &kept->service;
 	else
-		service = udp_service_of(bpf_get_socket_cookie(ctx), &source);
+		service = udp_service_of(ctx, &source);
 	if (service)
 		sock_addr_store(ctx, family, service);
 	return PROCEED;
@@ -229,7 +242,7 @@ static __always_inline int on_getpeername(struct bpf_sock_addr *ctx, const enum 
 
 	sock_addr_load(ctx, family, &peer);
 	if (ctx->protocol == IPPROTO_TCP) {
-		const struct tcp_dial *dial = dial_of(ctx);
+		const struct dial *dial = dial_of(ctx, cookie_known(ctx));
 
 		if (dial && ip_port_equal(&dial->backend, &peer)) {
 			sock_addr_store(ctx, family, &dial->service);

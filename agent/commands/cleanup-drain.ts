@@ -13,14 +13,14 @@ import {
   isRequest,
   NO_SERVICE_PORT,
 } from '../plan/flow-life.ts';
-import { beginDraining } from '../reconcile/draining.ts';
+import { beginDraining, markHandedOver } from '../reconcile/draining.ts';
 import { isPlaceholder } from '../reconcile/foreign-connections.ts';
 import { handOver } from '../reconcile/hand-over.ts';
 import { findKubeProxyRules } from '../reconcile/kube-proxy-rules.ts';
 import { inSlices } from '../reconcile/slices.ts';
 import { noteConnections } from '../sys/conntrack.ts';
 import type { ConntrackTuple } from '../sys/conntrack-messages.ts';
-import { openTables } from '../sys/datapath.ts';
+import { openTables, type Tables } from '../sys/datapath.ts';
 import { FlowFlags, type FlowKey, type FlowValue } from '../sys/layout.gen.ts';
 import { isNotFound } from '../sys/libbpf/kernel-error.ts';
 import { openPacketTables, type PacketTables } from '../sys/packet-tables.ts';
@@ -71,7 +71,7 @@ export async function drain(options: DrainOptions): Promise<void> {
     if (left.total > 0) {
       console.log(`after ${formatDuration(timeoutSeconds)}, ${left.text}; they end now`);
     }
-    await leaveRest(packetTables);
+    await leaveRest(pins, packetTables);
   } finally {
     packetTables.close();
   }
@@ -96,9 +96,13 @@ async function requireOther(): Promise<void> {
 
 /** @returns whether there is anything to drain. */
 function begin(pins: Pins): boolean {
+  return withNodes(pins, beginDraining);
+}
+
+function withNodes<R>(pins: Pins, use: (nodes: Tables['nodes']) => R): R {
   const tables = openTables(pins);
   try {
-    return beginDraining(tables.nodes);
+    return use(tables.nodes);
   } finally {
     tables.close();
   }
@@ -125,8 +129,9 @@ function noteFlows({ flows }: PacketTables, timeoutSeconds: number): void {
 }
 
 /** Whoever is still there is the other's from now on; what is on its way is waited for. */
-async function leaveRest(tables: PacketTables): Promise<void> {
+async function leaveRest(pins: Pins, tables: PacketTables): Promise<void> {
   try {
+    withNodes(pins, markHandedOver);
     await inSlices(handOver(tables));
   } catch (error) {
     console.error(`signalbox: an answer that is on its way may be lost: ${messageOf(error)}`);

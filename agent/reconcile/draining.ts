@@ -11,9 +11,19 @@ type Nodes = Pick<KernelTables['nodes'], 'entries' | 'put'>;
 export function beginDraining(nodes: Nodes): boolean {
   const [[, node] = []] = nodes.entries();
   if (!node || node.netnsCookie === 0n) return false;
-  const [refused] = nodes.put([[0, { ...node, flags: node.flags | NodeFlags.DRAINING }]]);
-  if (refused) throw refused.error;
+  putFlags(nodes, node, (node.flags & ~NodeFlags.HANDED_OVER) | NodeFlags.DRAINING);
   return true;
+}
+
+/** From then on unconnected UDP, too, is left to who serves what is new. @throws KernelError */
+export function markHandedOver(nodes: Nodes): void {
+  const [[, node] = []] = nodes.entries();
+  if (isDraining(node) && node) putFlags(nodes, node, node.flags | NodeFlags.HANDED_OVER);
+}
+
+function putFlags(nodes: Nodes, node: Node, flags: number): void {
+  const [refused] = nodes.put([[0, { ...node, flags: flags as NodeFlags }]]);
+  if (refused) throw refused.error;
 }
 
 export function isDraining(node: Pick<Node, 'flags'> | undefined): boolean {

@@ -17,7 +17,7 @@ export interface HandedOverTables {
     put(entries: readonly (readonly [FlowKey, FlowValue])[]): RefusedEntry[];
     delete(keys: readonly FlowKey[]): RefusedEntry[];
   };
-  /** What unconnected sockets go on with; whose answers they hear is in a table of its own. */
+  /** What unconnected sockets go on with that have no place among `dials`: those are told by markHandedOver(). */
   readonly udpBackends: {
     batches(size: number): Iterable<[UdpPeerKey, unknown][]>;
     delete(keys: readonly UdpPeerKey[]): RefusedEntry[];

@@ -194,6 +194,7 @@ export function entriesFor(
 ): number {
   if (name === MAPS.serviceCounts.name) return counterEntries(cpus);
   if (name === MAPS.flows.name) return maxEntries * growth(cpus, 4);
+  if (name === MAPS.dials.name) return maxEntries * growth(cpus, 16);
   if (type !== LRU_HASH) return maxEntries;
   return Math.max(maxEntries * growth(cpus, 16), LRU_ENTRIES_PER_CPU * cpus);
 }

@@ -226,6 +226,7 @@ export const NodeFlags = {
   LOOPBACK_NODE_PORTS: 1,
   BESIDE: 2,
   DRAINING: 4,
+  HANDED_OVER: 8,
 } as const;
 export type NodeFlags = number;
 
@@ -338,26 +339,35 @@ export const socketService: Codec<SocketService> = {
   }),
 };
 
-export interface TcpDial {
+export interface Dial {
   readonly cookie: bigint;
   readonly socket: bigint;
   readonly service: IpPort;
   readonly backend: IpPort;
+  readonly servicePortId: number;
+  readonly lastUsed: number;
+  readonly hasOthers: number;
 }
 
-export const tcpDial: Codec<TcpDial> = {
-  size: 56,
+export const dial: Codec<Dial> = {
+  size: 64,
   write(view, at, value) {
     view.setBigUint64(at, value.cookie, true);
     view.setBigUint64(at + 8, value.socket, true);
     ipPort.write(view, at + 16, value.service);
     ipPort.write(view, at + 36, value.backend);
+    view.setUint32(at + 56, value.servicePortId, true);
+    view.setUint16(at + 60, value.lastUsed, true);
+    view.setUint16(at + 62, value.hasOthers, true);
   },
   read: (view, at) => ({
     cookie: view.getBigUint64(at, true),
     socket: view.getBigUint64(at + 8, true),
     service: ipPort.read(view, at + 16),
     backend: ipPort.read(view, at + 36),
+    servicePortId: view.getUint32(at + 56, true),
+    lastUsed: view.getUint16(at + 60, true),
+    hasOthers: view.getUint16(at + 62, true),
   }),
 };
 
@@ -719,7 +729,7 @@ export const MAPS = {
   affinities: { name: 'affinities', type: 9, flags: 0, maxEntries: 4096, key: affinityKey, value: affinityValue, layoutHash: '0a223ac7' } satisfies MapSpec<AffinityKey, AffinityValue>,
   servicePorts: { name: 'service_ports', type: 1, flags: 1, maxEntries: 65536, key: u32, value: servicePortName, layoutHash: 'abc52de1' } satisfies MapSpec<number, ServicePortName>,
   socketServices: { name: 'socket_services', type: 24, flags: 1, maxEntries: 0, key: u32, value: socketService, layoutHash: 'ee33499b' } satisfies MapSpec<number, SocketService>,
-  tcpDials: { name: 'tcp_dials', type: 2, flags: 0, maxEntries: 8192, key: u32, value: tcpDial, layoutHash: 'b13a1353' } satisfies MapSpec<number, TcpDial>,
+  dials: { name: 'dials', type: 2, flags: 0, maxEntries: 4096, key: u32, value: dial, layoutHash: 'ca1afd82' } satisfies MapSpec<number, Dial>,
   udpBackends: { name: 'udp_backends', type: 9, flags: 0, maxEntries: 4096, key: udpPeerKey, value: udpBackend, layoutHash: '52b5daca' } satisfies MapSpec<UdpPeerKey, UdpBackend>,
   udpServices: { name: 'udp_services', type: 9, flags: 0, maxEntries: 4096, key: udpPeerKey, value: ipPort, layoutHash: '73e9066a' } satisfies MapSpec<UdpPeerKey, IpPort>,
   clusterCidrs: { name: 'cluster_cidrs', type: 11, flags: 1, maxEntries: 1024, key: ipPrefix, value: presence, layoutHash: 'b61fbed2' } satisfies MapSpec<IpPrefix, Presence>,

@@ -34,7 +34,7 @@ const ROWS: readonly Row[] = [
   { map: MAPS.affinities, holds: 'a client with session affinity', atTheBound: OLDEST_GOES },
   {
     map: MAPS.udpBackends,
-    holds: 'a UDP socket without a connection, and where it sends to',
+    holds: 'a UDP socket without a connection, and where it sends to besides the first service',
     atTheBound: OLDEST_GOES,
   },
 ];

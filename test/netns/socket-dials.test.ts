@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where TCP sockets have what they dialled: each at a place of its own or, where that is another's, with the
-// socket itself. Whichever it is, each shows its Service; and places of sockets that are gone are used again.
+// Where sockets have what they dialled: each at a place of its own or, where that is another's, in other tables. Whichever
+// it is, each shows its Service; and places of sockets that are gone are used again. Unconnected UDP: unconnected-udp.test.ts.
 
 import test from 'ava';
-import { KernelMap } from '../../agent/sys/kernel-map.ts';
-import { MAPS, type TcpDial } from '../../agent/sys/layout.gen.ts';
-import { RawMap } from '../../agent/sys/libbpf/map.ts';
-import { Pins } from '../../agent/sys/pins.ts';
+import { placeOwners, takeEveryPlace } from './dial-places.ts';
 import { canMakeNodes, nodeForFile } from './node-for-file.ts';
 import { type ProbeSocket, SocketProbe } from './socket-probe.ts';
 import { OTHER, SERVICES, WEB } from './socket-services.ts';
@@ -23,53 +20,34 @@ const node = nodeForFile(test, async (made) => {
   probe = await SocketProbe.start(made);
 });
 
-test.serial('TCP: places of sockets that are gone are used again', async (t) => {
-  if (!canMakeNodes(t)) return;
-  for (let time = 0; time < 3; time++) {
-    const before = owners();
-    const opened = await connectMany();
-    const added = [...owners()].filter((cookie) => !before.has(cookie));
-    t.true(added.length > MANY / 2, `${added.length} of ${MANY} have a place`);
-    await closeAll(opened);
-  }
-});
+for (const kind of ['tcp', 'udp'] as const) {
+  test.serial(`${kind}: places of sockets that are gone are used again`, async (t) => {
+    if (!canMakeNodes(t)) return;
+    for (let time = 0; time < 3; time++) {
+      const before = placeOwners(node().bpffs);
+      const opened = await dialMany(kind);
+      const added = [...placeOwners(node().bpffs)].filter((cookie) => !before.has(cookie));
+      t.true(added.length > MANY / 2, `${added.length} of ${MANY} have a place`);
+      await closeAll(opened);
+    }
+  });
+}
 
 test.serial('TCP: a socket whose place is an open one’s shows its Service, too', async (t) => {
   if (!canMakeNodes(t)) return;
-  const before = owners();
-  const open = await connectOne(WEB);
-  const own = withDials((dials) => dials.entries()).find(([, { cookie }]) => !before.has(cookie));
-  if (!own) throw new Error('the socket has no place');
-  const [, dial] = own;
-  // As if every other place had been its: only that it is open keeps others from taking it.
-  withDials((dials) => {
-    const all = dials.entries().map(([index]) => [index, dial] as const);
-    t.deepEqual(dials.put(all), []);
-  });
-  const opened = await connectMany();
+  const open = await takeEveryPlace(node().bpffs, probe, [WEB, 80]);
+  const owner = placeOwners(node().bpffs);
+  t.is(owner.size, 1);
+  const opened = await dialMany('tcp');
   t.deepEqual(await peers(opened), opened.map(hostOf));
-  t.deepEqual(owners(), new Set([dial.cookie]));
+  t.deepEqual(placeOwners(node().bpffs), owner);
   t.is(await open.peer(), `${WEB}:80`);
   await open.close();
-  const later = await connectMany();
-  t.true(owners().size > MANY / 2);
+  const later = await dialMany('tcp');
+  t.true(placeOwners(node().bpffs).size > MANY / 2);
   t.deepEqual(await peers([...opened, ...later]), [...opened, ...later].map(hostOf));
   await closeAll([...opened, ...later]);
 });
-
-function withDials<R>(use: (dials: KernelMap<number, TcpDial>) => R): R {
-  const pin = new Pins(node().bpffs).map(MAPS.tcpDials);
-  const dials = new KernelMap(RawMap.openPin(pin), MAPS.tcpDials);
-  try {
-    return use(dials);
-  } finally {
-    dials.close();
-  }
-}
-
-function owners(): Set<bigint> {
-  return new Set(withDials((dials) => dials.entries()).map(([, { cookie }]) => cookie));
-}
 
 interface Opened {
   readonly host: string;
@@ -78,16 +56,17 @@ interface Opened {
 
 const hostOf = ({ host }: Opened) => `${host}:80`;
 
-async function connectOne(host: string): Promise<ProbeSocket> {
-  const socket = await probe.open('tcp', 4);
-  const error = await socket.connect(host, 80);
-  if (error !== '') throw new Error(`connect() to ${host}: ${error}`);
-  return socket;
-}
-
-function connectMany(): Promise<Opened[]> {
+/** TCP connects, UDP sends a datagram. */
+function dialMany(kind: 'tcp' | 'udp'): Promise<Opened[]> {
   const hosts = Array.from({ length: MANY }, (_, i) => (i % 2 ? WEB : OTHER));
-  return Promise.all(hosts.map(async (host) => ({ host, socket: await connectOne(host) })));
+  return Promise.all(
+    hosts.map(async (host) => {
+      const socket = await probe.open(kind, 4);
+      const errno = await (kind === 'tcp' ? socket.connect(host, 80) : socket.sendTo([host, 80]));
+      if (errno !== '') throw new Error(`${kind} to ${host}: ${errno}`);
+      return { host, socket };
+    }),
+  );
 }
 
 function peers(opened: readonly Opened[]): Promise<string[]> {

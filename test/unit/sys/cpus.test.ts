@@ -23,10 +23,11 @@ test('some CPU is online', (t) => {
 });
 
 test('what traffic fills grows with the CPUs, what Services fill does not', (t) => {
-  const { flows, frontends, udpBackends } = MAPS;
+  const { dials, flows, frontends, udpBackends } = MAPS;
   const sizes = (spec: Parameters<typeof entriesFor>[0]) =>
     [1, 2, 3, 4, 7, 8, 32, 128, 256].map((cpus) => entriesFor(spec, cpus) / spec.maxEntries);
   t.deepEqual(sizes(udpBackends), [1, 1, 1, 2, 2, 4, 16, 16, 32]);
+  t.deepEqual(sizes(dials), [1, 1, 1, 2, 2, 4, 16, 16, 16]);
   t.deepEqual(sizes(flows), [1, 1, 1, 2, 2, 4, 4, 4, 4]);
   t.deepEqual(new Set(sizes(frontends)), new Set([1]));
 });
