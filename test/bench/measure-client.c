@@ -2,7 +2,7 @@
 /*
  * Measures the same exchange by several ways ("arms"), which take turns in blocks inside this one
  * process, so that whatever else the machine does meets all of them alike. The other end is
- * measure-server.c. Started by client.ts.
+ * measure-server.c. Started by traffic.ts.
  *
  *	measure-client [--stats] SEED CPU KIND COUNT BLOCK CPU-FILES
  *NAME,TARGETS,NAMESPACE,CGROUP...
@@ -52,6 +52,18 @@ static const struct kind *find_kind(const char *name)
 			return &KINDS[i];
 	errno = EINVAL;
 	fail("kind %s", name);
+}
+
+/*
+ * By a real-time policy, as measure-servers.ts does with the servers: nobody else gets in between,
+ * and neither takes the CPU from the other: it is handed over when one waits. When an ordinary
+ * policy would do that depends on what else there is to run. Where it is not allowed, it does.
+ */
+static void keep_cpu(void)
+{
+	const struct sched_param lowest = {.sched_priority = 1};
+
+	sched_setscheduler(0, SCHED_FIFO, &lowest);
 }
 
 static long number(const char *text)
@@ -132,8 +144,7 @@ int main(int argc, char **argv)
 		order[i] = &arms[i];
 		parse_arm(&arms[i], argv[7 + i], count);
 	}
-	if (!kind->is_bulk)
-		keep_cpu();
+	keep_cpu();
 	for (long done = 0, turn = 0; done < count; done += block, turn++) {
 		next_order(order, arm_count, turn);
 		for (int i = 0; i < arm_count; i++) {

@@ -122,14 +122,6 @@ static inline long time_first_connected(const struct arm *arm, const union addre
 	return ns;
 }
 
-/* Where it is not allowed, others get in between. measure-servers.ts does it with the servers. */
-static inline void keep_cpu(void)
-{
-	const struct sched_param lowest = {.sched_priority = 1};
-
-	sched_setscheduler(0, SCHED_FIFO, &lowest);
-}
-
 static inline void keep(struct arm *arm, long ns)
 {
 	arm->samples[arm->sample_count++] = (struct sample){.ns = ns};

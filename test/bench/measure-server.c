@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The other end of measure-client.c and of who looks which backend a Service leads to, for both
- * families and any number of connections at once. Started by servers.ts in a pod.
+ * families and any number of connections at once. Started by measure-servers.ts in a pod.
  *
  *	measure-server CPU tcp|datagrams PORT
  *
@@ -10,9 +10,7 @@
  * connection came to and a line feed. datagrams: those that begin with 0 are not answered, those
  * with '?' by the address that they came to, all others by themselves; from that address.
  *
- * Prints a line when it listens. Takes the CPU from nobody who is at work there, but waits until
- * that one waits: to be woken by each datagram, on the CPU that still sends, costs more than the
- * datagram.
+ * Prints a line when it listens. Is in nobody's way: but see measure-servers.ts.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

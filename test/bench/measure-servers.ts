@@ -4,27 +4,23 @@
 
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import os from 'node:os';
 import { createInterface } from 'node:readline';
 import { runCommand } from '../lab/run-command.ts';
 import { type Place, spawnInside } from '../lab/spawn-inside.ts';
 import { targetPort } from './outside-services.ts';
-import { LATENCY_KINDS, type LatencyKind } from './result.ts';
+import type { LatencyKind } from './result.ts';
 import { BACKEND_PORT } from './service-objects.ts';
 import type { Bench } from './station.ts';
 
 export type BulkKind = 'stream' | 'datagrams';
 export type TrafficKind = LatencyKind | BulkKind;
 
-/** Of measure-client.c. What is answered at once is answered here too: to wake another CPU takes longer than the rest. */
+/**
+ * Of measure-client.c, and of all servers: what is answered at once is answered here too, as to wake another CPU takes
+ * longer than all the rest, and how long depends on how deep it sleeps; and of a stream it is the work that counts, not
+ * how two CPUs happen to keep each other waiting.
+ */
 export const CLIENT_CPU = 0;
-
-interface Settled {
-  readonly cpu: number;
-  /** Before everybody who has an ordinary policy. */
-  readonly isFirst: boolean;
-}
-const AT_REST: Settled = { cpu: CLIENT_CPU, isFirst: false };
 
 interface Listening {
   readonly use: 'tcp' | 'datagrams';
@@ -45,7 +41,8 @@ const BEHIND_CLUSTER_IPS: readonly Listening[] = [
 export class MeasureServers {
   readonly #program: string;
   readonly #processes: ChildProcess[] = [];
-  #settled = AT_REST;
+  #keepsCpu = false;
+  #refusal: string | undefined;
 
   private constructor(program: string) {
     this.#program = program;
@@ -64,32 +61,35 @@ export class MeasureServers {
     return servers;
   }
 
+  /** Why they do not come before others, though they should: in the words of who refused it. */
+  get refusal(): string | undefined {
+    return this.#refusal;
+  }
+
   /**
-   * Puts all of them on the CPU, and under the policy, that a kind wants: of a stream, sender and reader are at work at
-   * the same time. A process is moved, and not another one asked on another port: what is dialled stays the same.
+   * From now on they come before everybody who has an ordinary policy, as measure-client.c does. Where a kernel lets
+   * nobody in a cgroup do that, others get in between, of all arms alike.
    */
-  async settleFor(kind: TrafficKind): Promise<void> {
-    const isLatency = LATENCY_KINDS.some((latency) => latency === kind);
-    await this.#settle({ cpu: kind === 'stream' ? otherCpu() : CLIENT_CPU, isFirst: isLatency });
-  }
-
-  /** As they have started: in nobody's way. */
-  async rest(): Promise<void> {
-    await this.#settle(AT_REST);
-  }
-
-  async #settle({ cpu, isFirst }: Settled): Promise<void> {
-    const before = this.#settled;
-    this.#settled = { cpu, isFirst };
-    const pids = this.#processes.map(({ pid }) => `${pid}`);
-    if (cpu !== before.cpu) {
-      await Promise.all(pids.map((pid) => runCommand(['taskset', '-acp', `${cpu}`, pid])));
+  async keepCpu(): Promise<void> {
+    if (this.#keepsCpu || this.#refusal !== undefined) return;
+    try {
+      await this.#setPolicy('--fifo', '1');
+      this.#keepsCpu = true;
+    } catch (error) {
+      this.#refusal = String(error);
     }
-    if (isFirst === before.isFirst) return;
-    const policy = isFirst ? ['--fifo', '--pid', '1'] : ['--batch', '--pid', '0'];
-    const change = (pid: string) => runCommand(['chrt', '--all-tasks', ...policy, pid]);
-    // Some kernels let nobody in a cgroup be first: others get in between, then, for all arms alike.
-    await Promise.all(pids.map((pid) => (isFirst ? change(pid).catch(() => {}) : change(pid))));
+  }
+
+  /** From now on they are in nobody's way, as they were when they started. */
+  async rest(): Promise<void> {
+    if (!this.#keepsCpu) return;
+    this.#keepsCpu = false;
+    await this.#setPolicy('--batch', '0');
+  }
+
+  async #setPolicy(policy: string, priority: string): Promise<void> {
+    const change = ['chrt', '--all-tasks', policy, '--pid', priority] as const;
+    await Promise.all(this.#processes.map(({ pid }) => runCommand([...change, `${pid}`])));
   }
 
   async #start(place: Place, { use, port }: Listening): Promise<void> {
@@ -110,11 +110,6 @@ export class MeasureServers {
 /** That whoever answers is in. */
 export function serverCgroups(bench: Bench): string[] {
   return [...bench.stations.map(({ server }) => server.cgroup), bench.remotePod.cgroup];
-}
-
-/** That of the client where there is no other. */
-function otherCpu(): number {
-  return Math.min(CLIENT_CPU + 1, os.cpus().length - 1);
 }
 
 function distinct(all: readonly Listening[]): Listening[] {

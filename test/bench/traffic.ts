@@ -55,6 +55,14 @@ export class Traffic {
     return new Traffic(bench, servers, { clientProgram, cpuFiles: files });
   }
 
+  /** What the reader must know of what was measured; a sentence each. */
+  get notes(): string[] {
+    const { refusal } = this.#servers;
+    return refusal === undefined
+      ? []
+      : [`Whatever else ran got in between what was measured, of all arms alike: ${refusal}.`];
+  }
+
   /** Writes down for measure-client.c whom the arms dial. @returns how it is told of each. */
   describe(arms: readonly TrafficArm[]): Promise<string[]> {
     return Promise.all(
@@ -75,7 +83,7 @@ export class Traffic {
     arms: readonly string[],
     { kind, count, block, seed, countsPrograms = false }: TrafficRun,
   ): Promise<ReadonlyMap<string, ArmOutput>> {
-    await this.#servers.settleFor(kind);
+    await this.#servers.keepCpu();
     const argv = [
       this.#clientProgram,
       ...(countsPrograms ? ['--stats'] : []),
