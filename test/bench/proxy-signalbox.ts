@@ -18,6 +18,7 @@ export class SignalboxProxy implements ServiceProxy {
   readonly agent: AgentProcess;
   readonly #changedAtMs: () => number;
   #startedAtMs = 0;
+  #readyAtMs = 0;
   #started: Promise<void> | undefined;
 
   /** @param changedAtMs when something that proxies read was last stored. */
@@ -39,7 +40,9 @@ export class SignalboxProxy implements ServiceProxy {
   begin(): number | undefined {
     if (this.agent.pid !== undefined) return this.agent.pid;
     this.#startedAtMs = Date.now();
-    this.#started = this.agent.start();
+    this.#started = this.agent.start().then(() => {
+      this.#readyAtMs = Date.now();
+    });
     // Whoever waits for it hears of it.
     this.#started.catch(() => {});
     return this.agent.pid;
@@ -47,13 +50,15 @@ export class SignalboxProxy implements ServiceProxy {
 
   async programmed(): Promise<number> {
     await this.#started;
-    return untilProgrammed(
+    const passedAtMs = await untilProgrammed(
       this.agent.node,
       { startedAtMs: this.#startedAtMs, changedAtMs: this.#changedAtMs() },
       () => {
         if (this.agent.pid === undefined) throw new Error(`no agent on ${this.agent.node.name}`);
       },
     );
+    // It proves that its programs run after the pass, before it says so.
+    return Math.max(passedAtMs, this.#readyAtMs);
   }
 
   end(): Promise<void> {

@@ -2,12 +2,13 @@
 // `npm run bench`: every proxy against none, on this machine, within ten minutes; then where the report is.
 
 import path from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { buildBpf } from '../../scripts/build.ts';
 import { ROOT } from '../../scripts/command.ts';
 import { findKubeProxy } from '../lab/find-program.ts';
 import { writeReport } from './report/files.ts';
 import { printSummary } from './report/terminal.ts';
+import { PROXIES, type ProxyName } from './result.ts';
 import { PARTS, type Part, runBenchmark } from './run.ts';
 
 interface Flags {
@@ -16,21 +17,23 @@ interface Flags {
   readonly rounds: number;
   readonly exchanges: number;
   readonly parts: readonly Part[];
+  readonly proxies: readonly ProxyName[];
   readonly kubeProxy?: string;
   readonly report: string;
 }
 
-/** The bench's Service range has not many more addresses. */
-const MOST_SERVICES = 60_000;
+/** The greatest number that a budget speaks of. */
+const MOST_SERVICES = 100_000;
 
 export function runCommand(): Command {
   return new Command('run')
     .description('measure no proxy, Signalbox and kube-proxy in turns (the default; ten minutes)')
-    .option('--services <list>', 'numbers of Services, ascending', sizes, [10, 1_000, 10_000])
+    .addOption(list('--services <list>', 'numbers of Services, ascending', sizes, '10,1000,10000'))
     .option('--endpoints <n>', 'endpoints of each', count, 3)
     .option('--rounds <n>', 'rounds of each latency', count, 7)
     .option('--exchanges <n>', 'exchanges of each arm in a round', count, 1_000)
-    .option('--parts <list>', `what to measure: ${PARTS.join(', ')}`, parts, [...PARTS])
+    .addOption(list('--parts <list>', 'what to measure', oneOf(PARTS), PARTS.join()))
+    .addOption(list('--proxies <list>', 'of which proxies', oneOf(PROXIES), PROXIES.join()))
     .option(
       '--kube-proxy <file>',
       'a kube-proxy to compare with (default: $KUBE_PROXY, or one on the PATH; else rules of its shape)',
@@ -39,11 +42,24 @@ export function runCommand(): Command {
     .action(run);
 }
 
-async function run({ kubeProxy, report, ...options }: Flags): Promise<void> {
+async function run({ kubeProxy, proxies, report, ...options }: Flags): Promise<void> {
   const binary = findKubeProxy(kubeProxy);
   buildBpf();
-  const result = await runBenchmark({ ...options, kubeProxy: binary });
+  const result = await runBenchmark({
+    ...options,
+    arms: ['direct', 'directAgain', ...proxies],
+    kubeProxy: binary,
+  });
   printSummary(result, await writeReport(result, report));
+}
+
+function list<T>(
+  flags: string,
+  description: string,
+  parse: (text: string) => T,
+  byDefault: string,
+): Option {
+  return new Option(flags, description).argParser(parse).default(parse(byDefault), byDefault);
 }
 
 function sizes(text: string): number[] {
@@ -54,12 +70,13 @@ function sizes(text: string): number[] {
   return numbers;
 }
 
-function parts(text: string): Part[] {
-  return text.split(',').map((name) => {
-    const part = PARTS.find((known) => known === name.trim());
-    if (part) return part;
-    throw new InvalidArgumentError(`It must be of ${PARTS.join(', ')}.`);
-  });
+function oneOf<T extends string>(known: readonly T[]): (text: string) => T[] {
+  return (text) =>
+    text.split(',').map((name) => {
+      const found = known.find((each) => each === name.trim());
+      if (found) return found;
+      throw new InvalidArgumentError(`It must be of ${known.join(', ')}.`);
+    });
 }
 
 function count(text: string): number {

@@ -9,6 +9,7 @@ import { describeMachine } from './machine.ts';
 import { measurePrograms } from './programs.ts';
 import { budgetRows } from './report/budgets.ts';
 import {
+  type ArmName,
   type Bulk,
   type Family,
   LATENCY_KINDS,
@@ -32,6 +33,8 @@ export type Part = (typeof PARTS)[number];
 
 export interface BenchmarkOptions extends RunOptions {
   readonly parts: readonly Part[];
+  /** Direct is always among them. */
+  readonly arms: readonly ArmName[];
   /** The binary; without one rules of the same shape stand in for it. */
   readonly kubeProxy: string | undefined;
 }
@@ -55,9 +58,9 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<Result> {
   const begunMs = performance.now();
   const date = new Date().toISOString();
   const machine = describeMachine();
-  const { kubeProxy, endpoints, services, rounds, exchanges } = options;
+  const { kubeProxy, arms, endpoints, services, rounds, exchanges } = options;
   const bench = await stage('nodes, pods, API server', () =>
-    Stations.start({ kubeProxy, endpoints }),
+    Stations.start({ kubeProxy, arms, endpoints }),
   );
   const close = () => stage('everything is taken away again', () => bench.close());
   let result: Omit<Result, 'budgets'>;

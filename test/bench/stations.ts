@@ -11,6 +11,7 @@ import { Lab } from '../lab/lab.ts';
 import type { LabNode } from '../lab/lab-node.ts';
 import { configureNamespace } from '../lab/netns.ts';
 import type { Place } from '../lab/spawn-inside.ts';
+import { SERVICE_CIDRS } from '../lab/topology.ts';
 import { StoredServices } from './bench-services.ts';
 import { connectOutside } from './outside.ts';
 import { RealKubeProxy } from './proxy-kube-proxy.ts';
@@ -30,6 +31,9 @@ export interface StationsOptions {
   /** Of each Service. Default 3. */
   readonly endpoints?: number;
 }
+
+/** As many as kubeadm's default has, for more Services than the lab's own has addresses. */
+export const BENCH_SERVICE_CIDRS = { ...SERVICE_CIDRS, ipv4: '10.96.0.0/12' };
 
 const KINDS_READ = new Set(['Service', 'EndpointSlice']);
 
@@ -61,7 +65,11 @@ export class Stations implements Bench {
   static async start(options: StationsOptions = {}): Promise<Stations> {
     const { arms = ARMS, endpoints = 3 } = options;
     const chosen = ARMS.filter((arm) => arms.includes(arm));
-    const lab = await Lab.start({ nodes: chosen.length, agents: false });
+    const lab = await Lab.start({
+      nodes: chosen.length,
+      agents: false,
+      serviceCidrs: BENCH_SERVICE_CIDRS,
+    });
     try {
       const notes: string[] = [];
       const proxies = proxiesFor(lab, chosen, options, notes);

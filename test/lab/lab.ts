@@ -31,13 +31,12 @@ import { isReady } from './pod-object.ts';
 import { schedulePods } from './scheduler.ts';
 import { defaultServiceCidr } from './service-cidr.ts';
 import { exitOnSignals } from './signals.ts';
-import { FABRIC, SERVICE_CIDRS } from './topology.ts';
+import { type AddressPair, FABRIC, SERVICE_CIDRS } from './topology.ts';
 import { until } from './until.ts';
 
 const API_PORT = 6443;
 /** After its grace period, until nothing is left of a pod. */
 const REMOVAL_WITHIN_MS = 10_000;
-const SERVICE_RANGES = [SERVICE_CIDRS.ipv4, SERVICE_CIDRS.ipv6];
 const NAMESPACES = ['default', 'kube-system'];
 
 export interface LabOptions {
@@ -49,14 +48,16 @@ export interface LabOptions {
   readonly outsiders?: number;
   /** Whether each node gets its agent. Default true. */
   readonly agents?: boolean;
+  /** Where cluster IPs are from. Default {@link SERVICE_CIDRS}; others must begin with the same address. */
+  readonly serviceCidrs?: AddressPair;
   /** Applied before the agents start. */
   readonly manifests?: readonly string[];
 }
 
 export class Lab {
   readonly id = newLabId();
-  readonly store = new ObjectStore({ serviceCidrs: SERVICE_RANGES });
-  readonly api = new ApiServer(this.store, { gracefulPodDeletion: true });
+  readonly store: ObjectStore;
+  readonly api: ApiServer;
   /** For programs on the machine, such as kubectl. */
   readonly kubeconfig: string;
   /** For programs on the nodes. */
@@ -77,6 +78,8 @@ export class Lab {
 
   private constructor(options: LabOptions) {
     this.#options = options;
+    this.store = new ObjectStore({ serviceCidrs: this.#serviceRanges });
+    this.api = new ApiServer(this.store, { gracefulPodDeletion: true });
     this.#paths = labPaths(this.id, this.#cgroupRoot);
     const { directory } = this.#paths;
     this.kubeconfig = path.join(directory, 'kubeconfig');
@@ -252,6 +255,11 @@ export class Lab {
     );
   }
 
+  get #serviceRanges(): string[] {
+    const { ipv4, ipv6 } = this.#options.serviceCidrs ?? SERVICE_CIDRS;
+    return [ipv4, ipv6];
+  }
+
   async #serveApi(fabric: Fabric): Promise<void> {
     this.#stops.push(() => this.api.close());
     for (const host of Object.values(FABRIC)) {
@@ -275,7 +283,7 @@ export class Lab {
       const { name, index, addresses } = node;
       store.create(nodeObject({ name, index, addresses, zone: zones[index - 1] }));
     }
-    store.create(defaultServiceCidr(SERVICE_RANGES));
+    store.create(defaultServiceCidr(this.#serviceRanges));
     for (const object of kubernetesService(API_PORT)) store.create(object);
     const kubelet = new Kubelet({
       nodes,
