@@ -14,6 +14,8 @@
  *                         before it the last one began that was not
  *     settled ID BACK FAILED
  *                         of the few tries after it: answered by a wrong one; not answered
+ *   look ID tcp|udp ADDRESS PORT [!]WHO[,WHO...]
+ *     The same, with no try after the first that was right: `settled` is not said.
  *   forget ID
  *     forgotten ID WHO    and nothing more; who answered last, or the name of the error
  *   cpu PID
@@ -67,7 +69,7 @@ struct watch {
 	long due_ns;
 	long tries;
 	int has_landed;
-	int left;
+	int left; /* tries after the first that was right */
 	int back;
 	int failed;
 	int file; /* -1: no try is under way */
@@ -134,10 +136,11 @@ static void end_try(struct watch *watch, const char *answer, int was_answered)
 	if (is_right) {
 		hurry = watch_count;
 		watch->has_landed = 1;
-		watch->left = TRIES_AFTER;
 		watch->due_ns = now + AFTER_PERIOD_NS;
 		printf("landed %ld %ld %ld %ld %s\n", watch->id, watch->try_ns,
 		       watch->try_ns - watch->before_ns, watch->tries, answer);
+		if (watch->left == 0)
+			remove_watch(watch);
 		return;
 	}
 	if (watch->tries == 1)
@@ -249,7 +252,7 @@ static int set_address(struct watch *watch, const char *text, int port)
 }
 
 static void add_watch(long id, const char *protocol, const char *address, int port,
-		      const char *expected)
+		      const char *expected, int tries_after)
 {
 	struct watch *watch;
 	long now = now_ns();
@@ -268,6 +271,7 @@ static void add_watch(long id, const char *protocol, const char *address, int po
 		.before_ns = now,
 		.due_ns = now,
 		.file = -1,
+		.left = tries_after,
 		.is_inverted = *expected == '!',
 		.last = "no try",
 	};
@@ -304,16 +308,19 @@ static void say_cpu(long pid)
 
 static void obey(const char *line)
 {
-	char protocol[8], address[INET6_ADDRSTRLEN], expected[LINE_SIZE];
+	char order[8], protocol[8], address[INET6_ADDRSTRLEN], expected[LINE_SIZE];
 	long number;
-	int port;
+	int port, words;
 
-	if (sscanf(line, "watch %ld %7s %45s %d %4095s", &number, protocol, address, &port,
-		   expected) == 5) {
-		add_watch(number, protocol, address, port, expected);
-	} else if (sscanf(line, "forget %ld", &number) == 1) {
+	words = sscanf(line, "%7s %ld %7s %45s %d %4095s", order, &number, protocol, address, &port,
+		       expected);
+	if (words == 6 && strcmp(order, "watch") == 0) {
+		add_watch(number, protocol, address, port, expected, TRIES_AFTER);
+	} else if (words == 6 && strcmp(order, "look") == 0) {
+		add_watch(number, protocol, address, port, expected, 0);
+	} else if (words == 2 && strcmp(order, "forget") == 0) {
 		forget(number);
-	} else if (sscanf(line, "cpu %ld", &number) == 1) {
+	} else if (words == 2 && strcmp(order, "cpu") == 0) {
 		say_cpu(number);
 	} else {
 		errno = EINVAL;

@@ -82,26 +82,9 @@ export class Prober {
       .on('close', () => this.#end());
   }
 
-  /** Tries again and again until it leads there. */
+  /** Tries again and again until it leads there, and then a few times more. */
   watch(what: Expectation | Departure): Watch {
-    const id = ++this.#lastId;
-    const landed = this.#answer(`landed ${id}`).then((words) => this.#landing(words));
-    // Whoever waits for it hears of it.
-    landed.catch(() => {});
-    const wrong = this.#answer(`begun ${id}`);
-    const settled = this.#answer(`settled ${id}`).then(
-      (words) => words && { wentBack: Number(words[0]), failed: Number(words[1]) },
-    );
-    const { protocol, address, port } = what;
-    const who = 'left' in what ? `!${what.left.join(',')}` : what.expected.join(',');
-    this.#say(`watch ${id} ${protocol.toLowerCase()} ${address} ${port} ${who}`);
-    let last: Promise<string> | undefined;
-    const giveUp = () => {
-      last ??= this.#forget(id);
-      return last;
-    };
-    const begun = Promise.race([landed, wrong]).then(() => this.#settle(`begun ${id}`, undefined));
-    return { begun, landed, settled, giveUp };
+    return this.#order('watch', what);
   }
 
   /**
@@ -146,8 +129,30 @@ export class Prober {
     await ended;
   }
 
+  #order(order: 'watch' | 'look', what: Expectation | Departure): Watch {
+    const id = ++this.#lastId;
+    const landed = this.#answer(`landed ${id}`).then((words) => this.#landing(words));
+    // Whoever waits for it hears of it.
+    landed.catch(() => {});
+    const wrong = this.#answer(`begun ${id}`);
+    const settled = this.#answer(`settled ${id}`).then(
+      (words) => words && { wentBack: Number(words[0]), failed: Number(words[1]) },
+    );
+    const { protocol, address, port } = what;
+    const who = 'left' in what ? `!${what.left.join(',')}` : what.expected.join(',');
+    this.#say(`${order} ${id} ${protocol.toLowerCase()} ${address} ${port} ${who}`);
+    const begun = Promise.race([landed, wrong]).then(() => this.#settle(`begun ${id}`, undefined));
+    if (order === 'look') this.#settle(`settled ${id}`, undefined);
+    let last: Promise<string> | undefined;
+    const giveUp = () => {
+      last ??= this.#forget(id);
+      return last;
+    };
+    return { begun, landed, settled, giveUp };
+  }
+
   async #lookAt(expectation: Expectation, patienceMs: number): Promise<Landing> {
-    const watch = this.watch(expectation);
+    const watch = this.#order('look', expectation);
     const timer = setTimeout(() => watch.giveUp(), patienceMs);
     const landing = await watch.landed;
     clearTimeout(timer);
