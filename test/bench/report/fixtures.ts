@@ -56,7 +56,8 @@ const DIRECT_US: Readonly<Record<LatencyKind, number>> = {
   nextDatagramConnected: 12,
 };
 
-export type Opponents = 'kubeProxy' | 'standIns' | 'none';
+export const OPPONENTS = ['kubeProxy', 'standIns', 'none'] as const;
+export type Opponents = (typeof OPPONENTS)[number];
 
 /** With every section. @param opponents what there is of kube-proxy. */
 export function plausibleResult(opponents: Opponents = 'kubeProxy'): Result {
@@ -138,10 +139,9 @@ export function emptyResult(): Result {
 
 /** Parts of a plausible one, in any combination, with odd texts in it. */
 export const results: fc.Arbitrary<Result> = fc
-  .constantFrom<Opponents>('kubeProxy', 'standIns', 'none')
-  .chain((opponents) => {
-    const whole = plausibleResult(opponents);
-    return fc.record({
+  .constantFrom(...OPPONENTS.map(plausibleResult))
+  .chain((whole) =>
+    fc.record({
       version: fc.constant(whole.version),
       date: fc.constant(whole.date),
       machine: fc.record({
@@ -164,8 +164,8 @@ export const results: fc.Arbitrary<Result> = fc
       programs: fc.subarray([...whole.programs]),
       budgets: fc.constant([]),
       notes: fc.array(fc.string()),
-    });
-  });
+    }),
+  );
 
 export function ratio(ofMedians: number, spread = 0.03): Ratio {
   return { ofMedians, min: ofMedians - spread, max: ofMedians + spread };

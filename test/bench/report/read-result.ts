@@ -3,7 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import Ajv from 'ajv/dist/jtd.js';
+import Ajv, { type ValidateFunction } from 'ajv/dist/jtd.js';
 import { EnvironmentError, messageOf } from '../../../agent/errors.ts';
 import { RESULT_VERSION, type Result } from '../result.ts';
 import { budgetRows } from './budgets.ts';
@@ -35,7 +35,7 @@ export function checkedResult(value: unknown, file: string): Result {
       { hint: MEASURE },
     );
   }
-  const validate = new Ajv.Ajv().compile(RESULT_SCHEMA);
+  const validate = validator();
   if (!validate(value)) {
     const [error] = validate.errors ?? [];
     const at = error?.instancePath || 'its top';
@@ -44,6 +44,14 @@ export function checkedResult(value: unknown, file: string): Result {
     throw new EnvironmentError(`${file} is no whole result: at ${at}, ${what}`, { hint: MEASURE });
   }
   return value as Result;
+}
+
+let compiled: ValidateFunction | undefined;
+
+/** To compile it takes far longer than to use it. */
+function validator(): ValidateFunction {
+  compiled ??= new Ajv.Ajv().compile(RESULT_SCHEMA);
+  return compiled;
 }
 
 function parsed(file: string): unknown {

@@ -11,7 +11,7 @@ import { EnvironmentError } from '../../../agent/errors.ts';
 import type { Result } from '../result.ts';
 import { budgetRows } from './budgets.ts';
 import { baselineDocument, baselinePlot, resultJson, writeReport } from './files.ts';
-import { emptyResult, type Opponents, plausibleResult, results } from './fixtures.ts';
+import { emptyResult, OPPONENTS, plausibleResult, results } from './fixtures.ts';
 import { html } from './html.ts';
 import { markdown } from './markdown.ts';
 import { PLOT_NAMES } from './plot-names.ts';
@@ -116,7 +116,7 @@ test('verdicts have words', (t) => {
   }
 });
 
-for (const opponents of ['kubeProxy', 'standIns', 'none'] satisfies Opponents[]) {
+for (const opponents of OPPONENTS) {
   test(`every plot is well-formed, named and the same every time: ${opponents}`, (t) => {
     const result = plausibleResult(opponents);
     for (const name of PLOT_NAMES) {

@@ -16,16 +16,23 @@ const SUFFIX: Readonly<Record<Unit, string>> = {
 
 const MOST_DECIMALS = 6;
 
+/** By decimals. To make one takes far longer than to use it. */
+const FORMATS = Array.from(
+  { length: MOST_DECIMALS + 1 },
+  (_, decimals) =>
+    new Intl.NumberFormat('en-US', {
+      minimumFractionDigits: decimals,
+      maximumFractionDigits: decimals,
+    }),
+);
+
 /** @param decimals default: as many as say something, two of a ratio. */
 export function withUnit(value: number, unit: Unit, decimals = usualDecimals(value, unit)): string {
   return `${number(value, decimals)}${SUFFIX[unit]}`;
 }
 
 export function number(value: number, decimals = usualDecimals(value, 'count')): string {
-  return value.toLocaleString('en-US', {
-    minimumFractionDigits: decimals,
-    maximumFractionDigits: decimals,
-  });
+  return FORMATS[decimals]?.format(value) ?? String(value);
 }
 
 /**
