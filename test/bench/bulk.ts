@@ -23,7 +23,7 @@ export interface BulkOptions {
 
 /** Of each arm in each round: many short ones, as what the machine does otherwise is to meet all arms alike. */
 const BLOCKS = 10;
-const DEFAULT_BLOCKS: Readonly<Record<BulkKind, number>> = { stream: 32, datagrams: 5_000 };
+const DEFAULT_BLOCKS: Readonly<Record<BulkKind, number>> = { stream: 32, datagrams: 3_200 };
 /** How many blocks' units are a gigabyte, or a million datagrams. */
 const UNITS: Readonly<Record<BulkKind, number>> = { stream: 1_000, datagrams: 1_000_000 };
 

@@ -18,8 +18,8 @@ export interface LatencyOptions {
   readonly exchanges: number;
 }
 
-/** Short: what the machine does otherwise is to meet all arms alike. Long enough for 20 that warm up before it. */
-const BLOCK = 100;
+/** Short: what the machine does otherwise is to meet all arms alike. Long enough for 40 that warm up before it. */
+const BLOCK = 200;
 
 export async function measureLatencies(
   traffic: Traffic,

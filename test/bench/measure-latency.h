@@ -9,7 +9,7 @@
 #include "measure-arm.h"
 
 /* At the start of a block, not counted: another namespace, cgroup and server cool the caches. */
-#define WARM_UP 20
+#define WARM_UP 40
 /* Exchanges on a connection that stands, or with a socket that has sent before; and the first ones,
  * not counted. */
 #define SOCKET_EXCHANGES 25

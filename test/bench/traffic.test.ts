@@ -18,9 +18,9 @@ import { Traffic } from './traffic.ts';
 const test = anyTest as TestFn<{ bench: Stations; traffic: Traffic }>;
 
 const EXCHANGES = 50;
-/** With those that warm up: 3 sockets of at most 25 exchanges, and 2 more with each. */
-const ON_SOCKETS = 76;
-const SOCKETS = 3;
+/** With the 40 that warm up: sockets of at most 25 exchanges, and 2 more with each. */
+const SOCKETS = 4;
+const ON_SOCKETS = 98;
 const quiet = () => {};
 
 test.before(async (t) => {
