@@ -83,7 +83,7 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<Result> {
       restarts: life.restarts,
       costs: life.costs,
       programs: datapath.programs,
-      notes: [...bench.notes, ...life.notes],
+      notes: [...bench.notes, ...traffic.notes, ...life.notes],
     };
   } catch (error) {
     // What went wrong first is told, whatever comes of the rest.
