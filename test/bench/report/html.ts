@@ -74,11 +74,13 @@ function budgetsHtml(rows: readonly BudgetRow[]): string {
     .map((row) => {
       const [what = '', ...cells] = budgetCells(row);
       const verdict = row.isMet === undefined ? 'open' : row.isMet ? 'met' : 'missed';
-      const rest = cells.map((cell) => `<td>${text(cell)}</td>`).join('');
+      const rest = cells
+        .map((cell, at) => `<td data-head="${text(BUDGET_HEADS[at + 1] ?? '')}">${text(cell)}</td>`)
+        .join('');
       return `<tr class="${verdict}"><th scope="row">${text(what)}</th>${rest}</tr>`;
     })
     .join('\n');
-  return tableFrame('', BUDGET_HEADS, BUDGET_HEADS.length, body);
+  return tableFrame('', BUDGET_HEADS, BUDGET_HEADS.length, body, ' class="budgets"');
 }
 
 function tableHtml({ caption, heads, words, rows }: Table): string {
@@ -96,11 +98,12 @@ function tableFrame(
   heads: readonly string[],
   words: number,
   body: string,
+  attributes = '',
 ): string {
   const head = heads
     .map((cell, at) => `<th scope="col"${numeric(at, words)}>${text(cell)}</th>`)
     .join('');
-  return `<div class="wide" tabindex="0"><table>
+  return `<div class="wide" tabindex="0"><table${attributes}>
 ${caption === '' ? '' : `<caption>${text(caption)}</caption>\n`}<thead><tr>${head}</tr></thead>
 <tbody>
 ${body}

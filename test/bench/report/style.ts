@@ -49,6 +49,14 @@ tbody th { font-weight: 400; min-width: 14rem; }
 .met td:last-child { color: var(--met); }
 .missed td:last-child { color: var(--missed); }
 .open td:last-child { color: var(--faint); font-weight: 400; }
+/* On a phone, a budget is a card: its verdict is not to be scrolled to. */
+@media screen and (max-width: 45rem) {
+  .budgets thead { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden; }
+  .budgets tr { display: block; padding: 0.5rem 0; border-bottom: 1px solid var(--line); }
+  .budgets th, .budgets td { display: block; border: 0; padding: 0.1rem 0; }
+  .budgets tbody th { font-weight: 600; }
+  .budgets td::before { content: attr(data-head) ": "; color: var(--faint); font-weight: 400; }
+}
 @media print {
   :root { --ink: #000000; --faint: #333333; --paper: #ffffff; --panel: #ffffff; --line: #999999; --met: #000000; --missed: #000000; --link: #000000; }
   @page { margin: 14mm; }
