@@ -10,9 +10,12 @@ import type { ReportPaths } from './files.ts';
 import { headlines } from './headlines.ts';
 import { verdictText } from './page.ts';
 
-const HEADS = ['BUDGET OF', 'DIRECT', 'KUBE-PROXY', 'BUDGET', 'SIGNALBOX', 'MET'];
+const HEADS = ['BUDGET OF', 'DIRECT', 'KUBE-PROXY AT BEST', 'BUDGET', 'SIGNALBOX', 'MET'];
 /** What is in brackets is for the report, a terminal has no room for it; but that something only stands in. */
 const BRACKET = / \((?!stand-in)[^()]*\)/g;
+
+/** What stands in is called that in brackets, and explained in a note. */
+const STAND_IN = /rules shaped like kube-proxy['’]s, /g;
 
 export function printSummary(result: Result, paths: ReportPaths): void {
   console.log(formatSummary(result, paths, process.stdout.hasColors?.() ?? false));
@@ -45,10 +48,11 @@ export function formatSummary(result: Result, paths: ReportPaths, hasColors: boo
 
 function cells(row: BudgetRow): string[] {
   const short = (text: string) => text.replace(BRACKET, '');
+  const best = (text: string) => text.replace(/;.*/s, '').replace(STAND_IN, '');
   return [
     row.what,
     row.direct,
-    short(row.kubeProxy),
+    best(short(row.kubeProxy)),
     short(row.budget),
     short(row.measured),
     verdictText(row),
