@@ -408,6 +408,35 @@ struct refusal_budget {
 	__u32 pad;
 };
 
+/* What bpf_redirect_neigh() is told, in its own words: struct bpf_redir_neigh. */
+struct next_hop {
+	__u32 family; /* AF_INET, AF_INET6: need not be the packet's */
+	struct ip_address address; /* of IPv4 in the first word */
+};
+
+/*
+ * What the routing table said, on this CPU, of packets from one address to another that came in by
+ * one device: good for one tick of the clock, in which a busy flow has hundreds of packets.
+ */
+struct way {
+	__u64 asked_jiffies;
+	struct ip_address source;
+	struct ip_address destination;
+	__u32 hook; /* where the packets are: ifindex << 1, and 1 for egress */
+	__u32 protocol; /* IPPROTO_* */
+	/* The longest packet that may go, from its IP header on. */
+	__u32 longest;
+	__u32 ifindex;
+	struct next_hop next_hop;
+	__u32 pad;
+};
+
+/* The clock that flows go by, as this CPU has last read it. */
+struct tick {
+	__u64 jiffies;
+	__u64 coarse_ns; /* CLOCK_MONOTONIC_COARSE */
+};
+
 /*
  * A client whose connections stay with one backend: on the socket path a network namespace, which
  * has one address of each family (its `source` is 0.0.0.0 or ::, which tells the family), on the

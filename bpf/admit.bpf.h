@@ -17,6 +17,7 @@
 #include "masquerade.bpf.h"
 #include "packet.bpf.h"
 #include "service.bpf.h"
+#include "way.bpf.h"
 #include <bpf/bpf_helpers.h>
 
 static __always_inline int is_pod_device(const struct __sk_buff *skb)
@@ -190,7 +191,7 @@ __noinline int admit(struct __sk_buff *skb, const struct packet *packet, struct 
 	if (packet->tuple.protocol == IPPROTO_TCP && !is_opening(packet))
 		return admit_stray(skb, packet);
 	*flow = (struct flow_value){
-		.last_used_ns = bpf_ktime_get_coarse_ns(),
+		.last_used_ns = coarse_now(),
 		.source = packet->tuple.source,
 		.service_port_id = NO_SERVICE_PORT,
 		.flags = FLOW_REQUEST,

@@ -18,6 +18,7 @@
 #include "ip.bpf.h"
 #include "maps.bpf.h"
 #include "packet.bpf.h"
+#include "way.bpf.h"
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
@@ -27,7 +28,7 @@
 /* Whether one more packet may be refused. */
 static __always_inline int refusal_allowed(void)
 {
-	__u64 now_ns = bpf_ktime_get_coarse_ns(), since_ns;
+	__u64 now_ns = coarse_now(), since_ns;
 	__u32 zero = 0;
 	struct refusal_budget *budget = bpf_map_lookup_elem(&refusal_budgets, &zero);
 

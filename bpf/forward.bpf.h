@@ -21,6 +21,7 @@
 #include "maps.bpf.h"
 #include "masquerade.bpf.h"
 #include "packet.bpf.h"
+#include "way.bpf.h"
 #include <bpf/bpf_helpers.h>
 
 /*
@@ -145,9 +146,13 @@ __noinline int forward_note(const struct packet *packet, const struct flow_value
 	return 0;
 }
 
-/* Sends the packet on the way that ip_route() found, which is counted as `what`. */
+/*
+ * Sends the packet to the next hop, with its link-layer header made by the kernel; counts it as
+ * `what`.
+ */
 static __always_inline int send_on(struct __sk_buff *skb, const struct packet *packet,
-				   const struct bpf_fib_lookup *fib, enum packet_outcome what)
+				   __u32 ifindex, const struct next_hop *next_hop,
+				   enum packet_outcome what)
 {
 	/*
 	 * bpf_redirect_neigh() takes a link-layer header off, and drops packets that have none, as
@@ -158,33 +163,32 @@ static __always_inline int send_on(struct __sk_buff *skb, const struct packet *p
 	count(what);
 	skb->tc_index = TC_INDEX_DONE;
 	skb->cb[0] = 0;
-	return ip_redirect(fib);
+	return bpf_redirect_neigh(ifindex, (void *)next_hop, sizeof(*next_hop), 0);
 }
 
 /* Sends a masqueraded packet on. Returns what the program is to return. */
 __noinline int forward(struct __sk_buff *skb, const struct packet *packet,
 		       const struct flow_value *flow)
 {
-	struct bpf_fib_lookup fib;
+	const struct way *way = NULL;
 	struct ip_port middle;
 	int is_request;
-	long way;
 
 	if (!packet || !flow)
 		return TC_ACT_UNSPEC;
 	is_request = flow->flags & FLOW_REQUEST;
-	way = packet->hops > 1 ? ip_route(skb, packet, &flow->destination.address,
-					  packet_length(skb, packet), 0, &fib)
-			       : BPF_FIB_LKUP_RET_NOT_FWDED;
-	if (way == BPF_FIB_LKUP_RET_SUCCESS || way == BPF_FIB_LKUP_RET_NO_NEIGH) {
+	if (packet->hops > 1)
+		way = way_find(skb, packet, &packet->tuple.source.address,
+			       &flow->destination.address, packet_length(skb, packet));
+	if (way) {
 		if (packet_rewrite(skb, packet, &flow->source, &flow->destination,
 				   packet->hops - 1))
 			return drop(PACKET_DROPPED_CANNOT_REWRITE);
-		return send_on(skb, packet, &fib,
+		return send_on(skb, packet, way->ifindex, &way->next_hop,
 			       is_request ? PACKET_REQUEST_REDIRECTED : PACKET_REPLY_REDIRECTED);
 	}
 	middle = flow_middle(&packet->tuple, flow);
-	forward_note(packet, flow, &middle, bpf_ktime_get_coarse_ns());
+	forward_note(packet, flow, &middle, coarse_now());
 	if (packet_rewrite(skb, packet, is_request ? &middle : &packet->tuple.source,
 			   is_request ? &flow->destination : &middle, packet->hops))
 		return drop(PACKET_DROPPED_CANNOT_REWRITE);
@@ -211,26 +215,31 @@ static __always_inline int deliver(struct __sk_buff *skb, const struct packet *p
 __noinline int reply_elsewhere(struct __sk_buff *skb, const struct packet *packet,
 			       const struct flow_value *flow)
 {
+	const struct ip_address *source, *destination;
 	struct node_port_address local;
-	struct bpf_fib_lookup fib;
+	const struct way *way;
 	struct ip_address own;
-	long way;
+	struct way *place;
 
 	if (!packet || !flow)
 		return TC_ACT_UNSPEC;
-	own = device_address(skb->ifindex, &flow->source.address);
-	local.address = flow->source.address;
-	if (ip_equal(&own, &flow->source.address) ||
-	    !bpf_map_lookup_elem(&node_port_addresses, &local))
+	source = &flow->source.address;
+	destination = &flow->destination.address;
+	place = way_place(source, destination);
+	if (!place || way_is_known(place, skb, 1, packet, source, destination))
 		return TC_ACT_UNSPEC;
-	way = ip_route_from(skb, packet, &flow->source.address, &flow->destination.address,
-			    packet_length(skb, packet), 0, &fib);
-	if ((way != BPF_FIB_LKUP_RET_SUCCESS && way != BPF_FIB_LKUP_RET_NO_NEIGH) ||
-	    fib.ifindex == skb->ifindex)
+	own = device_address(skb->ifindex, source);
+	local.address = *source;
+	if (ip_equal(&own, source) || !bpf_map_lookup_elem(&node_port_addresses, &local)) {
+		way_note(place, skb, 1, packet, source, destination);
+		return TC_ACT_UNSPEC;
+	}
+	way = way_find(skb, packet, source, destination, packet_length(skb, packet));
+	if (!way || way->ifindex == skb->ifindex)
 		return TC_ACT_UNSPEC;
 	if (packet_rewrite(skb, packet, &flow->source, &flow->destination, packet->hops))
 		return drop(PACKET_DROPPED_CANNOT_REWRITE);
-	return send_on(skb, packet, &fib, PACKET_REPLY_REDIRECTED);
+	return send_on(skb, packet, way->ifindex, &way->next_hop, PACKET_REPLY_REDIRECTED);
 }
 
 #endif

@@ -21,6 +21,7 @@
 #include "maps.bpf.h"
 #include "packet.bpf.h"
 #include "service.bpf.h"
+#include "way.bpf.h"
 #include <bpf/bpf_helpers.h>
 
 /*
@@ -90,6 +91,7 @@ __noinline int icmp_send_on(struct __sk_buff *skb, const struct packet *packet,
 			    const struct ip_address *destination)
 {
 	struct bpf_fib_lookup fib;
+	struct next_hop next_hop;
 	long way;
 
 	if (!packet || !destination)
@@ -97,7 +99,8 @@ __noinline int icmp_send_on(struct __sk_buff *skb, const struct packet *packet,
 	way = ip_route(skb, packet, destination, 0, 0, &fib);
 	if (way != BPF_FIB_LKUP_RET_SUCCESS && way != BPF_FIB_LKUP_RET_NO_NEIGH)
 		return drop(PACKET_DROPPED_NO_ROUTE);
-	return send_on(skb, packet, &fib, PACKET_ICMP_ERROR_TRANSLATED);
+	ip_next_hop(&fib, &next_hop);
+	return send_on(skb, packet, fib.ifindex, &next_hop, PACKET_ICMP_ERROR_TRANSLATED);
 }
 
 /* An ICMP error. `is_egress`: on its way out. `flow` is room for what it belongs to: the stack is
@@ -129,7 +132,7 @@ __noinline int translate_icmp_error(struct __sk_buff *skb, const struct packet *
 		return pass(PACKET_PASSED);
 	*flow = *entry;
 	if (!(flow->flags & FLOW_AT_EGRESS) != !is_egress ||
-	    flow_is_over(flow, key.protocol, bpf_ktime_get_coarse_ns()))
+	    flow_is_over(flow, key.protocol, coarse_now()))
 		return pass(PACKET_PASSED);
 	/*
 	 * Of a masqueraded flow nobody on the way is known beyond this node; of others the backend

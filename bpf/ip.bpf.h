@@ -553,14 +553,11 @@ static __always_inline struct ip_address ip_route_source(const struct packet *pa
 	return source;
 }
 
-/* Sends the packet on the way that ip_route() found, with its link-layer header made by the kernel.
- */
-static __always_inline int ip_redirect(const struct bpf_fib_lookup *fib)
+/* The next hop of the way that ip_route() found. */
+static __always_inline void ip_next_hop(const struct bpf_fib_lookup *fib, struct next_hop *next_hop)
 {
-	struct bpf_redir_neigh next_hop = {.nh_family = fib->family};
-
-	__builtin_memcpy(next_hop.ipv6_nh, fib->ipv6_dst, sizeof(next_hop.ipv6_nh));
-	return bpf_redirect_neigh(fib->ifindex, &next_hop, sizeof(next_hop), 0);
+	next_hop->family = fib->family;
+	__builtin_memcpy(&next_hop->address, fib->ipv6_dst, sizeof(next_hop->address));
 }
 
 /* Whether a TCP socket of this node has the packet's tuple, connected or bound to its destination.

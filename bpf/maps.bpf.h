@@ -230,4 +230,20 @@ struct {
 	__type(value, struct refusal_budget);
 } refusal_budgets SEC(".maps");
 
+/* By a hash of both addresses; a power of two. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 256);
+	__type(key, __u32);
+	__type(value, struct way);
+} ways SEC(".maps");
+
+/* At index 0. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tick);
+} ticks SEC(".maps");
+
 #endif

@@ -20,6 +20,7 @@
 #include "ip.bpf.h"
 #include "maps.bpf.h"
 #include "packet.bpf.h"
+#include "way.bpf.h"
 #include <bpf/bpf_helpers.h>
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -107,7 +108,7 @@ static __always_inline int on_ingress(struct __sk_buff *skb, __u32 network)
 	if (is_icmp(&packet))
 		return on_icmp(skb, &packet, 0, &flow);
 	entry = flow_find(&packet, 0, &flow);
-	now_ns = entry ? bpf_ktime_get_coarse_ns() : 0;
+	now_ns = entry ? coarse_now() : 0;
 	if (entry &&
 	    (flow.flags & FLOW_REQUEST ? !flow_goes_on(&packet, &flow, now_ns)
 				       : flow_is_over(&flow, packet.tuple.protocol, now_ns))) {
@@ -175,7 +176,7 @@ static __always_inline int on_egress(struct __sk_buff *skb, __u32 network)
 	entry = flow_find(&packet, 1, &flow);
 	if (!entry)
 		return pass(PACKET_PASSED);
-	now_ns = bpf_ktime_get_coarse_ns();
+	now_ns = coarse_now();
 	if (flow_is_over(&flow, packet.tuple.protocol, now_ns))
 		return pass(PACKET_PASSED);
 	if (flow_use(&packet, entry, &flow, now_ns))

@@ -647,6 +647,75 @@ export const refusalBudget: Codec<RefusalBudget> = {
   }),
 };
 
+export interface NextHop {
+  readonly family: number;
+  readonly address: IpAddress;
+}
+
+export const nextHop: Codec<NextHop> = {
+  size: 20,
+  write(view, at, value) {
+    view.setUint32(at, value.family, true);
+    writeAddress(view, at + 4, value.address);
+  },
+  read: (view, at) => ({
+    family: view.getUint32(at, true),
+    address: readAddress(view, at + 4),
+  }),
+};
+
+export interface Way {
+  readonly askedJiffies: bigint;
+  readonly source: IpAddress;
+  readonly destination: IpAddress;
+  readonly hook: number;
+  readonly protocol: number;
+  readonly longest: number;
+  readonly ifindex: number;
+  readonly nextHop: NextHop;
+}
+
+export const way: Codec<Way> = {
+  size: 80,
+  write(view, at, value) {
+    view.setBigUint64(at, value.askedJiffies, true);
+    writeAddress(view, at + 8, value.source);
+    writeAddress(view, at + 24, value.destination);
+    view.setUint32(at + 40, value.hook, true);
+    view.setUint32(at + 44, value.protocol, true);
+    view.setUint32(at + 48, value.longest, true);
+    view.setUint32(at + 52, value.ifindex, true);
+    nextHop.write(view, at + 56, value.nextHop);
+  },
+  read: (view, at) => ({
+    askedJiffies: view.getBigUint64(at, true),
+    source: readAddress(view, at + 8),
+    destination: readAddress(view, at + 24),
+    hook: view.getUint32(at + 40, true),
+    protocol: view.getUint32(at + 44, true),
+    longest: view.getUint32(at + 48, true),
+    ifindex: view.getUint32(at + 52, true),
+    nextHop: nextHop.read(view, at + 56),
+  }),
+};
+
+export interface Tick {
+  readonly jiffies: bigint;
+  readonly coarseNs: bigint;
+}
+
+export const tick: Codec<Tick> = {
+  size: 16,
+  write(view, at, value) {
+    view.setBigUint64(at, value.jiffies, true);
+    view.setBigUint64(at + 8, value.coarseNs, true);
+  },
+  read: (view, at) => ({
+    jiffies: view.getBigUint64(at, true),
+    coarseNs: view.getBigUint64(at + 8, true),
+  }),
+};
+
 export interface StaleSocket {
   readonly cookie: bigint;
   readonly netnsInode: number;
@@ -742,4 +811,6 @@ export const MAPS = {
   packetCounts: { name: 'packet_counts', type: 6, flags: 0, maxEntries: 32, key: u32, value: packetCount, layoutHash: '99dab508' } satisfies MapSpec<number, PacketCount>,
   serviceCounts: { name: 'service_counts', type: 6, flags: 0, maxEntries: 16384, key: u32, value: serviceCount, layoutHash: '6ec4e01b' } satisfies MapSpec<number, ServiceCount>,
   refusalBudgets: { name: 'refusal_budgets', type: 6, flags: 0, maxEntries: 1, key: u32, value: refusalBudget, layoutHash: '8db4961a' } satisfies MapSpec<number, RefusalBudget>,
+  ways: { name: 'ways', type: 6, flags: 0, maxEntries: 256, key: u32, value: way, layoutHash: 'c1cd21bc' } satisfies MapSpec<number, Way>,
+  ticks: { name: 'ticks', type: 6, flags: 0, maxEntries: 1, key: u32, value: tick, layoutHash: '612673fd' } satisfies MapSpec<number, Tick>,
 } as const;

@@ -2,7 +2,9 @@
 // The way of masqueraded packets: sent on when routing allows it, through the stack in two halves when it
 // does not, dropped and named when there is no way or no source for them.
 
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
+import { runCommand } from '../lab/run-command.ts';
+import { until } from '../lab/until.ts';
 import { NARROW_MTU } from './network.ts';
 import { fragmentsOf, type Packet } from './packet/packet.ts';
 import { PacketNode } from './packet-node.ts';
@@ -127,6 +129,22 @@ row('too long by one byte, and not', async (t, node, p) => {
     node.ingress(p.udp('client:40000 > node:30080', { payload: 'x'.repeat(length - headers) }));
   t.deepEqual(of(NARROW_MTU).counts, ['flow_created', 'request_redirected']);
   t.deepEqual(of(NARROW_MTU + 1).counts, ['request_forwarded']);
+});
+
+row('a way that changes is seen while packets go on', async (t, node, p) => {
+  // Each CPU remembers ways of its own.
+  await stayOnOneCpu(t);
+  await node.serve(...web(p, ['remotePod']));
+  const route = `route replace ${p.at('remotePod')} via ${p.at('otherNode')}`;
+  t.teardown(() => node.network.configure(route));
+  const send = () =>
+    node.ingress(p.udp('client:40000 > node:30080', { payload: 'x'.repeat(1300) }));
+  t.deepEqual(send().counts, ['flow_created', 'request_redirected']);
+  t.deepEqual(send().counts, ['request_redirected']);
+  await node.network.configure(`${route} mtu lock 1280`);
+  await until('it is too narrow', () => send().counts.includes('request_forwarded'));
+  await node.network.configure(route);
+  await until('it is as before', () => send().counts.includes('request_redirected'));
 });
 
 row(
@@ -381,4 +399,12 @@ for (const family of FAMILIES) {
       t.deepEqual(node.flows(), []);
     },
   );
+}
+
+/** This thread, until the test ends. */
+async function stayOnOneCpu(t: ExecutionContext): Promise<void> {
+  const affinity = (...cpus: string[]) => runCommand(['taskset', '-cp', ...cpus, `${process.pid}`]);
+  const allowed = /: (\S+)$/.exec((await affinity()).trim())?.[1] ?? '0';
+  t.teardown(() => affinity(allowed));
+  await affinity(/^\d+/.exec(allowed)?.[0] ?? '0');
 }

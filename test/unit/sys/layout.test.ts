@@ -169,6 +169,32 @@ const ROWS: Readonly<Record<string, Row<unknown>>> = {
     { filledNs: 0xf1f2f3f4f5f6f7f8n, left: 0x01020304 },
     '{.filled_ns = 0xf1f2f3f4f5f6f7f8, .left = 0x01020304}',
   ),
+  next_hop: row(
+    layout.nextHop,
+    { family: 0x01020304, address: V6 },
+    `{.family = 0x01020304, .address = ${C_V6}}`,
+  ),
+  way: row(
+    layout.way,
+    {
+      askedJiffies: 0xf1f2f3f4f5f6f7f8n,
+      source: V4,
+      destination: V6,
+      hook: 0x01020304,
+      protocol: 0x11121314,
+      longest: 0x21222324,
+      ifindex: 0x31323334,
+      nextHop: { family: 0x41424344, address: V4 },
+    },
+    `{.asked_jiffies = 0xf1f2f3f4f5f6f7f8, .source = ${C_V4}, .destination = ${C_V6},
+      .hook = 0x01020304, .protocol = 0x11121314, .longest = 0x21222324, .ifindex = 0x31323334,
+      .next_hop = {.family = 0x41424344, .address = ${C_V4}}}`,
+  ),
+  tick: row(
+    layout.tick,
+    { jiffies: 0xf1f2f3f4f5f6f7f8n, coarseNs: 0xe1e2e3e4e5e6e7e8n },
+    '{.jiffies = 0xf1f2f3f4f5f6f7f8, .coarse_ns = 0xe1e2e3e4e5e6e7e8}',
+  ),
   affinity_key: row(
     layout.affinityKey,
     { netnsCookie: 0x0102030405060708n, source: V6, servicePortId: 7 },
