@@ -181,16 +181,16 @@ __noinline int forward(struct __sk_buff *skb, const struct packet *packet,
 		way = way_find(skb, packet, &packet->tuple.source.address,
 			       &flow->destination.address, packet_length(skb, packet));
 	if (way) {
-		if (packet_rewrite(skb, packet, &flow->source, &flow->destination,
-				   packet->hops - 1))
+		if (packet_translate(skb, packet, &flow->source, &flow->destination,
+				     packet->hops - 1))
 			return drop(PACKET_DROPPED_CANNOT_REWRITE);
 		return send_on(skb, packet, way->ifindex, &way->next_hop,
 			       is_request ? PACKET_REQUEST_REDIRECTED : PACKET_REPLY_REDIRECTED);
 	}
 	middle = flow_middle(&packet->tuple, flow);
 	forward_note(packet, flow, &middle, coarse_now());
-	if (packet_rewrite(skb, packet, is_request ? &middle : &packet->tuple.source,
-			   is_request ? &flow->destination : &middle, packet->hops))
+	if (packet_translate(skb, packet, is_request ? &middle : &packet->tuple.source,
+			     is_request ? &flow->destination : &middle, packet->hops))
 		return drop(PACKET_DROPPED_CANNOT_REWRITE);
 	return pass(is_request ? PACKET_REQUEST_FORWARDED : PACKET_REPLY_FORWARDED);
 }
@@ -199,7 +199,7 @@ __noinline int forward(struct __sk_buff *skb, const struct packet *packet,
 static __always_inline int deliver(struct __sk_buff *skb, const struct packet *packet,
 				   const struct flow_value *flow)
 {
-	if (packet_rewrite(skb, packet, &flow->source, &flow->destination, packet->hops))
+	if (packet_translate(skb, packet, &flow->source, &flow->destination, packet->hops))
 		return drop(PACKET_DROPPED_CANNOT_REWRITE);
 	if (flow->flags & FLOW_FORWARDED)
 		return pass(PACKET_FORWARDED_OUT);
@@ -237,7 +237,7 @@ __noinline int reply_elsewhere(struct __sk_buff *skb, const struct packet *packe
 	way = way_find(skb, packet, source, destination, packet_length(skb, packet));
 	if (!way || way->ifindex == skb->ifindex)
 		return TC_ACT_UNSPEC;
-	if (packet_rewrite(skb, packet, &flow->source, &flow->destination, packet->hops))
+	if (packet_translate(skb, packet, &flow->source, &flow->destination, packet->hops))
 		return drop(PACKET_DROPPED_CANNOT_REWRITE);
 	return send_on(skb, packet, way->ifindex, &way->next_hop, PACKET_REPLY_REDIRECTED);
 }

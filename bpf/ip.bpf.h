@@ -234,6 +234,8 @@ struct packet {
 	__u16 checksum; /* of an IPv4 header, as it lies there */
 	__u8 hops; /* TTL or hop limit */
 	__u8 tcp_flags; /* enum tcp_flags */
+	/* TCP or UDP, whole, without options or extensions, its headers all within data_end. */
+	__u8 is_plain;
 };
 
 /* IPv6 extension headers that are looked behind (RFC 8200 4.1 names four before what is carried).
@@ -417,6 +419,10 @@ static __always_inline __wsum ip_addresses_difference(const struct packet *packe
 						      const struct ip_address *source,
 						      const struct ip_address *destination)
 {
+	if (packet->family == FAMILY_IPV4)
+		return checksum_fold(
+			(__u64)(__u32)~packet->tuple.source.address.words[3] + source->words[3] +
+			(__u32)~packet->tuple.destination.address.words[3] + destination->words[3]);
 	__u64 sum = sum_difference(0, &packet->tuple.source.address, source);
 
 	return checksum_fold(sum_difference(sum, &packet->tuple.destination.address, destination));
@@ -487,6 +493,62 @@ static __always_inline int ip_store(struct __sk_buff *skb, const struct packet *
 		       ?: bpf_skb_store_bytes(
 				  skb, packet->network + offsetof(struct ipv6hdr, saddr), &tail,
 				  has_ports ? sizeof(tail) : sizeof(tail) - 4, 0);
+}
+
+/* What TCP and UDP begin with, as far as TCP's checksum. */
+struct transport_head {
+	__be32 ports;
+	__u16 halves[7];
+};
+
+/*
+ * As ip_store(), with the first `size` bytes of what follows, of a plain packet; all in one go.
+ * What a device has summed up is not mended.
+ */
+static __always_inline int ip_store_plain(struct __sk_buff *skb, const struct packet *packet,
+					  const struct ip_address *source,
+					  const struct ip_address *destination, __u8 hops,
+					  __wsum difference, const struct transport_head *head,
+					  __u32 size)
+{
+	if (packet->family == FAMILY_IPV4) {
+		struct {
+			__u8 ttl;
+			__u8 protocol;
+			__u16 checksum;
+			__be32 source;
+			__be32 destination;
+			struct transport_head head;
+		} tail = {
+			.ttl = hops,
+			.protocol = packet->tuple.protocol,
+			.source = source->words[3],
+			.destination = destination->words[3],
+			.head = *head,
+		};
+		__u64 sum = (__u64)(__u16)~packet->checksum + difference +
+			    (__u16)~bpf_htons(packet->hops << 8) + bpf_htons(hops << 8);
+
+		tail.checksum = ~checksum_fold(sum);
+		return bpf_skb_store_bytes(skb, packet->network + offsetof(struct iphdr, ttl),
+					   &tail, offsetof(typeof(tail), head) + size, 0);
+	}
+	struct {
+		__u8 pad[3];
+		__u8 hops;
+		struct ip_address source;
+		struct ip_address destination;
+		struct transport_head head;
+	} tail = {
+		.hops = hops,
+		.source = *source,
+		.destination = *destination,
+		.head = *head,
+	};
+
+	return bpf_skb_store_bytes(
+		skb, packet->network + offsetof(struct ipv6hdr, hop_limit), &tail.hops,
+		offsetof(typeof(tail), head) - offsetof(typeof(tail), hops) + size, 0);
 }
 
 /*

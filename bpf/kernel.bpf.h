@@ -85,6 +85,12 @@ struct bpf_map {
 	__u32 max_entries;
 };
 
+struct sk_buff {
+	/* CHECKSUM_NONE, CHECKSUM_UNNECESSARY, CHECKSUM_COMPLETE, CHECKSUM_PARTIAL
+	 * (linux/skbuff.h) */
+	__u8 ip_summed : 2;
+};
+
 struct udp_sock;
 struct seq_file;
 

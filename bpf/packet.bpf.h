@@ -17,7 +17,9 @@
 #include "abi.h"
 #include "count.bpf.h"
 #include "ip.bpf.h"
+#include "kernel.bpf.h"
 #include "maps.bpf.h"
+#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
 enum tcp_flags {
@@ -116,6 +118,7 @@ static __always_inline int packet_load_plain(struct __sk_buff *skb, const __u32 
 	}
 	packet->tuple.source.port = udp->source;
 	packet->tuple.destination.port = udp->dest;
+	packet->is_plain = 1;
 	return 1;
 }
 
@@ -208,6 +211,88 @@ __noinline int packet_readdress(struct __sk_buff *skb, const struct packet *pack
 			packet_difference(packet, source, destination), 0, 0);
 }
 
+/* Only a kernel that has it (6.2) lets a program read the skb itself. */
+extern void *bpf_cast_to_kern_ctx(void *context) __ksym __weak;
+
+/* What sk_buff.ip_summed says (linux/skbuff.h is not user-visible). */
+enum summed {
+	SUMMED_COMPLETE = 2,
+	SUMMED_PARTIAL = 3,
+	/* No program can tell. */
+	SUMMED_UNKNOWN = 4,
+};
+
+/* What there is to a packet's checksum: an enum summed, or another one of the kernel's. */
+static __always_inline __u32 packet_summed(struct __sk_buff *skb)
+{
+	const struct sk_buff *kernel_skb;
+
+	if (!bpf_cast_to_kern_ctx)
+		return SUMMED_UNKNOWN;
+	kernel_skb = bpf_cast_to_kern_ctx(skb);
+	return BPF_CORE_READ_BITFIELD(kernel_skb, ip_summed);
+}
+
+/* What becomes of a checksum when these are the differences of what it is over. */
+static __always_inline __u16 checksum_after(__u16 checksum, enum summed summed, __wsum addresses,
+					    __u64 ports)
+{
+	/* So far it is the sum of the pseudo header. */
+	if (summed == SUMMED_PARTIAL)
+		return checksum_fold((__u64)checksum + addresses);
+	return ~checksum_fold((__u64) ~(__u32)checksum + addresses + ports);
+}
+
+/* The end of the longest IP header of a plain packet. */
+#define MAX_PLAIN_HEADER (ETH_HLEN + sizeof(struct ipv6hdr))
+
+/*
+ * Does all of packet_rewrite() for a plain packet in one write. Returns 0, an error of the kernel,
+ * or 1 when it is none for this: its checksum is the device's, or not to be known.
+ */
+__noinline int packet_rewrite_plain(struct __sk_buff *skb, const struct packet *packet,
+				    const struct ip_port *source, const struct ip_port *destination,
+				    __u32 hops)
+{
+	__u32 summed = packet_summed(skb), size;
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	struct transport_head head = {};
+	__wsum difference;
+	__be32 before;
+	__u64 ports;
+
+	if (summed == SUMMED_COMPLETE || summed == SUMMED_UNKNOWN)
+		return 1;
+	if (!packet || !source || !destination || packet->transport > MAX_PLAIN_HEADER)
+		return -1;
+	difference = ip_addresses_difference(packet, &source->address, &destination->address);
+	before = port_pair(&packet->tuple.source, &packet->tuple.destination);
+	head.ports = port_pair(source, destination);
+	ports = (__u64)(__u32)~before + head.ports;
+	if (packet->tuple.protocol == IPPROTO_TCP) {
+		const struct tcphdr *tcp = data + packet->transport;
+
+		if ((void *)(tcp + 1) > end)
+			return 1;
+		__builtin_memcpy(head.halves, &tcp->seq, 12);
+		size = offsetof(struct tcphdr, urg_ptr);
+		head.halves[6] = checksum_after(tcp->check, summed, difference, ports);
+	} else {
+		const struct udphdr *udp = data + packet->transport;
+
+		if ((void *)(udp + 1) > end)
+			return 1;
+		size = sizeof(*udp);
+		head.halves[0] = udp->len;
+		/* 0 stands for none. */
+		if (udp->check)
+			head.halves[1] =
+				checksum_after(udp->check, summed, difference, ports) ?: 0xffff;
+	}
+	return ip_store_plain(skb, packet, &source->address, &destination->address, hops,
+			      difference, &head, size);
+}
+
 /*
  * Gives the packet other ends of the same family, and so many hops. A later fragment has no ports
  * to change. A UDP checksum of 0 stays 0, and whatever is left to the device stays with it (partial
@@ -254,6 +339,17 @@ __noinline int packet_rewrite(struct __sk_buff *skb, const struct packet *packet
 	}
 	return ip_store(skb, packet, &source->address, &destination->address, hops, difference,
 			follow, after);
+}
+
+/* packet_rewrite() or what does the same for less. */
+static __always_inline int packet_translate(struct __sk_buff *skb, const struct packet *packet,
+					    const struct ip_port *source,
+					    const struct ip_port *destination, __u32 hops)
+{
+	int error =
+		packet->is_plain ? packet_rewrite_plain(skb, packet, source, destination, hops) : 1;
+
+	return error > 0 ? packet_rewrite(skb, packet, source, destination, hops) : error;
 }
 
 #endif
