@@ -2,7 +2,7 @@
 // Requests to the API server, by the names that client-go gives them, as dashboards of every Kubernetes component read
 // them (semantics 1.14). The API client tells.
 
-import { Counter, Histogram, type Registry } from 'prom-client';
+import { Counter, Histogram, type Registry } from './prom-client.ts';
 
 const BUCKETS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60];
 

@@ -4,8 +4,8 @@
 //
 // One pass writes the tables of both families, so each family shows it.
 
-import { Counter, exponentialBuckets, Gauge, Histogram, type Registry } from 'prom-client';
 import type { IpFamily } from '../model/address.ts';
+import { Counter, exponentialBuckets, Gauge, Histogram, type Registry } from './prom-client.ts';
 import type { HealthPath } from './proxy-health-server.ts';
 
 /** Of every histogram of passes. */

@@ -2,7 +2,7 @@
 // The pages of the metrics server besides the metrics, as near to kube-proxy's as is true: what components of Kubernetes
 // call SLIs, flagz and statusz.
 
-import { Counter, Gauge, Registry } from 'prom-client';
+import { Counter, Gauge, Registry } from './prom-client.ts';
 
 const NOT_FOR_MACHINES =
   'Warning: This page is for people: nothing promises that it will be the same tomorrow.';

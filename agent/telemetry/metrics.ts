@@ -3,7 +3,6 @@
 // where things happen; gauges are read when scraped. docs/metrics.md is made of what is declared here.
 
 import { setImmediate } from 'node:timers/promises';
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { IpFamily } from '../model/address.ts';
 import type { ProgrammedChanges } from '../model/change-tracker.ts';
 import { ApiMetrics } from './api-metrics.ts';
@@ -11,6 +10,7 @@ import { type KubeProxyGauges, KubeProxyMetrics } from './kube-proxy-metrics.ts'
 import { type PacketGauges, registerPacketMetrics } from './packet-metrics.ts';
 import { registerProcessMetrics } from './process-metrics.ts';
 import { type ProgramRuns, registerProgramMetrics } from './program-metrics.ts';
+import { Counter, Gauge, Histogram, Registry } from './prom-client.ts';
 import type { HealthPath } from './proxy-health-server.ts';
 import { ServiceMetrics, type TrafficReading } from './service-metrics.ts';
 

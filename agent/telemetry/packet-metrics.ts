@@ -2,7 +2,7 @@
 // Metrics of the packet path: what became of packets, as the programs count it, and the flow table as the last sweep
 // found it. Declared here, read at every scrape. Names and labels never change: somebody's alerts are made of them.
 
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { Counter, Gauge, type Registry } from './prom-client.ts';
 
 export interface PacketGauges {
   /** By outcome, in the words of docs/packet-counters.md. Empty when it cannot be read. */

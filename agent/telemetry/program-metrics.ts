@@ -2,7 +2,7 @@
 // What the kernel measures of the programs, when it is told to: sysctl kernel.bpf_stats_enabled costs each run of every
 // BPF program on the machine some 20 ns, so it is for a look, not for ever. Read at every scrape.
 
-import { Counter, type Registry } from 'prom-client';
+import { Counter, type Registry } from './prom-client.ts';
 
 export interface ProgramRuns {
   /** As the kernel names it, by its first 15 characters. */

@@ -4,7 +4,7 @@
 // to one series is never taken away again, so that rates are right whoever comes and goes.
 
 import { setImmediate } from 'node:timers/promises';
-import { Counter, type Registry } from 'prom-client';
+import { Counter, type Registry } from './prom-client.ts';
 
 /** Service ports that have series of their own. */
 const MAX_SERVICE_PORTS = 500;
