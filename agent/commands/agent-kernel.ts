@@ -42,8 +42,14 @@ export class AgentKernel {
     this.#log = log;
   }
 
-  /** Makes what is not there yet; puts nothing to work. @throws KernelError, EnvironmentError */
-  static open({ bpffs, cgroup }: Pick<AgentConfig, 'bpffs' | 'cgroup'>, log: Logger): AgentKernel {
+  /**
+   * Makes what is not there yet; puts nothing to work. This thread goes on while the programs are verified. Rejects with
+   * KernelError, EnvironmentError.
+   */
+  static async open(
+    { bpffs, cgroup }: Pick<AgentConfig, 'bpffs' | 'cgroup'>,
+    log: Logger,
+  ): Promise<AgentKernel> {
     const pins = new Pins(bpffs);
     const opened: { close(): void }[] = [];
     const opening = <T extends { close(): void }>(part: T): T => {
@@ -51,7 +57,7 @@ export class AgentKernel {
       return part;
     };
     try {
-      const programs = opening(Programs.load(pins));
+      const programs = opening(await Programs.loadInBackground(pins));
       const tables = opening(openTables(pins));
       warnOfOtherNamespace(tables, bpffs, log);
       const packetTables = opening(openPacketTables(pins));

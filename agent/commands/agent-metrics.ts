@@ -37,8 +37,6 @@ export interface GatheredMetrics {
   readonly counts: ReadCounts;
   readonly programs: () => readonly ProgramRuns[];
   readonly recorder: EventRecorder | undefined;
-  /** URL of the API server, where there is one. */
-  readonly apiServer: string | undefined;
   /** Whether another service proxy is at work here, too, and so has this port. */
   readonly isBeside: () => boolean;
 }
@@ -81,6 +79,11 @@ export class AgentMetrics {
     return this.#metrics.api;
   }
 
+  /** Before the first request. @param apiServer its URL, where there is one. */
+  expectRequestsTo(apiServer: string | undefined): void {
+    if (apiServer !== undefined) this.#metrics.api.expect(new URL(apiServer).host);
+  }
+
   watch(reconciler: Reconciler): void {
     this.#reconciler = reconciler;
   }
@@ -89,8 +92,6 @@ export class AgentMetrics {
   start(gathered: GatheredMetrics): void {
     const { config, log, signal } = this.#options;
     this.#gathered = gathered;
-    if (gathered.apiServer !== undefined)
-      this.#metrics.api.expect(new URL(gathered.apiServer).host);
     this.#traffic = new ServiceTraffic(gathered.counts, () => this.#reconciler?.actual, signal);
     const { metrics: bind } = config;
     if (!bind) return;

@@ -84,7 +84,9 @@ export async function runAgent(
       [KUBE_PROXY_PATH]: kubeProxyHandler(() => side?.keepers.askedKubeProxy),
     });
     onAlone();
-    side = openSide(agent);
+    // Lists come in while the programs are verified.
+    agent.inputs.source.start(agent.inputs.cluster, stop.signal);
+    side = await openSide(agent);
     await serve(agent, side, onReady);
     if (stop.signal.reason instanceof EnvironmentError) throw stop.signal.reason;
   } finally {
@@ -110,16 +112,18 @@ function build(run: AgentRun, configurationProblem: () => string | undefined): A
     tellers.queued();
   };
   const inputs = createInputs(run, { heard, changes: metrics.changes, api: metrics.api });
+  metrics.expectRequestsTo(inputs.apiServer);
   const tellers = new AgentTellers(run, inputs, metrics, configurationProblem);
   return { run, inputs, metrics, tellers, changed, heard };
 }
 
-function openSide({ run, inputs, metrics, tellers, heard }: Agent): Side {
-  const kernel = AgentKernel.open(run.config, run.log);
+async function openSide({ run, inputs, metrics, tellers, heard }: Agent): Promise<Side> {
+  const kernel = await AgentKernel.open(run.config, run.log);
   const keepers = new AgentKeepers(run, kernel, inputs.node, {
     nodeChanged: heard,
     closedSockets: (count) => metrics.closedSockets(count),
   });
+  keepers.devices.load(kernel.pins);
   tellers.watchKernel(kernel, keepers);
   return { kernel, keepers };
 }
@@ -162,7 +166,6 @@ async function serve(agent: Agent, side: Side, onReady: () => void): Promise<voi
     { node: config.node.nodeName, source: source.description, cgroup: config.cgroup },
     'started',
   );
-  source.start(cluster, signal);
   await runLoop({
     cluster,
     reconciler,

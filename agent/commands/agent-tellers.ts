@@ -64,7 +64,7 @@ export class AgentTellers {
   /** There are tables to tell of, and those who look after the node. Metrics are served from now on. */
   watchKernel(kernel: AgentKernel, keepers: AgentKeepers): void {
     const { pins, tables, packetTables } = kernel;
-    const { recorder, apiServer, node } = this.#inputs;
+    const { recorder, node } = this.#inputs;
     this.report.watchKernel(tables, keepers);
     this.#metrics.start({
       agent: this.report.gauges(),
@@ -72,7 +72,6 @@ export class AgentTellers {
       counts: tables.serviceCounts,
       programs: () => programRuns(pins),
       recorder,
-      apiServer,
       isBeside: () => node.isBeside,
     });
   }

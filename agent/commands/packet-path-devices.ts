@@ -35,7 +35,7 @@ export class PacketPathDevices {
   readonly #config: PacketPathConfig;
   readonly #facts: () => NodeFacts;
   readonly #log: Logger;
-  #programs: PacketPrograms | undefined;
+  #loading: Promise<PacketPrograms> | undefined;
   #doorbell: Doorbell | undefined;
   /** What the last look was made with. */
   #lookedWith: NodeFacts | undefined;
@@ -55,6 +55,14 @@ export class PacketPathDevices {
     return this.#report;
   }
 
+  /** Begins to load the programs, which {@link start} waits for. The tables must be pinned. */
+  load(pins: Pins): void {
+    if (isPacketPathOff(this.#config)) return;
+    this.#loading = PacketPrograms.loadInBackground(pins, this.#config.attachMode);
+    // Told when they are needed.
+    this.#loading.catch(() => {});
+  }
+
   /**
    * Attaches the programs, and follows the devices until `signal` aborts. Only once the tables are complete.
    *
@@ -70,13 +78,14 @@ export class PacketPathDevices {
         tables.devices.delete(tables.devices.entries().map(([ifindex]) => ifindex));
         return;
       }
-      programs = PacketPrograms.load(pins, this.#config.attachMode);
+      if (!this.#loading) this.load(pins);
+      programs = await (this.#loading as Promise<PacketPrograms>);
     } catch (error) {
       this.#log.error({ error: messageOf(error) }, 'the packet path is not served');
       this.#report = { ...NOTHING, problems: [messageOf(error)] };
       return;
     }
-    this.#programs = programs;
+    if (signal.aborted) return;
     this.#doorbell = followNetlink({
       groups: DEVICE_GROUPS,
       subject: 'devices',
@@ -95,7 +104,8 @@ export class PacketPathDevices {
   /** Gives the descriptors back, after the signal that ends it; what is attached stays. */
   async close(): Promise<void> {
     await this.#doorbell?.idle();
-    this.#programs?.close();
+    const programs = await this.#loading?.catch(() => undefined);
+    programs?.close();
   }
 
   async #look(tables: Pick<Tables, 'devices'>, programs: PacketPrograms): Promise<void> {

@@ -14,7 +14,7 @@ import { openTables, Programs, readNode, type Tables } from '../sys/datapath.ts'
 import { FrontendScope } from '../sys/layout.gen.ts';
 import { libbpf } from '../sys/libbpf/ffi.ts';
 import { readNetworkDevices } from '../sys/network-devices.ts';
-import { PacketPrograms, packetAttachments } from '../sys/packet-programs.ts';
+import { FRAMINGS, PacketPrograms, packetAttachments } from '../sys/packet-programs.ts';
 import { Pins } from '../sys/pins.ts';
 import { processesNamed } from '../sys/processes.ts';
 import { attempt } from './attempt.ts';
@@ -108,7 +108,7 @@ function trial(pins: Pins): string {
   const own = new Pins(`${pins.directory}-doctor-${process.pid}`);
   try {
     Programs.load(own).close();
-    PacketPrograms.load(own, 'auto').close();
+    PacketPrograms.load(own, 'auto', FRAMINGS).close();
     return '';
   } catch (error) {
     return messageOf(error);

@@ -117,7 +117,17 @@ export class Programs {
   /** Loads the programs; creates and pins the tables that are not there yet. */
   static load(pins: Pins): Programs {
     pins.create();
-    const programs = new Programs(LoadedObject.load(SOCK_OBJECT, tableSetup(pins)), pins);
+    return Programs.#of(LoadedObject.load(SOCK_OBJECT, tableSetup(pins)), pins);
+  }
+
+  /** {@link load}, while this thread goes on. Rejects as that throws. */
+  static async loadInBackground(pins: Pins): Promise<Programs> {
+    pins.create();
+    return Programs.#of(await LoadedObject.loadInBackground(SOCK_OBJECT, tableSetup(pins)), pins);
+  }
+
+  static #of(object: LoadedObject, pins: Pins): Programs {
+    const programs = new Programs(object, pins);
     const slots = RawMap.openPin(pins.map(MAPS.slots));
     SlotArray.initialise(slots);
     slots.close();

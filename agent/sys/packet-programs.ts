@@ -29,7 +29,8 @@ import type { Pins } from './pins.ts';
 const TC_OBJECT = path.join(import.meta.dirname, '../../bpf/build/tc.o');
 
 /** What a device's packets begin with. */
-export type Framing = 'ethernet' | 'ip';
+export type Framing = (typeof FRAMINGS)[number];
+export const FRAMINGS = ['ethernet', 'ip'] as const;
 
 /** How a program is tied to a device. */
 export type TcMechanism = 'tcx' | 'clsact';
@@ -49,23 +50,40 @@ export interface AttachedPrograms {
   readonly egress?: number;
 }
 
-/** The programs, loaded against the pinned tables. */
+/** The programs, loaded against the pinned tables: those of a framing once there is a device that has it. */
 export class PacketPrograms {
-  readonly #object: LoadedObject;
+  readonly #objects = new Map<Framing, LoadedObject>();
   readonly #pins: Pins;
   readonly #mode: TcAttachMode;
   /** undefined: not tried yet. */
   #hasTcx: boolean | undefined;
 
-  private constructor(object: LoadedObject, pins: Pins, mode: TcAttachMode) {
-    this.#object = object;
+  private constructor(pins: Pins, mode: TcAttachMode) {
     this.#pins = pins;
     this.#mode = mode;
   }
 
-  /** Loads the programs; the tables must be pinned already (Programs.load). */
-  static load(pins: Pins, mode: TcAttachMode): PacketPrograms {
-    return new PacketPrograms(LoadedObject.load(TC_OBJECT, tableSetup(pins)), pins, mode);
+  /** Loads the programs of `framings`; the tables must be pinned already (Programs.load). */
+  static load(pins: Pins, mode: TcAttachMode, framings: readonly Framing[]): PacketPrograms {
+    const programs = new PacketPrograms(pins, mode);
+    try {
+      for (const framing of framings) programs.#object(framing);
+      return programs;
+    } catch (error) {
+      programs.close();
+      throw error;
+    }
+  }
+
+  /** {@link load} of those that nearly every device needs, while this thread goes on. Rejects as that throws. */
+  static async loadInBackground(pins: Pins, mode: TcAttachMode): Promise<PacketPrograms> {
+    const programs = new PacketPrograms(pins, mode);
+    const framing = 'ethernet';
+    programs.#objects.set(
+      framing,
+      await LoadedObject.loadInBackground(TC_OBJECT, tableSetup(pins), programNames(framing)),
+    );
+    return programs;
   }
 
   /**
@@ -90,7 +108,15 @@ export class PacketPrograms {
 
   /** Gives the descriptors back; what is attached stays. */
   close(): void {
-    this.#object.close();
+    for (const object of this.#objects.values()) object.close();
+  }
+
+  #object(framing: Framing): LoadedObject {
+    const loaded =
+      this.#objects.get(framing) ??
+      LoadedObject.load(TC_OBJECT, tableSetup(this.#pins), programNames(framing));
+    this.#objects.set(framing, loaded);
+    return loaded;
   }
 
   /** @returns false when the kernel has no TCX, and another way is allowed. */
@@ -99,10 +125,10 @@ export class PacketPrograms {
     for (const direction of TC_DIRECTIONS) {
       const pin = this.#pins.tcxLink(direction, device.ifindex);
       const program = programName(direction, framing);
-      const fd = this.#object.programFd(program);
+      const fd = this.#object(framing).programFd(program);
       const link = readPinnedTcxLink(pin);
       if (link?.ifindex === device.ifindex) {
-        if (link.programId !== this.#object.programId(program)) updatePinnedLink(pin, fd);
+        if (link.programId !== this.#object(framing).programId(program)) updatePinnedLink(pin, fd);
       } else {
         if (link) removePinnedLink(pin);
         if (!createPinnedTcxLink(direction, fd, device, pin)) {
@@ -125,8 +151,8 @@ export class PacketPrograms {
     if ([...found.values()].every((id) => id === undefined)) this.#makeQdisc(device, framing);
     for (const direction of TC_DIRECTIONS) {
       const program = programName(direction, framing);
-      if (found.get(direction) === this.#object.programId(program)) continue;
-      putFilter(direction, this.#object.programFd(program), device);
+      if (found.get(direction) === this.#object(framing).programId(program)) continue;
+      putFilter(direction, this.#object(framing).programFd(program), device);
     }
   }
 
@@ -135,7 +161,7 @@ export class PacketPrograms {
     const isOurs = makeClsact(device);
     const mark = this.#pins.qdisc(device.ifindex);
     rmSync(mark, { force: true });
-    if (isOurs) pinProgram(this.#object.programFd(programName('ingress', framing)), mark);
+    if (isOurs) pinProgram(this.#object(framing).programFd(programName('ingress', framing)), mark);
   }
 }
 
@@ -186,11 +212,13 @@ function programName(direction: TcDirection, framing: Framing): string {
   return `${direction}_${framing}`;
 }
 
+function programNames(framing: Framing): string[] {
+  return TC_DIRECTIONS.map((direction) => programName(direction, framing));
+}
+
 /** What the kernel keeps of the names of all our programs. */
 const NAMES = new Set(
-  TC_DIRECTIONS.flatMap((direction) =>
-    (['ethernet', 'ip'] as const).map((framing) => programName(direction, framing).slice(0, 15)),
-  ),
+  FRAMINGS.flatMap((framing) => programNames(framing).map((name) => name.slice(0, 15))),
 );
 
 function ownFilter(direction: TcDirection, ifindex: number): number | undefined {

@@ -293,6 +293,7 @@ test.serial('nothing is attached before the objects are known', async (t) => {
   const node = await nodeWithUplink(t, 'tcx');
   node.agent.launch(['--master', 'http://127.0.0.1:9']);
   await until('the agent has tried', () => node.agent.log.some(({ level }) => level === 'warn'));
+  await until('its tables are there', () => node.agent.log.some(({ msg }) => msg === 'started'));
   await isNotServed(node, 'up0');
   t.deepEqual(await knownDevices(node), {});
   await node.agent.end('SIGTERM');

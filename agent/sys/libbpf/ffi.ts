@@ -15,6 +15,8 @@ export interface Libbpf {
   /** Takes a path and NULL options. */
   objectOpen(path: string, options: null): Pointer | null;
   objectLoad(object: Pointer): number;
+  /** {@link objectLoad} on a worker thread: the verifier takes its time. */
+  objectLoadAsync(object: Pointer): Promise<number>;
   objectClose(object: Pointer): void;
   findMap(object: Pointer, name: string): Pointer | null;
   findProgram(object: Pointer, name: string): Pointer | null;
@@ -26,6 +28,10 @@ export interface Libbpf {
   mapSetMaxEntries(map: Pointer, maxEntries: number): number;
   mapSetInnerMapFd(map: Pointer, fd: number): number;
   mapFd(map: Pointer): number;
+  /** @param previous null for the first. @returns null behind the last. */
+  nextProgram(object: Pointer, previous: Pointer | null): Pointer | null;
+  programName(program: Pointer): string;
+  programSetAutoload(program: Pointer, isLoaded: boolean): number;
   programFd(program: Pointer): number;
   mapCreate(
     type: number,
@@ -110,20 +116,21 @@ export function addressOf(bytes: Uint8Array): Pointer {
   return koffi.address(bytes);
 }
 
-/** Registers `print(level, text)` for the time that `body` runs. `print` must not throw. */
-export function withLibbpfLog<T>(print: (level: number, text: string) => void, body: () => T): T {
+/**
+ * Has libbpf tell `print(level, text)` what it says, until the function that is returned is called. `print` must not
+ * throw. There is one printer at a time: the last one.
+ */
+export function listenToLibbpf(print: (level: number, text: string) => void): () => void {
   const lib = libbpf();
   const callback = koffi.register((level: number, format: unknown, args: unknown) => {
     print(level, formatText(format, args));
     return 0;
   }, printerType());
   lib.setPrint(callback);
-  try {
-    return body();
-  } finally {
+  return () => {
     lib.setPrint(null);
     koffi.unregister(callback);
-  }
+  };
 }
 
 let printer: TypeObject | undefined;
@@ -150,9 +157,11 @@ function load(): Libbpf {
   const mapUpdate = lib.func(
     'int bpf_map_update_elem(int fd, const void *key, const void *value, uint64_t flags)',
   );
+  const objectLoad = lib.func('int bpf_object__load(void *object)');
   const functions = {
     objectOpen: lib.func('void *bpf_object__open_file(const char *path, const void *opts)'),
-    objectLoad: lib.func('int bpf_object__load(void *object)'),
+    objectLoad,
+    objectLoadAsync: promisify(objectLoad.async),
     objectClose: lib.func('void bpf_object__close(void *object)'),
     findMap: lib.func('void *bpf_object__find_map_by_name(void *object, const char *name)'),
     findProgram: lib.func('void *bpf_object__find_program_by_name(void *object, const char *name)'),
@@ -163,6 +172,9 @@ function load(): Libbpf {
     mapSetMaxEntries: lib.func('int bpf_map__set_max_entries(void *map, uint32_t max)'),
     mapSetInnerMapFd: lib.func('int bpf_map__set_inner_map_fd(void *map, int fd)'),
     mapFd: lib.func('int bpf_map__fd(void *map)'),
+    nextProgram: lib.func('void *bpf_object__next_program(const void *object, void *previous)'),
+    programName: lib.func('const char *bpf_program__name(const void *program)'),
+    programSetAutoload: lib.func('int bpf_program__set_autoload(void *program, bool autoload)'),
     programFd: lib.func('int bpf_program__fd(void *program)'),
     mapCreate: lib.func(
       'int bpf_map_create(int type, const char *name, uint32_t key, uint32_t value, uint32_t max, void *opts)',

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A compiled BPF object: opened, its maps bound to pins, loaded into the kernel.
 
-import { lastErrno, libbpf, type Pointer, withLibbpfLog } from './ffi.ts';
+import { lastErrno, libbpf, listenToLibbpf, type Pointer } from './ffi.ts';
 import { KernelError } from './kernel-error.ts';
 import { check, RawMap } from './map.ts';
 import { readProgramInfo } from './program-info.ts';
@@ -41,41 +41,39 @@ export class LoadedObject {
 
   /**
    * @param maps those of the object that its programs use, by name; the others are not made.
+   * @param programs which of its programs; all, when not given.
    * @throws KernelError with the last lines that libbpf or the verifier said.
    */
-  static load(path: string, maps: ReadonlyMap<string, MapSetup>): LoadedObject {
-    const said: string[] = [];
-    const log = (level: number, text: string) => {
-      if (level === LEVEL_WARN) said.push(...text.trimEnd().split('\n'));
-    };
-    const templates: RawMap[] = [];
-    return withLibbpfLog(log, () => {
-      const object = libbpf().objectOpen(path, null);
-      if (object === null) throw new KernelError(`open BPF object ${path}`, lastErrno());
-      try {
-        for (const [name, { pin, maxEntries, inner }] of maps) {
-          const map = findMap(object, name, path);
-          check(libbpf().mapSetPinPath(map, pin), `pin map ${name} at ${pin}`);
-          check(libbpf().mapSetMaxEntries(map, maxEntries), `size map ${name}`);
-          if (inner) templates.push(setInnerMap(map, inner));
-        }
-        for (const map of mapsOf(object)) {
-          const name = libbpf().mapName(map);
-          if (!maps.has(name))
-            check(libbpf().mapSetAutocreate(map, false), `leave out map ${name}`);
-        }
-        const result = libbpf().objectLoad(object);
-        if (result < 0) {
-          throw new KernelError(`load ${path}`, -result, said.slice(-DETAIL_LINES).join(' | '));
-        }
-        return new LoadedObject(object, path);
-      } catch (error) {
-        libbpf().objectClose(object);
-        throw error;
-      } finally {
-        for (const template of templates) template.close();
-      }
-    });
+  static load(
+    path: string,
+    maps: ReadonlyMap<string, MapSetup>,
+    programs?: readonly string[],
+  ): LoadedObject {
+    const loading = new Loading(path);
+    try {
+      return loading.done(libbpf().objectLoad(loading.prepare(maps, programs)));
+    } finally {
+      loading.end();
+    }
+  }
+
+  /** {@link load}, while this thread goes on: the verifier takes a tenth of a second. Rejects as that throws. */
+  static async loadInBackground(
+    path: string,
+    maps: ReadonlyMap<string, MapSetup>,
+    programs?: readonly string[],
+  ): Promise<LoadedObject> {
+    const loading = new Loading(path);
+    try {
+      return loading.done(await libbpf().objectLoadAsync(loading.prepare(maps, programs)));
+    } finally {
+      loading.end();
+    }
+  }
+
+  /** Takes over `object`. */
+  static of(object: Pointer, path: string): LoadedObject {
+    return new LoadedObject(object, path);
   }
 
   /** The descriptor of a program; it belongs to the object. */
@@ -93,6 +91,63 @@ export class LoadedObject {
 
   close(): void {
     libbpf().objectClose(this.#object);
+  }
+}
+
+/** One object on its way into the kernel. Unless it arrives, nothing is left of it after end(). */
+class Loading {
+  readonly #path: string;
+  readonly #said: string[] = [];
+  readonly #stopListening: () => void;
+  /** Of maps in maps: needed until the object is loaded. */
+  readonly #templates: RawMap[] = [];
+  #object: Pointer | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.#stopListening = listenToLibbpf((level, text) => {
+      if (level === LEVEL_WARN) this.#said.push(...text.trimEnd().split('\n'));
+    });
+  }
+
+  prepare(maps: ReadonlyMap<string, MapSetup>, programs: readonly string[] | undefined): Pointer {
+    const path = this.#path;
+    const object = libbpf().objectOpen(path, null);
+    if (object === null) throw new KernelError(`open BPF object ${path}`, lastErrno());
+    this.#object = object;
+    for (const [name, { pin, maxEntries, inner }] of maps) {
+      const map = findMap(object, name, path);
+      check(libbpf().mapSetPinPath(map, pin), `pin map ${name} at ${pin}`);
+      check(libbpf().mapSetMaxEntries(map, maxEntries), `size map ${name}`);
+      if (inner) this.#templates.push(setInnerMap(map, inner));
+    }
+    for (const map of mapsOf(object)) {
+      const name = libbpf().mapName(map);
+      if (!maps.has(name)) check(libbpf().mapSetAutocreate(map, false), `leave out map ${name}`);
+    }
+    for (const program of programs ? programsOf(object) : []) {
+      const name = libbpf().programName(program);
+      if (programs?.includes(name)) continue;
+      check(libbpf().programSetAutoload(program, false), `leave out program ${name}`);
+    }
+    return object;
+  }
+
+  /** @param result of loading what {@link prepare} returned. @throws KernelError when it was refused. */
+  done(result: number): LoadedObject {
+    const object = this.#object as Pointer;
+    if (result < 0) {
+      const details = this.#said.slice(-DETAIL_LINES).join(' | ');
+      throw new KernelError(`load ${this.#path}`, -result, details);
+    }
+    this.#object = undefined;
+    return LoadedObject.of(object, this.#path);
+  }
+
+  end(): void {
+    this.#stopListening();
+    if (this.#object !== undefined) libbpf().objectClose(this.#object);
+    for (const template of this.#templates) template.close();
   }
 }
 
@@ -116,4 +171,9 @@ function findMap(object: Pointer, name: string, path: string): Pointer {
 function* mapsOf(object: Pointer): Generator<Pointer> {
   for (let map = libbpf().nextMap(object, null); map; map = libbpf().nextMap(object, map))
     yield map;
+}
+
+function* programsOf(object: Pointer): Generator<Pointer> {
+  const next = (previous: Pointer | null) => libbpf().nextProgram(object, previous);
+  for (let program = next(null); program; program = next(program)) yield program;
 }
