@@ -5,7 +5,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
 import type { ObjectKey } from '../model/objects.ts';
-import { frontendKey } from '../model/service-port.ts';
+import { type Backend, frontendKey } from '../model/service-port.ts';
 import type { ActualTables, FrontendEntry } from '../plan/actual-tables.ts';
 import { type Plan, STEP_ORDER, type StepKind, type StepOf } from '../plan/plan.ts';
 import { counterOf, SHARED_COUNTER } from '../plan/service-port-ids.ts';
@@ -81,14 +81,14 @@ function applyBatch<K extends StepKind>(
   failures: Map<ObjectKey, Failure>,
 ): void {
   const batch = steps[kind].slice(from, to) as StepOf<K>[];
-  const pending = batch.filter((step) => !failures.has(step.service));
+  const pending = failures.size ? batch.filter((step) => !failures.has(step.service)) : batch;
   const { write, record } = writers[kind];
   const refused = new Map(write(pending).map(({ index, error }) => [index, error]));
-  for (const [index, step] of pending.entries()) {
+  pending.forEach((step, index) => {
     const error = refused.get(index);
     if (!error) record(step);
     else failures.set(step.service, { service: step.service, step: kind, message: error.message });
-  }
+  });
 }
 
 /**
@@ -186,12 +186,13 @@ function writeRuns(
   steps: readonly StepOf<'writeRun'>[],
 ): RefusedEntry[] {
   const owner: number[] = [];
-  const entries = steps.flatMap(({ run, backends }, index) =>
-    backends.map((backend, i) => {
+  const entries: (readonly [number, Backend])[] = [];
+  steps.forEach(({ run, backends }, index) => {
+    for (let i = 0; i < backends.length; i++) {
       owner.push(index);
-      return [run.first + i, backend] as const;
-    }),
-  );
+      entries.push([run.first + i, backends[i] as Backend]);
+    }
+  });
   return slots.write(entries).map(({ index, error }) => ({ index: owner[index] as number, error }));
 }
 

@@ -32,11 +32,9 @@ export const u32: Codec<number> = {
 
 /** Reads an ASCII name of at most `size` bytes, which a NUL ends if it is shorter. */
 export function readName(view: DataView, at: number, size: number): string {
-  let name = '';
-  for (let i = at; i < at + size && view.getUint8(i) !== 0; i++) {
-    name += String.fromCharCode(view.getUint8(i));
-  }
-  return name;
+  const bytes = Buffer.from(view.buffer, view.byteOffset + at, size);
+  const end = bytes.indexOf(0);
+  return bytes.toString('latin1', 0, end < 0 ? size : end);
 }
 
 /** Writes `size` bytes of `name` at most. The bytes behind must be zero already. */

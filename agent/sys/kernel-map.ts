@@ -57,14 +57,14 @@ export class KernelMap<K, V> {
 
   /** Writes all entries, each atomically, going on behind one that is refused. */
   put(entries: readonly (readonly [K, V])[]): RefusedEntry[] {
-    const keys = encode(
-      this.#key,
-      entries.map(([key]) => key),
-    );
-    const values = encode(
-      this.#value,
-      entries.map(([, value]) => value),
-    );
+    const keys = new Uint8Array(entries.length * this.#key.size);
+    const values = new Uint8Array(entries.length * this.#value.size);
+    const [keyView, valueView] = [new DataView(keys.buffer), new DataView(values.buffer)];
+    for (let i = 0; i < entries.length; i++) {
+      const entry = entries[i] as readonly [K, V];
+      this.#key.write(keyView, i * this.#key.size, entry[0]);
+      this.#value.write(valueView, i * this.#value.size, entry[1]);
+    }
     return goingOn(entries.length, (from) =>
       this.raw.updateBatch(
         keys.subarray(from * this.#key.size),
