@@ -25,6 +25,12 @@ export class Groups<G, K, V> {
     return values ?? [];
   }
 
+  get(group: G, key: K): V | undefined {
+    const values = this.#groups.get(group);
+    if (values instanceof Map) return values.get(key);
+    return values?.find((value) => this.#keyOf(value) === key);
+  }
+
   /** Groups that have an entry. */
   keys(): Iterable<G> {
     return this.#groups.keys();

@@ -84,6 +84,10 @@ export class ActualTables {
     return this.#servicePorts;
   }
 
+  frontend(frontend: Frontend): FrontendEntry | undefined {
+    return this.#frontends.get(frontendKey(frontend));
+  }
+
   get memberCount(): number {
     return this.#members.size;
   }
@@ -113,6 +117,15 @@ export class ActualTables {
   holderOf(frontend: Frontend): ObjectKey | undefined {
     const entry = this.#frontends.get(frontendKey(frontend));
     return entry && this.#portsById.get(entry.servicePortId)?.servicePort.service;
+  }
+
+  /** undefined: it is none. */
+  memberFlags(servicePortId: number, backend: Backend): MemberFlags | undefined {
+    return this.#members.get(servicePortId, backendKey(backend))?.flags;
+  }
+
+  hasSourceRange(servicePortId: number, range: IpPrefix): boolean {
+    return this.#sourceRanges.get(servicePortId, range) !== undefined;
   }
 
   membersOf(servicePortId: number): readonly MemberEntry[] {

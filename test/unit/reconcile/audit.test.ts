@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { ClusterState } from '../../../agent/model/cluster-state.ts';
 import { PRESENT, sourceRangeKey } from '../../../agent/reconcile/entries.ts';
-import { type NodeView, Reconciler } from '../../../agent/reconcile/reconciler.ts';
+import { type NodeView, type PassReport, Reconciler } from '../../../agent/reconcile/reconciler.ts';
 import {
   FrontendFlags,
   type FrontendKey,
@@ -404,6 +404,27 @@ test('an audit of tables that nobody touched writes nothing', async (t) => {
   tables.beforeWrite = () => t.fail('a write') as never;
   t.deepEqual(await reconciler.audit(), { repairs: 0 });
   t.is(reconciler.slotsUsed, 7);
+});
+
+test('where nothing differs no Service is resolved again; where something does, all are', async (t) => {
+  const tables = new FakeTables({ slots: 64 });
+  const passed: PassReport[] = [];
+  const observer = { ...SILENT, passed: (pass: PassReport) => passed.push(pass) };
+  const reconciler = new Reconciler(newCluster(), tables, observer, NODE_1);
+  await reconciler.reconcileAll();
+  await reconciler.audit();
+  tables.frontends.delete([WEB]);
+  await reconciler.audit();
+  await reconciler.audit();
+  t.deepEqual(
+    passed.map(({ isFull, services, steps }) => ({ isFull, services, steps })),
+    [
+      { isFull: true, services: 4, steps: passed[0]?.steps ?? 0 },
+      { isFull: true, services: 0, steps: 0 },
+      { isFull: true, services: 4, steps: 2 },
+      { isFull: true, services: 0, steps: 0 },
+    ],
+  );
 });
 
 test('changes that pend are made by the audit and are no repairs', async (t) => {
