@@ -152,6 +152,20 @@ struct node_port_address {
 	struct ip_address address;
 };
 
+/*
+ * Networks of 24 bits of IPv4, or 64 of IPv6, in which there may be an address of `frontends`,
+ * `node_port_addresses` or `service_cidrs`: those whose hash has its bit here. Set before an
+ * address is written there, and never taken away: nobody needs to look for an address of any other
+ * network.
+ */
+struct served_networks {
+	__u64 bits;
+};
+
+#define SERVED_NETWORKS_BITS 16
+/* And one more, which is not 0 once all that was there before the table has its bits. */
+#define SERVED_NETWORKS_WORDS ((1 << SERVED_NETWORKS_BITS) / 64)
+
 /* The value of tables in which it only counts whether a key is there. */
 struct presence {
 	__u32 present; /* 1; in service_cidrs 0 for what is left alone */

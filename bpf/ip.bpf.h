@@ -131,6 +131,18 @@ static __always_inline int ip_is_routable(const struct ip_address *address)
 	       (address->words[0] & bpf_htonl(0xffc00000)) != bpf_htonl(0xfe800000);
 }
 
+/* A hash, of 32 bits, of the network of 24 bits of IPv4, or 64 of IPv6, that `address` is in. */
+static __always_inline __u32 ip_network_hash(const struct ip_address *address)
+{
+	__u32 first = 0, second = bpf_ntohl(address->words[3]) >> 8;
+
+	if (!ip_is_mapped(address)) {
+		first = bpf_ntohl(address->words[0]);
+		second = bpf_ntohl(address->words[1]);
+	}
+	return (first * 0x9e3779b1 + second) * 0x85ebca6b;
+}
+
 /* The address of the family of `address` that stands for any address. */
 static __always_inline void ip_unspecified_like(const struct ip_address *address,
 						struct ip_address *unspecified)

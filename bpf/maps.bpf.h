@@ -81,6 +81,14 @@ struct {
 	__type(value, struct presence);
 } service_cidrs SEC(".maps");
 
+/* What is worth a look in the tables of addresses above. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SERVED_NETWORKS_WORDS + 1);
+	__type(key, __u32);
+	__type(value, struct served_networks);
+} served_networks SEC(".maps");
+
 /* At index 0. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -66,19 +66,32 @@ static __always_inline int node_has(enum node_flags flags)
 	return node && (node->flags & flags);
 }
 
+/* Loopback, and the unspecified address, which dials it. */
+static __always_inline int dials_loopback(const struct ip_address *address)
+{
+	return ip_is_loopback(address) || ip_is_unspecified(address);
+}
+
+/*
+ * Whether this node serves nodePorts on the loopback of the network namespace `netns_cookie`: only
+ * on that of its own. A pod's loopback is the pod's.
+ */
+static __always_inline int serves_loopback(__u64 netns_cookie)
+{
+	const struct node *node = node_get();
+
+	return node && node->netns_cookie == netns_cookie &&
+	       (node->flags & NODE_LOOPBACK_NODE_PORTS);
+}
+
 /*
  * Whether `address`, dialled in the network namespace `netns_cookie`, is one on which this node
- * serves nodePorts. Loopback is the node's own only in its own namespace: a pod's loopback is the
- * pod's. Dialling the unspecified address is dialling loopback.
+ * serves nodePorts.
  */
 static __always_inline int serves_node_ports(const struct ip_address *address, __u64 netns_cookie)
 {
-	if (ip_is_loopback(address) || ip_is_unspecified(address)) {
-		const struct node *node = node_get();
-
-		return node && node->netns_cookie == netns_cookie &&
-		       (node->flags & NODE_LOOPBACK_NODE_PORTS);
-	}
+	if (dials_loopback(address))
+		return serves_loopback(netns_cookie);
 	struct node_port_address key = {.address = *address};
 
 	return bpf_map_lookup_elem(&node_port_addresses, &key) != NULL;
@@ -92,6 +105,16 @@ static __always_inline int is_service_address(const struct ip_address *address)
 
 	/* The longest prefix counts: 0 are addresses that another proxy serves. */
 	return found && found->present;
+}
+
+/* Whether anything may stand at `address`: most of what is dialled is known to be nothing of ours.
+ */
+static __always_inline int is_in_served_network(const struct ip_address *address)
+{
+	__u32 bit = ip_network_hash(address) >> (32 - SERVED_NETWORKS_BITS), word = bit / 64;
+	const struct served_networks *networks = bpf_map_lookup_elem(&served_networks, &word);
+
+	return !networks || (networks->bits >> bit % 64 & 1);
 }
 
 enum finding {
@@ -117,6 +140,9 @@ static __always_inline enum finding frontend_find(const struct ip_port *dialled,
 	};
 
 	if (node_has(NODE_DRAINING))
+		return FOUND_NOTHING;
+	if (!is_in_served_network(&dialled->address) &&
+	    !(dials_loopback(&dialled->address) && serves_loopback(netns_cookie)))
 		return FOUND_NOTHING;
 	if (frontend_read(&key, frontend))
 		return FOUND_FRONTEND;

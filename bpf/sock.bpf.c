@@ -64,8 +64,7 @@ static __always_inline const struct socket_service *connected_service_of(struct 
 /* What frontend_find() asks of the client. */
 static __always_inline __u64 netns_for(struct bpf_sock_addr *ctx, const struct ip_address *dialled)
 {
-	return ip_is_loopback(dialled) || ip_is_unspecified(dialled) ? bpf_get_netns_cookie(ctx)
-								     : 0;
+	return dials_loopback(dialled) ? bpf_get_netns_cookie(ctx) : 0;
 }
 
 /*

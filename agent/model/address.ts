@@ -263,3 +263,43 @@ export function formatEndpoint(address: IpAddress, port: number | '*'): string {
 function writeBytes(view: DataView, at: number, bytes: readonly number[]): void {
   for (const [i, byte] of bytes.entries()) view.setUint8(at + i, byte);
 }
+
+/** Bits of an address, in its 16-byte form, that name the network which {@link networkHash} is of. */
+const NETWORK_BITS = { IPv4: MAPPED_BITS + 24, IPv6: 64 } as const;
+
+/**
+ * A hash, of 32 bits, of the network that `address` is in, /24 of IPv4 or /64 of IPv6: what ip_network_hash() of
+ * bpf/ip.bpf.h says of it.
+ */
+export function networkHash(address: IpAddress): number {
+  return hashOf(networkNumber(address));
+}
+
+/**
+ * {@link networkHash} of all networks that hold what agrees with `address` in its first `bits` of 128.
+ *
+ * @returns undefined when there are more than `most`.
+ */
+export function networkHashes(
+  address: IpAddress,
+  bits: number,
+  most: number,
+): readonly number[] | undefined {
+  const family = familyOf(address);
+  const count = 2 ** Math.max(0, NETWORK_BITS[family] - bits);
+  if (count > most || (family === 'IPv4' && bits < MAPPED_BITS)) return undefined;
+  const first = networkNumber(address);
+  return Array.from({ length: count }, (_, i) => hashOf(first + i));
+}
+
+/** Networks that follow each other have numbers that do. */
+function networkNumber(address: IpAddress): number {
+  const view = new DataView(new ArrayBuffer(ADDRESS_SIZE));
+  writeAddress(view, 0, address);
+  if (familyOf(address) === 'IPv4') return view.getUint32(12) >>> 8;
+  return Math.imul(view.getUint32(0), 0x9e3779b1) + view.getUint32(4);
+}
+
+function hashOf(networkNumber: number): number {
+  return Math.imul(networkNumber, 0x85ebca6b) >>> 0;
+}

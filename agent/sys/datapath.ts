@@ -27,6 +27,7 @@ import { RawMap } from './libbpf/map.ts';
 import { LoadedObject, type MapSetup } from './libbpf/object.ts';
 import { updatePinnedLink } from './libbpf/pinned-link.ts';
 import { HOOKS, type Pins } from './pins.ts';
+import { type Covered, CoveredMap, MendingMap, ServedNetworks } from './served-networks.ts';
 import { counterEntries, ServiceCounts } from './service-counts.ts';
 import { SlotArray } from './slot-array.ts';
 
@@ -63,16 +64,31 @@ export function openTables(pins: Pins): Tables {
     for (const table of opened) table.close();
   };
   try {
+    const networks = opening(new ServedNetworks(RawMap.openPin(pins.map(MAPS.servedNetworks))));
+    const raw = (spec: (typeof PINNED_MAPS)[number]) => RawMap.openPin(pins.map(spec));
+    const frontends = opening(
+      new MendingMap(raw(MAPS.frontends), MAPS.frontends, networks, wholeAddress),
+    );
+    const nodePortAddresses = opening(
+      new CoveredMap(raw(MAPS.nodePortAddresses), MAPS.nodePortAddresses, networks, wholeAddress),
+    );
+    const serviceCidrs = opening(
+      new CoveredMap(raw(MAPS.serviceCidrs), MAPS.serviceCidrs, networks, (prefix) => prefix),
+    );
+    if (!networks.isComplete) {
+      for (const table of [frontends, nodePortAddresses, serviceCidrs]) table.coverAll();
+      networks.complete();
+    }
     return {
-      frontends: opening(openMap(pins, MAPS.frontends)),
+      frontends,
       members: opening(openMap(pins, MAPS.members)),
       sourceRanges: opening(openMap(pins, MAPS.sourceRanges)),
       servicePorts: opening(openMap(pins, MAPS.servicePorts)),
       slots: opening(SlotArray.open(RawMap.openPin(pins.map(MAPS.slots)))),
       serviceCounts: opening(ServiceCounts.open(pins)),
       nodes: opening(openMap(pins, MAPS.nodes)),
-      nodePortAddresses: opening(openMap(pins, MAPS.nodePortAddresses)),
-      serviceCidrs: opening(openMap(pins, MAPS.serviceCidrs)),
+      nodePortAddresses,
+      serviceCidrs,
       clusterCidrs: opening(openMap(pins, MAPS.clusterCidrs)),
       devices: opening(openMap(pins, MAPS.devices)),
       close,
@@ -82,6 +98,8 @@ export function openTables(pins: Pins): Tables {
     throw error;
   }
 }
+
+const wholeAddress = ({ address }: Covered): Covered => ({ address });
 
 /** What the programs know of the node; undefined when this build's table is not pinned, whatever else is. */
 export function readNode(pins: Pins): Node | undefined {

@@ -105,6 +105,25 @@ const ROWS: Readonly<Record<string, Row<unknown>>> = {
     { flags: layout.DeviceFlags.OF_POD, ipv4: V4, ipv6: V6 },
     `{.flags = DEVICE_OF_POD, .ipv4 = ${C_V4}, .ipv6 = ${C_V6}}`,
   ),
+  served_networks: row(
+    layout.servedNetworks,
+    { bits: 0xf1f2f3f4f5f6f7f8n },
+    '{.bits = 0xf1f2f3f4f5f6f7f8}',
+  ),
+  dial: row(
+    layout.dial,
+    {
+      cookie: 0xf1f2f3f4f5f6f7f8n,
+      socket: 0xe1e2e3e4e5e6e7e8n,
+      service: PEER,
+      backend: OTHER,
+      servicePortId: 0xd1d2d3d4,
+      lastUsed: 0xc1c2,
+      hasOthers: 0xb1b2,
+    },
+    `{.cookie = 0xf1f2f3f4f5f6f7f8, .socket = 0xe1e2e3e4e5e6e7e8, .service = ${C_PEER}, .backend = ${C_OTHER},
+      .service_port_id = 0xd1d2d3d4, .last_used = 0xc1c2, .has_others = 0xb1b2}`,
+  ),
   flow_key: row(
     layout.flowKey,
     { source: PEER, destination: OTHER, protocol: 0x01020304 },

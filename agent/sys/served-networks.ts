@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which networks may hold an address that the programs look for: most of what is dialled is in none of them, and the
+// programs look no further. Written by the tables of such addresses themselves (CoveredMap), created in datapath.ts.
+//
+// Invariant: the bit of an address is set before the address is in its table. None is ever taken away: a bit too many costs a look-up.
+
+import { type IpAddress, networkHash, networkHashes } from '../model/address.ts';
+import type { MapSpec } from './codec.ts';
+import { KernelMap, type RefusedEntry } from './kernel-map.ts';
+import { MAPS, type ServedNetworks as Word } from './layout.gen.ts';
+import type { RawMap } from './libbpf/map.ts';
+
+/** Addresses with the first `bits` of 128 that `address` has; without it the address alone. */
+export interface Covered {
+  readonly address: IpAddress;
+  readonly bits?: number;
+}
+
+const WORD_BITS = 64;
+/** The last entry says whether the table is complete. */
+const WORDS = MAPS.servedNetworks.maxEntries - 1;
+const BITS = WORDS * WORD_BITS;
+const HASH_BITS = 32 - Math.log2(BITS);
+
+export class ServedNetworks {
+  readonly #map: KernelMap<number, Word>;
+  /** A byte for each bit that is in the table, or was until somebody else took it away. */
+  #known: Uint8Array | undefined;
+
+  /** Takes over `raw`. */
+  constructor(raw: RawMap) {
+    this.#map = new KernelMap(raw, MAPS.servedNetworks);
+  }
+
+  /** Whether all that the tables held when this one was made is covered. */
+  get isComplete(): boolean {
+    return this.#map.get(WORDS)?.bits !== 0n;
+  }
+
+  /** @throws KernelError */
+  complete(): void {
+    throwFirst(this.#map.put([[WORDS, { bits: 1n }]]));
+  }
+
+  /** @returns what the kernel refused. */
+  cover(prefixes: Iterable<Covered>): RefusedEntry[] {
+    this.#known ??= this.#read();
+    const known = this.#known;
+    const changed = new Set<number>();
+    const add = (hash: number) => {
+      const bit = hash >>> HASH_BITS;
+      if (known[bit] === 1) return;
+      known[bit] = 1;
+      changed.add(Math.floor(bit / WORD_BITS));
+    };
+    let last: IpAddress | undefined;
+    for (const { address, bits } of prefixes) {
+      if (bits === undefined) {
+        // The entries of a Service come one after the other.
+        if (address !== last) add(networkHash(address));
+        last = address;
+        continue;
+      }
+      const hashes = networkHashes(address, bits, BITS);
+      if (hashes) hashes.forEach(add);
+      else for (let bit = 0; bit < BITS; bit++) add((bit << HASH_BITS) >>> 0);
+    }
+    return this.#write(known, changed);
+  }
+
+  /** Sets again what somebody else has taken away since this process read it first. @throws KernelError */
+  mend(): void {
+    const known = this.#known;
+    if (!known) return;
+    const there = this.#read();
+    const missing = new Set<number>();
+    known.forEach((isSet, bit) => {
+      if (isSet > (there[bit] ?? 0)) missing.add(Math.floor(bit / WORD_BITS));
+    });
+    throwFirst(this.#write(known, missing));
+  }
+
+  close(): void {
+    this.#map.close();
+  }
+
+  /** A byte for each bit. */
+  #read(): Uint8Array {
+    const bytes = new Uint8Array(BITS);
+    for (const [word, { bits }] of this.#map.entries())
+      if (bits !== 0n && word < WORDS) unpack(bits, bytes, word);
+    return bytes;
+  }
+
+  /** With what others have set in the same words meanwhile. */
+  #write(known: Uint8Array, words: ReadonlySet<number>): RefusedEntry[] {
+    if (words.size === 0) return [];
+    const refused = this.#map.put(
+      Array.from(words, (word) => [
+        word,
+        { bits: wordOf(known, word) | (this.#map.get(word)?.bits ?? 0n) },
+      ]),
+    );
+    // What is not there must not be taken for it.
+    if (refused.length > 0) this.#known = undefined;
+    return refused;
+  }
+}
+
+function unpack(bits: bigint, bytes: Uint8Array, word: number): void {
+  for (let bit = 0; bit < WORD_BITS; bit++)
+    bytes[word * WORD_BITS + bit] = Number((bits >> BigInt(bit)) & 1n);
+}
+
+function wordOf(known: Uint8Array, word: number): bigint {
+  const half = (from: number) => {
+    let bits = 0;
+    for (let bit = 0; bit < WORD_BITS / 2; bit++) bits |= (known[from + bit] ?? 0) << bit;
+    return BigInt(bits >>> 0);
+  };
+  const from = word * WORD_BITS;
+  return half(from) | (half(from + WORD_BITS / 2) << BigInt(WORD_BITS / 2));
+}
+
+/** A table of addresses that the programs look for only in networks that are served. */
+export class CoveredMap<K, V> extends KernelMap<K, V> {
+  readonly #networks: ServedNetworks;
+  readonly #covered: (key: K) => Covered;
+
+  /** Takes over `raw`. @param covered what a key is about. */
+  constructor(
+    raw: RawMap,
+    spec: Pick<MapSpec<K, V>, 'key' | 'value'>,
+    networks: ServedNetworks,
+    covered: (key: K) => Covered,
+  ) {
+    super(raw, spec);
+    this.#networks = networks;
+    this.#covered = covered;
+  }
+
+  override put(entries: readonly (readonly [K, V])[]): RefusedEntry[] {
+    const [refused] = this.#networks.cover(entries.map(([key]) => this.#covered(key)));
+    if (refused) return entries.map((_, index) => ({ index, error: refused.error }));
+    return super.put(entries);
+  }
+
+  /** Covers what is there already. */
+  coverAll(): void {
+    throwFirst(this.#networks.cover(this.entries().map(([key]) => this.#covered(key))));
+  }
+}
+
+/** One that is read when all tables are compared with what they should hold: then the networks are looked after, too. */
+export class MendingMap<K, V> extends CoveredMap<K, V> {
+  readonly #mend: () => void;
+
+  /** As of {@link CoveredMap}. */
+  constructor(...[raw, spec, networks, covered]: ConstructorParameters<typeof CoveredMap<K, V>>) {
+    super(raw, spec, networks, covered);
+    this.#mend = () => networks.mend();
+  }
+
+  override entries(): [K, V][] {
+    this.#mend();
+    return super.entries();
+  }
+}
+
+function throwFirst([refused]: readonly RefusedEntry[]): void {
+  if (refused) throw refused.error;
+}
