@@ -26,184 +26,30 @@
  * millisecond is measured too coarsely, nor has one that needs seconds to share its CPU with
  * thousands of tries. The more are watched, the longer it is between two tries of any, up to half a
  * millisecond; unless one has just landed: then others may have, too. A try that is not answered
- * within a 32nd of the time since its watch, at least TIMEOUT_MS, was none. Ends with its standard
+ * within a 32nd of the time since its watch, at least TIMEOUT_MS, was none. It comes before all who
+ * have an ordinary policy: else it would not run just when the proxy does. Ends with its standard
  * input.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "measuring.h"
+#include "prober-watch.h"
 
-#define AGE_SHARE 64
-#define PERIOD_NS 200000L
 /* Between any two tries: for each that is watched, and at most. */
 #define PACE_NS 25000L
 #define MAX_PACE_NS 500000L
 #define MIN_PACE_NS 100000L
 #define MAX_UNDER_WAY 256
 #define TRIES_AFTER 5
-#define AFTER_PERIOD_NS 1000000L
 #define LINE_SIZE 4096
-#define ANSWER_SIZE 80
 
-struct watch {
-	long id;
-	int type; /* SOCK_STREAM, SOCK_DGRAM */
-	struct sockaddr_storage address;
-	socklen_t address_size;
-	char *expected; /* ",A,B," */
-	int is_inverted;
-	long begun_ns;
-	long try_ns;
-	long before_ns;
-	long due_ns;
-	long tries;
-	int has_landed;
-	int left; /* tries after the first that was right */
-	int back;
-	int failed;
-	int file; /* -1: no try is under way */
-	int has_asked;
-	char last[ANSWER_SIZE];
-};
-
-static struct watch *watches;
-static size_t watch_count, watch_room;
 /* Where to look for the next one to try. */
 static size_t cursor;
-/* So many tries without waiting longer than it must. */
-static size_t hurry;
-static long timeout_ns;
-
-static long at_least(long value, long least)
-{
-	return value > least ? value : least;
-}
-
-static long deadline_of(const struct watch *watch)
-{
-	return watch->try_ns +
-	       at_least((watch->try_ns - watch->begun_ns) * 2 / AGE_SHARE, timeout_ns);
-}
-
-static int is_expected(const struct watch *watch, const char *answer)
-{
-	char wanted[ANSWER_SIZE + 2];
-
-	snprintf(wanted, sizeof(wanted), ",%s,", answer);
-	return (strstr(watch->expected, wanted) != NULL) != watch->is_inverted;
-}
-
-static void remove_watch(struct watch *watch)
-{
-	if (watch->file >= 0)
-		close(watch->file);
-	free(watch->expected);
-	*watch = watches[--watch_count];
-}
-
-/* @answer: of whoever answered, or the name of an error. May remove the watch: whoever goes through
- * all goes backwards.
- */
-static void end_try(struct watch *watch, const char *answer, int was_answered)
-{
-	int is_right = was_answered && is_expected(watch, answer);
-	long now = now_ns();
-
-	close(watch->file);
-	watch->file = -1;
-	snprintf(watch->last, sizeof(watch->last), "%s", answer);
-	if (watch->has_landed) {
-		watch->back += was_answered && !is_right;
-		watch->failed += !was_answered;
-		watch->due_ns = now + AFTER_PERIOD_NS;
-		if (--watch->left > 0)
-			return;
-		printf("settled %ld %d %d\n", watch->id, watch->back, watch->failed);
-		remove_watch(watch);
-		return;
-	}
-	if (is_right) {
-		hurry = watch_count;
-		watch->has_landed = 1;
-		watch->due_ns = now + AFTER_PERIOD_NS;
-		printf("landed %ld %ld %ld %ld %s\n", watch->id, watch->try_ns,
-		       watch->try_ns - watch->before_ns, watch->tries, answer);
-		if (watch->left == 0)
-			remove_watch(watch);
-		return;
-	}
-	if (watch->tries == 1)
-		printf("begun %ld\n", watch->id);
-	watch->before_ns = watch->try_ns;
-	watch->due_ns = now + at_least((now - watch->begun_ns) / AGE_SHARE, PERIOD_NS);
-}
-
-static void end_failed(struct watch *watch, int error)
-{
-	end_try(watch, strerrorname_np(error) ?: "an error", 0);
-}
-
-static void begin_try(struct watch *watch)
-{
-	struct linger reset = {.l_onoff = 1};
-
-	watch->file =
-		socket(watch->address.ss_family, watch->type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (watch->file < 0)
-		fail("make a socket");
-	/* Ports in TIME_WAIT would run out. */
-	if (watch->type == SOCK_STREAM)
-		setsockopt(watch->file, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-	watch->has_asked = 0;
-	watch->tries++;
-	watch->try_ns = now_ns();
-	if (connect(watch->file, (struct sockaddr *)&watch->address, watch->address_size) &&
-	    errno != EINPROGRESS)
-		end_failed(watch, errno);
-}
-
-/* Its socket can be written to or read from, or has an error. */
-static void go_on(struct watch *watch)
-{
-	char answer[ANSWER_SIZE];
-	ssize_t size;
-	int error = 0;
-	socklen_t error_size = sizeof(error);
-
-	if (!watch->has_asked) {
-		getsockopt(watch->file, SOL_SOCKET, SO_ERROR, &error, &error_size);
-		if (error || send(watch->file, "?", 1, MSG_NOSIGNAL) != 1) {
-			end_failed(watch, error ?: errno);
-			return;
-		}
-		watch->has_asked = 1;
-		return;
-	}
-	size = recv(watch->file, answer, sizeof(answer) - 1, 0);
-	if (size < 0 && errno == EAGAIN)
-		return;
-	if (size <= 0) {
-		end_failed(watch, size < 0 ? errno : ECONNRESET);
-		return;
-	}
-	answer[size] = '\0';
-	answer[strcspn(answer, "\n")] = '\0';
-	end_try(watch, answer, 1);
-}
 
 /* Begins one that is due, in turns. */
-static int begin_next(long now)
+static bool begin_next(long now)
 {
 	for (size_t looked = 0; looked < watch_count; looked++) {
 		struct watch *watch = &watches[cursor++ % watch_count];
@@ -211,44 +57,9 @@ static int begin_next(long now)
 		if (watch->file >= 0 || watch->due_ns > now)
 			continue;
 		begin_try(watch);
-		return 1;
+		return true;
 	}
-	return 0;
-}
-
-static size_t under_way(void)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < watch_count; i++)
-		count += watches[i].file >= 0;
-	return count;
-}
-
-static struct watch *find_watch(long id)
-{
-	for (size_t i = 0; i < watch_count; i++) {
-		if (watches[i].id == id)
-			return &watches[i];
-	}
-	return NULL;
-}
-
-static int set_address(struct watch *watch, const char *text, int port)
-{
-	struct sockaddr_in *ipv4 = (struct sockaddr_in *)&watch->address;
-	struct sockaddr_in6 *ipv6 = (struct sockaddr_in6 *)&watch->address;
-
-	if (inet_pton(AF_INET, text, &ipv4->sin_addr) == 1) {
-		ipv4->sin_family = AF_INET;
-		ipv4->sin_port = htons(port);
-		watch->address_size = sizeof(*ipv4);
-		return 1;
-	}
-	ipv6->sin6_family = AF_INET6;
-	ipv6->sin6_port = htons(port);
-	watch->address_size = sizeof(*ipv6);
-	return inet_pton(AF_INET6, text, &ipv6->sin6_addr) == 1;
+	return false;
 }
 
 static void add_watch(long id, const char *protocol, const char *address, int port,
@@ -328,8 +139,8 @@ static void obey(const char *line)
 	}
 }
 
-/* Returns 0 at the end of the input. */
-static int read_orders(void)
+/* Returns whether the input goes on. */
+static bool read_orders(void)
 {
 	static char text[1 << 16];
 	static size_t filled;
@@ -337,7 +148,7 @@ static int read_orders(void)
 	ssize_t size = read(STDIN_FILENO, text + filled, sizeof(text) - 1 - filled);
 
 	if (size <= 0)
-		return 0;
+		return false;
 	filled += size;
 	text[filled] = '\0';
 	while ((end = strchr(line, '\n'))) {
@@ -347,12 +158,14 @@ static int read_orders(void)
 	}
 	filled -= line - text;
 	memmove(text, line, filled);
-	return 1;
+	return true;
 }
 
-/* Waits for an order, a socket of a try, or until something is to be done. Returns 0 at the end of
- * the input. */
-static int wait_and_go_on(long pace_ns)
+/*
+ * Waits for an order, a socket of a try, or until something is to be done. Returns whether the
+ * input goes on.
+ */
+static bool wait_and_go_on(long pace_ns)
 {
 	static struct pollfd files[1 + MAX_UNDER_WAY];
 	static size_t of_file[1 + MAX_UNDER_WAY];
@@ -404,12 +217,15 @@ static long pace(void)
 
 int main(int argc, char **argv)
 {
+	const struct sched_param lowest = {.sched_priority = 1};
 	long pace_ns = 0;
 
 	if (argc != 2) {
 		fprintf(stderr, "usage: prober TIMEOUT_MS\n");
 		return 2;
 	}
+	/* Where it is not allowed, others get in between. */
+	sched_setscheduler(0, SCHED_FIFO, &lowest);
 	timeout_ns = atol(argv[1]) * 1000000L;
 	prctl(PR_SET_TIMERSLACK, 1);
 	setvbuf(stdout, NULL, _IOLBF, 0);
