@@ -5,8 +5,6 @@
 
 import { Command, CommanderError } from 'commander';
 import { MendableError } from '../../agent/errors.ts';
-import { command as clusterIp } from './clusterip.ts';
-import { command as nodePort } from './nodeport.ts';
 import { compareCommand } from './report/compare-command.ts';
 import { reportCommand } from './report/report-command.ts';
 import { runCommand } from './run-command.ts';
@@ -18,7 +16,7 @@ const program = new Command('bench')
   .showHelpAfterError('(see --help)')
   .exitOverride();
 program.addCommand(runCommand().copyInheritedSettings(program), { isDefault: true });
-for (const command of [compareCommand(), reportCommand(), clusterIp(), nodePort()]) {
+for (const command of [compareCommand(), reportCommand()]) {
   program.addCommand(command.copyInheritedSettings(program));
 }
 
