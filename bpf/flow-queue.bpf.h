@@ -26,6 +26,12 @@
 /* How many newcomers must find a free place before that is tried again, once it was in vain. */
 #define QUEUE_CROWD 16
 
+/*
+ * How long what has just begun is spared by others that look for a place. Longer than a round trip,
+ * and than most clients take to go on.
+ */
+#define QUEUE_SPARED_NS (3ull * NS_PER_SECOND)
+
 /* The place that is longest taken, as it stands among the flags of its flow. */
 static __always_inline __u32 flow_next_place(void)
 {
@@ -74,6 +80,18 @@ static __always_inline int flow_has_chance(const struct flow_place *place,
 	       !flow_is_over(flow, place->key.protocol, now_ns);
 }
 
+/*
+ * Whether what is in the way of another flow that looks for a place has just begun: it looks on in
+ * that one's stead. Pushed out, a connection that the backend has answered would be reset. When its
+ * own place comes round it makes room nevertheless, for it may be one of a flood.
+ */
+static __always_inline int flow_is_spared(const struct flow_place *place,
+					  const struct flow_value *flow, __u64 now_ns)
+{
+	return !(flow->flags & FLOW_CONFIRMED) &&
+	       (__s64)(now_ns - place->taken_ns) < (__s64)QUEUE_SPARED_NS;
+}
+
 /* Notes `place` in both entries of the packet's flow, and in `flow`, a copy of one of them. */
 __noinline int flow_change_place(const struct packet *packet, struct flow_value *flow, __u32 place)
 {
@@ -107,7 +125,7 @@ __noinline int flow_make_room(__u32 place)
 	struct flow_value *entry, *other;
 	struct flow_place *slot;
 	struct flow_key other_key;
-	int steps;
+	int steps, is_spared;
 
 	if (!end)
 		return 0;
@@ -131,8 +149,9 @@ __noinline int flow_make_room(__u32 place)
 				flow_note_place(other, 0);
 			break;
 		}
+		is_spared = steps && flow_is_spared(&oldest, entry, now_ns);
 		if (steps == QUEUE_STEPS ||
-		    !flow_has_chance(&oldest, entry, end->crowd != 0, now_ns)) {
+		    !(is_spared || flow_has_chance(&oldest, entry, end->crowd != 0, now_ns))) {
 			if (!flow_is_over(entry, oldest.key.protocol, now_ns))
 				count(PACKET_FLOW_PUSHED_OUT);
 			if (entry->flags & FLOW_IN_HALVES)
@@ -140,7 +159,7 @@ __noinline int flow_make_room(__u32 place)
 			if (other)
 				bpf_map_delete_elem(&flows, &other_key);
 			bpf_map_delete_elem(&flows, &oldest.key);
-			if (steps == QUEUE_STEPS)
+			if (steps == QUEUE_STEPS && !is_spared)
 				end->crowd = QUEUE_CROWD;
 			return 0;
 		}
@@ -149,7 +168,7 @@ __noinline int flow_make_room(__u32 place)
 		if (other)
 			flow_note_place(other, place);
 		moving.key = oldest.key;
-		moving.taken_ns = now_ns;
+		moving.taken_ns = is_spared ? oldest.taken_ns : now_ns;
 	}
 	if (!steps && end->crowd)
 		end->crowd--;

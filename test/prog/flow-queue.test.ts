@@ -179,6 +179,27 @@ row(
   },
 );
 
+row('who finds another place takes it from nobody who has just begun', async (t, node, p) => {
+  await node.serve(...web(p, ['localPod']));
+  const COUNT = 200;
+  for (let port = 40_001; port <= 40_000 + COUNT; port++) {
+    node.ingress(p.udp(`client:${port} > clusterIP:80`));
+    node.egress(p.udp(`localPod:8080 > client:${port}`));
+    node.ingress(p.udp(`client:${port} > clusterIP:80`));
+  }
+  // An eighth of all places.
+  for (let port = 1; port <= 2048; port++)
+    node.ingress(p.tcp(`otherClient:${port} > clusterIP:80`, 'SYN'));
+  node.letQueueComeRound();
+  let pushedOut = 0;
+  for (let port = 50_001; port <= 50_000 + COUNT; port++) {
+    const { counts } = node.ingress(p.tcp(`client:${port} > clusterIP:80`, 'SYN'));
+    if (counts.includes('flow_pushed_out')) pushedOut++;
+  }
+  // One in a million may have found eight in its way.
+  t.true(pushedOut <= 2, `${pushedOut} pushed out`);
+});
+
 row('UDP that was answered once makes room, however lately it was used', async (t, node, p) => {
   await node.serve(...web(p, ['localPod']));
   node.ingress(p.udp('client:40000 > clusterIP:80'));
