@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The end of a draining (commands/cleanup-drain.ts): what still goes on is left to others with its next packet. What has
-// been sent to a backend by then is still answered, for as long as the programs stay: an answer that nobody translates
-// back is lost, and of UDP nobody sends it again.
+// The end of a draining (commands/cleanup-drain.ts), of flows; sockets are told by markHandedOver(). What still goes on
+// is left to others with its next packet. What has been sent to a backend by then is still answered, for as long as the
+// programs stay: an answer that nobody translates back is lost, and of UDP nobody sends it again.
 //
 // Invariant: entries of replies are marked as ended before those of requests go: else the next answer would make the
 // latter anew (flow_use in bpf/flow.bpf.h).
 
 import { isRequest } from '../plan/flow-life.ts';
 import type { RefusedEntry } from '../sys/kernel-map.ts';
-import { FlowFlags, type FlowKey, type FlowValue, type UdpPeerKey } from '../sys/layout.gen.ts';
+import { FlowFlags, type FlowKey, type FlowValue } from '../sys/layout.gen.ts';
 import { isPlaceholder } from './foreign-connections.ts';
 
 export interface HandedOverTables {
@@ -17,11 +17,6 @@ export interface HandedOverTables {
     put(entries: readonly (readonly [FlowKey, FlowValue])[]): RefusedEntry[];
     delete(keys: readonly FlowKey[]): RefusedEntry[];
   };
-  /** What unconnected sockets go on with that have no place among `dials`: those are told by markHandedOver(). */
-  readonly udpBackends: {
-    batches(size: number): Iterable<[UdpPeerKey, unknown][]>;
-    delete(keys: readonly UdpPeerKey[]): RefusedEntry[];
-  };
 }
 
 /** Entries read in one go: some tenths of a millisecond. */
@@ -29,17 +24,14 @@ const BATCH = 1000;
 const BOTH_FINS = FlowFlags.REQUEST_FIN | FlowFlags.REPLY_FIN;
 
 /** For a node that drains: else the next packet would begin all of it anew. @throws KernelError */
-export function* handOver({ flows, udpBackends }: HandedOverTables): Generator<void, void> {
+export function* handOver({ flows }: HandedOverTables): Generator<void, void> {
   for (const piece of flows.batches(BATCH)) {
     throwFirst(flows.put(piece.filter(isReply).map(ended)));
     yield;
   }
   for (const piece of flows.batches(BATCH)) {
-    throwFirst(flows.delete(keysOf(piece.filter(([, { flags }]) => isRequest(flags)))));
-    yield;
-  }
-  for (const piece of udpBackends.batches(BATCH)) {
-    throwFirst(udpBackends.delete(keysOf(piece)));
+    const requests = piece.filter(([, { flags }]) => isRequest(flags));
+    throwFirst(flows.delete(requests.map(([key]) => key)));
     yield;
   }
 }
@@ -52,10 +44,6 @@ function isReply([key, value]: readonly [FlowKey, FlowValue]): boolean {
 
 function ended([key, value]: readonly [FlowKey, FlowValue]): [FlowKey, FlowValue] {
   return [key, { ...value, flags: (value.flags | BOTH_FINS) as FlowFlags }];
-}
-
-function keysOf<K>(entries: readonly (readonly [K, unknown])[]): K[] {
-  return entries.map(([key]) => key);
 }
 
 function throwFirst([refused]: readonly RefusedEntry[]): void {

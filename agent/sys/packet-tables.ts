@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tables that the programs write by themselves, for whoever looks at them or sweeps them: connections on the
-// packet path, clients and sockets that stay with a backend, and what became of packets.
+// packet path, clients that stay with a backend, and what became of packets.
 
 import type { MapSpec } from './codec.ts';
 import { possibleCpus } from './cpus.ts';
@@ -12,8 +12,6 @@ import {
   type FlowValue,
   MAPS,
   PacketOutcome,
-  type UdpBackend,
-  type UdpPeerKey,
 } from './layout.gen.ts';
 import { RawMap } from './libbpf/map.ts';
 import { perCpu } from './per-cpu.ts';
@@ -28,7 +26,6 @@ export const OUTCOMES: readonly string[] = Object.entries(PacketOutcome)
 export interface PacketTables {
   readonly flows: KernelMap<FlowKey, FlowValue>;
   readonly affinities: KernelMap<AffinityKey, AffinityValue>;
-  readonly udpBackends: KernelMap<UdpPeerKey, UdpBackend>;
   /** How often each of {@link OUTCOMES} was counted, by all CPUs, since the tables were made. */
   readCounts(): Map<string, number>;
   close(): void;
@@ -54,7 +51,6 @@ export function openPacketTables(pins: Pins): PacketTables {
     return {
       flows: new KernelMap(open(MAPS.flows), MAPS.flows),
       affinities: new KernelMap(open(MAPS.affinities), MAPS.affinities),
-      udpBackends: new KernelMap(open(MAPS.udpBackends), MAPS.udpBackends),
       readCounts: () => {
         const entries = counts.entries().map(([outcome, ofCpus]): [string, number] => {
           return [OUTCOMES[outcome] ?? `outcome_${outcome}`, sum(ofCpus.map((c) => c.packets))];
