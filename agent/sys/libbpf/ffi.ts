@@ -118,12 +118,12 @@ export function addressOf(bytes: Uint8Array): Pointer {
 
 /**
  * Has libbpf tell `print(level, text)` what it says, until the function that is returned is called. `print` must not
- * throw. There is one printer at a time: the last one.
+ * throw, and may ask for the text only while it runs. There is one printer at a time: the last one.
  */
-export function listenToLibbpf(print: (level: number, text: string) => void): () => void {
+export function listenToLibbpf(print: (level: number, text: () => string) => void): () => void {
   const lib = libbpf();
   const callback = koffi.register((level: number, format: unknown, args: unknown) => {
-    print(level, formatText(format, args));
+    print(level, () => formatText(format, args));
     return 0;
   }, printerType());
   lib.setPrint(callback);

@@ -11,6 +11,7 @@ interface Libc {
   getsockopt(fd: number, level: number, name: number, value: Uint8Array, length: [number]): number;
   setns(fd: number, kind: number): number;
   mallocTrim(pad: number): number;
+  mallopt(param: number, value: number): number;
 }
 
 let loaded: Libc | undefined;
@@ -37,5 +38,6 @@ function load(): Libc {
     ),
     setns: lib.func('int setns(int fd, int kind)'),
     mallocTrim: lib.func('int malloc_trim(size_t pad)'),
+    mallopt: lib.func('int mallopt(int param, int value)'),
   };
 }

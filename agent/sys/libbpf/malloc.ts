@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What libc keeps of memory that was given back to it. Used by commands/release-memory.ts.
+// What libc keeps of memory that was given back to it. Used by object.ts and commands/release-memory.ts.
 
 import { libc } from './libc.ts';
 
@@ -9,4 +9,17 @@ import { libc } from './libc.ts';
  */
 export function trimMalloc(): void {
   libc().mallocTrim(0);
+}
+
+/** mallopt(3) */
+const M_MMAP_THRESHOLD = -3;
+const LARGE_BYTES = 128 * 1024;
+
+/**
+ * From now on large blocks go back to the kernel when they are freed. By itself malloc() raises the bound of what is large
+ * to the largest block that was freed, and then keeps such blocks for the thread that had them, where
+ * {@link trimMalloc} does not find them: 4 MB of libbpf's.
+ */
+export function keepNoLargeBlocks(): void {
+  libc().mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 }

@@ -3,6 +3,7 @@
 
 import { lastErrno, libbpf, listenToLibbpf, type Pointer } from './ffi.ts';
 import { KernelError } from './kernel-error.ts';
+import { keepNoLargeBlocks } from './malloc.ts';
 import { check, RawMap } from './map.ts';
 import { readProgramInfo } from './program-info.ts';
 
@@ -50,25 +51,35 @@ export class LoadedObject {
     programs?: readonly string[],
   ): LoadedObject {
     const loading = new Loading(path);
+    const stopListening = listenToLibbpf(loading.heard);
     try {
       return loading.done(libbpf().objectLoad(loading.prepare(maps, programs)));
     } finally {
+      stopListening();
       loading.end();
     }
   }
 
-  /** {@link load}, while this thread goes on: the verifier takes a tenth of a second. Rejects as that throws. */
+  /**
+   * {@link load}, while this thread goes on: the verifier takes a tenth of a second. Rejects as that throws. Nobody
+   * listens: libbpf has hundreds of things to say, and would wait for this thread with each. What is refused is
+   * therefore tried again, for the words.
+   */
   static async loadInBackground(
     path: string,
     maps: ReadonlyMap<string, MapSetup>,
     programs?: readonly string[],
   ): Promise<LoadedObject> {
+    keepNoLargeBlocks();
     const loading = new Loading(path);
     try {
       return loading.done(await libbpf().objectLoadAsync(loading.prepare(maps, programs)));
+    } catch (error) {
+      if (!(error instanceof KernelError)) throw error;
     } finally {
       loading.end();
     }
+    return LoadedObject.load(path, maps, programs);
   }
 
   /** Takes over `object`. */
@@ -98,17 +109,18 @@ export class LoadedObject {
 class Loading {
   readonly #path: string;
   readonly #said: string[] = [];
-  readonly #stopListening: () => void;
   /** Of maps in maps: needed until the object is loaded. */
   readonly #templates: RawMap[] = [];
   #object: Pointer | undefined;
 
   constructor(path: string) {
     this.#path = path;
-    this.#stopListening = listenToLibbpf((level, text) => {
-      if (level === LEVEL_WARN) this.#said.push(...text.trimEnd().split('\n'));
-    });
   }
+
+  /** What libbpf says meanwhile. */
+  readonly heard = (level: number, text: () => string): void => {
+    if (level === LEVEL_WARN) this.#said.push(...text().trimEnd().split('\n'));
+  };
 
   prepare(maps: ReadonlyMap<string, MapSetup>, programs: readonly string[] | undefined): Pointer {
     const path = this.#path;
@@ -145,7 +157,6 @@ class Loading {
   }
 
   end(): void {
-    this.#stopListening();
     if (this.#object !== undefined) libbpf().objectClose(this.#object);
     for (const template of this.#templates) template.close();
   }
