@@ -19,20 +19,6 @@
 /* Bytes from the beginning of a socket among which its cookie is. */
 #define COOKIE_WITHIN 104
 
-/*
- * The cookie of the program's own socket; 0 when nobody has asked for it yet, as no program did of
- * one that is not among `dials`. One copy costs less than to ask where the socket lies first.
- */
-static __always_inline __u64 cookie_known(const struct bpf_sock_addr *ctx)
-{
-	__u8 head[COOKIE_WITHIN] __attribute__((aligned(8)));
-	__u32 offset = bpf_core_field_offset(struct sock, __sk_common.skc_cookie);
-
-	if (bpf_probe_read_kernel(head, sizeof(head), ctx->sk))
-		return 0;
-	return *(__u64 *)(head + offset);
-}
-
 /* Where the program's own socket lies in the kernel's memory. */
 static __always_inline __u64 socket_address(const struct bpf_sock_addr *ctx)
 {
@@ -42,6 +28,24 @@ static __always_inline __u64 socket_address(const struct bpf_sock_addr *ctx)
 	/* The verifier lets nobody calculate with a socket's pointer; read back it is a number. */
 	bpf_probe_read_kernel(&address, sizeof(address), &opaque);
 	return address;
+}
+
+/*
+ * The cookie of the program's own socket; 0 when nobody has asked for it yet, as no program did of
+ * one that is not among `dials`. One copy costs less than to ask where the socket lies first.
+ */
+static __always_inline __u64 cookie_known(const struct bpf_sock_addr *ctx)
+{
+	__u8 head[COOKIE_WITHIN] __attribute__((aligned(8)));
+	__u32 offset = bpf_core_field_offset(struct sock, __sk_common.skc_cookie);
+
+	/* A kernel that has it elsewhere. */
+	if (offset > sizeof(head) - sizeof(__u64))
+		return BPF_CORE_READ((const struct sock *)socket_address(ctx),
+				     __sk_common.skc_cookie.counter);
+	if (bpf_probe_read_kernel(head, sizeof(head), ctx->sk))
+		return 0;
+	return *(__u64 *)(head + offset);
 }
 
 /* A socket that has been freed keeps its cookie, and no references, until its memory is used

@@ -125,7 +125,7 @@ static __always_inline int udp_backend_for(struct bpf_sock_addr *ctx, const stru
 {
 	__u64 known_cookie = cookie_known(ctx), now_ns;
 	struct udp_peer_key key = {.socket_cookie = known_cookie, .peer = *service};
-	struct dial *dial = dial_of(ctx, known_cookie);
+	struct dial *dial = dial_of(ctx, known_cookie), *noted;
 	struct udp_backend *kept = NULL, known = {};
 	__u16 now = dial_time();
 
@@ -154,21 +154,21 @@ static __always_inline int udp_backend_for(struct bpf_sock_addr *ctx, const stru
 		if (backend_for_client(frontend, route, client, bpf_get_prandom_u32(), backend))
 			return -1;
 		count_socket(frontend->service_port_id, 1);
-		if (!dial) {
-			dial = dial_note(ctx, key.socket_cookie, 0, service, backend);
-			if (dial) {
-				dial->service_port_id = frontend->service_port_id;
-				dial->last_used = now;
-				dial->has_others = known_cookie != 0;
-				dial_noted(dial, key.socket_cookie);
+		if (!dial && (noted = dial_note(ctx, key.socket_cookie, 0, service, backend))) {
+			noted->service_port_id = frontend->service_port_id;
+			noted->last_used = now;
+			noted->has_others = known_cookie != 0;
+			dial_noted(noted, key.socket_cookie);
+			if (!known_cookie)
 				return 0;
-			}
+			/* What it has used before may have been the same backend. */
+		} else {
 			/* Another thread may have been faster. */
-			dial = dial_of(ctx, key.socket_cookie);
+			dial = dial ?: dial_of(ctx, key.socket_cookie);
+			if (dial)
+				dial->has_others = 1;
+			udp_remember_backend(&key, now_ns, frontend->service_port_id, backend);
 		}
-		if (dial)
-			dial->has_others = 1;
-		udp_remember_backend(&key, now_ns, frontend->service_port_id, backend);
 	}
 	udp_remember_service(key.socket_cookie, backend, service);
 	return 0;

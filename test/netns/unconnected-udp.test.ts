@@ -23,20 +23,35 @@ import {
 import { startBackends } from './start-backends.ts';
 
 const NODE_NAME = 'here';
+/** Shares its backend with `web`. */
+const TWIN = '10.96.0.6';
 
 let probe: SocketProbe;
 
 const node = nodeForFile(test, async (made) => {
   made.write('services', [
     ...SERVICES,
-    // Shares its backend with `web`.
-    ...kubeService('twin', ['10.96.0.6'], bothProtocols(80, [WEB_BACKEND])),
+    ...kubeService('twin', [TWIN], bothProtocols(80, [WEB_BACKEND])),
   ]);
   await startBackends(made);
   made.agent.flags = ['--node-name', NODE_NAME];
   await made.agent.start();
   probe = await SocketProbe.start(made);
 });
+
+test.serial(
+  'unconnected UDP: a socket that found its place late hears whom it asked',
+  async (t) => {
+    if (!canMakeNodes(t)) return;
+    const open = await takeEveryPlace(node().bpffs, probe, [WEB, 80]);
+    const socket = await probe.open('udp', 4);
+    t.is(await socket.askAt(WEB, 80), `${targetAt(WEB_BACKEND)} as ${WEB}:80`);
+    await open.close();
+    for (const host of [TWIN, WEB, TWIN])
+      t.is(await socket.askAt(host, 80), `${targetAt(WEB_BACKEND)} as ${host}:80`);
+    await socket.close();
+  },
+);
 
 for (const where of ['', ', every place an open socket’s']) {
   if (where)
@@ -157,7 +172,7 @@ for (const where of ['', ', every place an open socket’s']) {
       const socket = await probe.open('udp', 4);
       for (const [host, port] of [
         [WEB, 80],
-        ['10.96.0.6', 80],
+        [TWIN, 80],
         [WEB_BACKEND, TARGET_PORT],
         [WEB, 80],
         [WEB_BACKEND, TARGET_PORT],
