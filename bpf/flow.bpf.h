@@ -47,12 +47,20 @@ static __always_inline __u32 flow_timeout(__u32 protocol, __u32 flags)
 	}
 }
 
+/*
+ * How long ago it was `then_ns`. Less than 0 of what another CPU has noted since this one read the
+ * clock, which is up to a tick ago.
+ */
+static __always_inline __s64 flow_since(__u64 now_ns, __u64 then_ns)
+{
+	return (__s64)(now_ns - then_ns);
+}
+
 static __always_inline int flow_is_over(const struct flow_value *flow, __u32 protocol, __u64 now_ns)
 {
 	__s64 timeout_ns = (__s64)flow_timeout(protocol, flow->flags) * NS_PER_SECOND;
 
-	/* Another CPU may have used it since this one read the clock. */
-	return (__s64)(now_ns - flow->last_used_ns) > timeout_ns;
+	return flow_since(now_ns, flow->last_used_ns) > timeout_ns;
 }
 
 /* The key of the other entry. */
@@ -224,14 +232,14 @@ static __always_inline int flow_is_revived(const struct packet *packet,
  * the client leaves it for one. Longer than a connection that goes on is silent on a SYN (Linux:
  * tcp_invalid_ratelimit, 500 ms) and FLOW_CHECK_NS; shorter than until the client asks again.
  */
-#define ANSWER_NS (700ull * 1000 * 1000)
+#define ANSWER_NS (700ll * 1000 * 1000)
 
 /* Whether the packet asks a backend whether it still is there: its last answer is none any more. */
 static __always_inline int flow_is_asked_anew(const struct packet *packet,
 					      const struct flow_value *flow, __u64 now_ns)
 {
 	return (flow->flags & FLOW_FORGOTTEN) && (flow->flags & FLOW_REQUEST) &&
-	       is_opening(packet) && now_ns - flow->checked_ns >= ANSWER_NS;
+	       is_opening(packet) && flow_since(now_ns, flow->checked_ns) >= ANSWER_NS;
 }
 
 /*
@@ -254,7 +262,7 @@ __noinline int flow_use(const struct packet *packet, struct flow_value *entry,
 	/* The clock has steps: most packets find it as the last one did, and write nothing. */
 	if (flow->last_used_ns != now_ns)
 		entry->last_used_ns = now_ns;
-	if (!news && !gone && now_ns - flow->checked_ns < FLOW_CHECK_NS)
+	if (!news && !gone && flow_since(now_ns, flow->checked_ns) < FLOW_CHECK_NS)
 		return 0;
 	flow->flags = (flow->flags | news) & ~gone;
 	if (news)
@@ -303,7 +311,7 @@ static __always_inline int flow_backend_serves(const struct flow_value *flow, __
 {
 	if ((flow->flags & FLOW_FORGOTTEN) &&
 	    ((flow->flags & FLOW_ANSWERED) ||
-	     ((flow->flags & FLOW_CONFIRMED) && now_ns - flow->checked_ns < ANSWER_NS)))
+	     ((flow->flags & FLOW_CONFIRMED) && flow_since(now_ns, flow->checked_ns) < ANSWER_NS)))
 		return 1;
 	return flow->service_port_id == NO_SERVICE_PORT ||
 	       backend_serves(flow->service_port_id, &flow->destination);
@@ -326,7 +334,7 @@ static __always_inline int flow_goes_on(const struct packet *packet, const struc
 			return 1;
 		return !(flow->flags & FLOW_ENDING) && flow_backend_serves(flow, now_ns);
 	}
-	if (protocol != IPPROTO_UDP || now_ns - flow->checked_ns < FLOW_CHECK_NS ||
+	if (protocol != IPPROTO_UDP || flow_since(now_ns, flow->checked_ns) < FLOW_CHECK_NS ||
 	    flow_backend_serves(flow, now_ns))
 		return 1;
 	count(PACKET_FLOW_BACKEND_GONE);

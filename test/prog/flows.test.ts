@@ -576,6 +576,30 @@ row(
   },
 );
 
+row(
+  'a clusterIP alone: what a CPU has noted whose clock is ahead is not long ago',
+  async (t, node, p) => {
+    const request = (flags: string) =>
+      node.ingress(p.tcp('client:40000 > otherClusterIP:80', flags)).counts;
+    const goesOn = ['request_redirected'];
+    await node.serve(...other(p, ['remotePod']));
+    request('SYN');
+    node.ingress(p.tcp('remotePod:8080 > node:61000', 'SYN ACK'));
+    request('ACK');
+    await node.serve(...other(p, ['secondRemotePod']));
+    // It is a tick, but that would be over before the packet comes.
+    const checkAhead = () =>
+      node.changeFlows(({ checkedNs }) => ({ checkedNs: checkedNs + 10_000_000_000n }));
+    checkAhead();
+    t.deepEqual(request('SYN'), goesOn);
+    // So it has not been asked yet.
+    node.letFlowsCheck();
+    t.deepEqual(request('SYN'), goesOn);
+    checkAhead();
+    t.deepEqual(request('SYN'), goesOn);
+  },
+);
+
 row('a clusterIP alone: a backend of this node is known as one', async (t, node, p) => {
   const request = (flags: string) => node.ingress(p.tcp('client:40000 > otherClusterIP:80', flags));
   await node.serve(...other(p, ['localPod']));
