@@ -163,7 +163,6 @@ struct served_networks {
 };
 
 #define SERVED_NETWORKS_BITS 16
-/* And one more, which is not 0 once all that was there before the table has its bits. */
 #define SERVED_NETWORKS_WORDS ((1 << SERVED_NETWORKS_BITS) / 64)
 
 /* The value of tables in which it only counts whether a key is there. */

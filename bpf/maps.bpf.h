@@ -84,7 +84,7 @@ struct {
 /* What is worth a look in the tables of addresses above. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, SERVED_NETWORKS_WORDS + 1);
+	__uint(max_entries, SERVED_NETWORKS_WORDS);
 	__type(key, __u32);
 	__type(value, struct served_networks);
 } served_networks SEC(".maps");

@@ -75,10 +75,6 @@ export function openTables(pins: Pins): Tables {
     const serviceCidrs = opening(
       new CoveredMap(raw(MAPS.serviceCidrs), MAPS.serviceCidrs, networks, (prefix) => prefix),
     );
-    if (!networks.isComplete) {
-      for (const table of [frontends, nodePortAddresses, serviceCidrs]) table.coverAll();
-      networks.complete();
-    }
     return {
       frontends,
       members: opening(openMap(pins, MAPS.members)),

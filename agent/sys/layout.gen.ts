@@ -808,7 +808,7 @@ export const MAPS = {
   sourceRanges: { name: 'source_ranges', type: 11, flags: 1, maxEntries: 131072, key: sourceRangeKey, value: presence, layoutHash: 'da4b82ce' } satisfies MapSpec<SourceRangeKey, Presence>,
   nodePortAddresses: { name: 'node_port_addresses', type: 1, flags: 1, maxEntries: 4096, key: nodePortAddress, value: presence, layoutHash: '52a74f18' } satisfies MapSpec<NodePortAddress, Presence>,
   serviceCidrs: { name: 'service_cidrs', type: 11, flags: 1, maxEntries: 131072, key: ipPrefix, value: presence, layoutHash: '329080d3' } satisfies MapSpec<IpPrefix, Presence>,
-  servedNetworks: { name: 'served_networks', type: 2, flags: 0, maxEntries: 1025, key: u32, value: servedNetworks, layoutHash: '5c244887' } satisfies MapSpec<number, ServedNetworks>,
+  servedNetworks: { name: 'served_networks', type: 2, flags: 0, maxEntries: 1024, key: u32, value: servedNetworks, layoutHash: 'ee5f0b28' } satisfies MapSpec<number, ServedNetworks>,
   nodes: { name: 'nodes', type: 2, flags: 0, maxEntries: 1, key: u32, value: node, layoutHash: '5847889c' } satisfies MapSpec<number, Node>,
   affinities: { name: 'affinities', type: 9, flags: 0, maxEntries: 4096, key: affinityKey, value: affinityValue, layoutHash: '0a223ac7' } satisfies MapSpec<AffinityKey, AffinityValue>,
   servicePorts: { name: 'service_ports', type: 1, flags: 1, maxEntries: 65536, key: u32, value: servicePortName, layoutHash: 'abc52de1' } satisfies MapSpec<number, ServicePortName>,

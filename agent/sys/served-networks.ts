@@ -2,7 +2,8 @@
 // Which networks may hold an address that the programs look for: most of what is dialled is in none of them, and the
 // programs look no further. Written by the tables of such addresses themselves (CoveredMap), created in datapath.ts.
 //
-// Invariant: the bit of an address is set before the address is in its table. None is ever taken away: a bit too many costs a look-up.
+// Invariant: the bit of an address is set before the address is in its table, or when it is first read there: an older build
+// that had no bits may have written it. None is ever taken away: a bit too many costs a look-up.
 
 import { type IpAddress, networkHash, networkHashes } from '../model/address.ts';
 import type { MapSpec } from './codec.ts';
@@ -17,9 +18,7 @@ export interface Covered {
 }
 
 const WORD_BITS = 64;
-/** The last entry says whether the table is complete. */
-const WORDS = MAPS.servedNetworks.maxEntries - 1;
-const BITS = WORDS * WORD_BITS;
+const BITS = MAPS.servedNetworks.maxEntries * WORD_BITS;
 const HASH_BITS = 32 - Math.log2(BITS);
 
 export class ServedNetworks {
@@ -30,16 +29,6 @@ export class ServedNetworks {
   /** Takes over `raw`. */
   constructor(raw: RawMap) {
     this.#map = new KernelMap(raw, MAPS.servedNetworks);
-  }
-
-  /** Whether all that the tables held when this one was made is covered. */
-  get isComplete(): boolean {
-    return this.#map.get(WORDS)?.bits !== 0n;
-  }
-
-  /** @throws KernelError */
-  complete(): void {
-    throwFirst(this.#map.put([[WORDS, { bits: 1n }]]));
   }
 
   /** @returns what the kernel refused. */
@@ -87,8 +76,7 @@ export class ServedNetworks {
   /** A byte for each bit. */
   #read(): Uint8Array {
     const bytes = new Uint8Array(BITS);
-    for (const [word, { bits }] of this.#map.entries())
-      if (bits !== 0n && word < WORDS) unpack(bits, bytes, word);
+    for (const [word, { bits }] of this.#map.entries()) if (bits !== 0n) unpack(bits, bytes, word);
     return bytes;
   }
 
@@ -126,6 +114,7 @@ function wordOf(known: Uint8Array, word: number): bigint {
 export class CoveredMap<K, V> extends KernelMap<K, V> {
   readonly #networks: ServedNetworks;
   readonly #covered: (key: K) => Covered;
+  #isCovered = false;
 
   /** Takes over `raw`. @param covered what a key is about. */
   constructor(
@@ -140,14 +129,21 @@ export class CoveredMap<K, V> extends KernelMap<K, V> {
   }
 
   override put(entries: readonly (readonly [K, V])[]): RefusedEntry[] {
-    const [refused] = this.#networks.cover(entries.map(([key]) => this.#covered(key)));
+    const [refused] = this.#cover(entries);
     if (refused) return entries.map((_, index) => ({ index, error: refused.error }));
     return super.put(entries);
   }
 
-  /** Covers what is there already. */
-  coverAll(): void {
-    throwFirst(this.#networks.cover(this.entries().map(([key]) => this.#covered(key))));
+  /** The first time it covers what is there: whoever goes on with it reads it before. @throws KernelError */
+  override entries(): [K, V][] {
+    const entries = super.entries();
+    if (!this.#isCovered) throwFirst(this.#cover(entries));
+    this.#isCovered = true;
+    return entries;
+  }
+
+  #cover(entries: readonly (readonly [K, V])[]): RefusedEntry[] {
+    return this.#networks.cover(entries.map(([key]) => this.#covered(key)));
   }
 }
 

@@ -5,6 +5,10 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
+import { KernelMap } from '../../agent/sys/kernel-map.ts';
+import { MAPS } from '../../agent/sys/layout.gen.ts';
+import { RawMap } from '../../agent/sys/libbpf/map.ts';
+import { Pins } from '../../agent/sys/pins.ts';
 import { runCommand } from '../lab/run-command.ts';
 import { programmed } from './kernel-backends.ts';
 import { bothProtocols, kubeService, targetAt } from './kube-service.ts';
@@ -153,6 +157,25 @@ test.serial('a new start rewrites nothing that has not changed', async (t) => {
   t.deepEqual({ services: await services(), tables: await dumps() }, before);
   for (const [i, table] of before.tables.entries()) t.true(table.includes('"key"'), TABLES[i]);
 });
+
+test.serial(
+  'what a build has written that knew of no served networks is served by the next',
+  async (t) => {
+    if (!canMakeNodes(t)) return;
+    // Outside the service CIDR, whose networks are all served.
+    const address = '10.97.0.1';
+    node().write('older', kubeService('older', [address], bothProtocols(80, OLD)));
+    await programmed(node(), `${address}:80/UDP`, OLD.map(targetAt));
+    await node().agent.end('SIGTERM');
+    const pin = new Pins(node().bpffs).map(MAPS.servedNetworks);
+    const networks = new KernelMap(RawMap.openPin(pin), MAPS.servedNetworks);
+    t.deepEqual(networks.put(networks.entries().map(([word]) => [word, { bits: 0n }])), []);
+    networks.close();
+    await node().agent.start();
+    const clients = CLIENTS.map(({ kind }) => ({ kind, address, port: 80 }));
+    allLandOn(t, await probe.repeat(clients, { count: 6, timeoutMs: 1000 }), OLD);
+  },
+);
 
 async function services(): Promise<unknown> {
   const { stdout } = await node().signalbox('services', '-o', 'json');
