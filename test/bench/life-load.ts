@@ -19,6 +19,8 @@ export interface LoadOptions {
   readonly perSecond: number;
   /** Connections, connected UDP sockets, unconnected ones: so many of each. */
   readonly open: number;
+  /** Until what is not answered counts as failed. */
+  readonly patienceSeconds: number;
 }
 
 /** New connections, exchanges on open ones, datagrams: those that were answered, and those that were not. */
@@ -28,6 +30,9 @@ export interface LoadCount {
 }
 
 /** `new`: connections; `open`: exchanges on those that stand; then datagrams. */
+/** Of all kinds so far; and how long the longest exchange took. */
+export type LoadReport = Readonly<Record<LoadKind, LoadCount>> & { readonly longestMs: number };
+
 export const LOAD_KINDS = ['new', 'open', 'connected', 'unconnected'] as const;
 export type LoadKind = (typeof LOAD_KINDS)[number];
 
@@ -46,10 +51,10 @@ export class SteadyLoad {
     place: ProberPlace,
     directory: string,
     targets: readonly LoadTarget[],
-    { perSecond, open }: LoadOptions,
+    { perSecond, open, patienceSeconds }: LoadOptions,
   ): Promise<SteadyLoad> {
     const program = compileProgram('steady-load', directory);
-    const child = place.spawn([program, `${perSecond}`, `${open}`], {
+    const child = place.spawn([program, `${perSecond}`, `${open}`, `${patienceSeconds}`], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     const load = new SteadyLoad(child);
@@ -70,13 +75,13 @@ export class SteadyLoad {
   }
 
   /** So far. */
-  async report(): Promise<Record<LoadKind, LoadCount>> {
+  async report(): Promise<LoadReport> {
     this.#child.stdin?.write('report\n');
     return this.#next();
   }
 
   /** Waits for what is under way, and ends it. */
-  async end(): Promise<Record<LoadKind, LoadCount>> {
+  async end(): Promise<LoadReport> {
     const ended = once(this.#child, 'exit');
     this.#child.stdin?.end();
     const counts = await this.#next();
@@ -84,7 +89,7 @@ export class SteadyLoad {
     return counts;
   }
 
-  async #next(): Promise<Record<LoadKind, LoadCount>> {
+  async #next(): Promise<LoadReport> {
     const { value, done } = await this.#lines.next();
     if (done) throw new Error('the load has ended');
     return parseReport(value);
@@ -92,7 +97,7 @@ export class SteadyLoad {
 }
 
 /** @param line of steady-load.c. Pure. */
-export function parseReport(line: string): Record<LoadKind, LoadCount> {
+export function parseReport(line: string): LoadReport {
   const words = line.split(' ');
   const count = (kind: LoadKind): LoadCount => {
     const at = words.indexOf(kind);
@@ -103,5 +108,6 @@ export function parseReport(line: string): Record<LoadKind, LoadCount> {
     open: count('open'),
     connected: count('connected'),
     unconnected: count('unconnected'),
+    longestMs: Number(words[words.indexOf('longest') + 1]) / 1e6,
   };
 }

@@ -3,7 +3,7 @@
 // picked up what it missed.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type LoadCount, type LoadOptions, SteadyLoad } from './life-load.ts';
+import { LOAD_KINDS, type LoadCount, type LoadOptions, SteadyLoad } from './life-load.ts';
 import {
   begin,
   change,
@@ -25,11 +25,17 @@ export interface RestartOptions extends LoadOptions {
   readonly pauseMs: number;
 }
 
+export interface LoadedRestart {
+  readonly restart: Restart;
+  /** Of all exchanges that were answered, the one that took longest. */
+  readonly longestMs: number;
+}
+
 /** Wants the proxy to run with everything in the kernel, and leaves it so. */
 export async function measureRestart(
   subject: Subject,
   { pauseMs, ...load }: RestartOptions,
-): Promise<Restart> {
+): Promise<LoadedRestart> {
   const { proxy, station, services, directory } = subject;
   const targets = Array.from({ length: Math.min(services.count, MOST_TARGETS) }, (_, index) =>
     expectationOf(services, index),
@@ -45,14 +51,17 @@ export async function measureRestart(
     await traffic.end();
     throw error;
   }
-  const counts = Object.values(await traffic.end());
+  const report = await traffic.end();
   const sum = (of: (count: LoadCount) => number) =>
-    counts.reduce((total, count) => total + of(count), 0);
+    LOAD_KINDS.reduce((total, kind) => total + of(report[kind]), 0);
   return {
-    ...nameOf(subject),
-    exchanges: sum(({ exchanges, failed }) => exchanges + failed),
-    failed: sum(({ failed }) => failed),
-    pickedUpMs,
+    restart: {
+      ...nameOf(subject),
+      exchanges: sum(({ exchanges, failed }) => exchanges + failed),
+      failed: sum(({ failed }) => failed),
+      pickedUpMs,
+    },
+    longestMs: report.longestMs,
   };
 }
 

@@ -1,44 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whoever answers the prober does so at once while a proxy is measured: else a try lasts for as long as the proxy and
-// the API server are at work, which is just when the next one is wanted.
+// Whoever answers the prober does so at once while a proxy is measured, on whichever CPU: else a try lasts for as long as
+// the proxy and the API server are at work, which is just when the next one is wanted; and where a kernel is not
+// preempted, one that is at work on the servers' CPU for seconds, as nft's is, would stop all traffic of the benchmark.
 
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { runCommand } from '../lab/run-command.ts';
+import { CLIENT_CPU } from './measure-servers.ts';
+import type { Prober } from './prober.ts';
 import type { Station } from './station.ts';
 
 /** As the kernel calls measure-server.c: 15 characters at most (proc_pid_comm(5)). */
 const SERVER = 'measure-server';
 
-/**
- * Has the servers of a station come before everybody who has an ordinary policy, until `body` is done. The prober gives
- * itself the same.
- *
- * @returns why that was refused; undefined: it was not.
- */
+/** Has the servers of a station come before others until `body` is done. */
 export async function whileServedFirst(
   { server }: Station,
+  prober: Prober,
   body: () => Promise<void>,
-): Promise<string | undefined> {
+): Promise<void> {
   const pids = serversIn(server.cgroup);
-  const refusal = await setPolicy(pids, '--fifo', '1').then(
-    () => undefined,
-    (error: unknown) => String(error),
-  );
   try {
+    for (const pid of pids) await prober.putFirst(pid);
     await body();
   } finally {
-    if (refusal === undefined) await setPolicy(pids, '--batch', '0');
+    for (const pid of pids) await prober.putLast(pid, CLIENT_CPU);
   }
-  return refusal;
 }
 
-function serversIn(cgroup: string): string[] {
+function serversIn(cgroup: string): number[] {
   const pids = readFileSync(path.join(cgroup, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean);
-  return pids.filter((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === SERVER);
-}
-
-async function setPolicy(pids: readonly string[], policy: string, priority: string): Promise<void> {
-  const change = ['chrt', '--all-tasks', policy, '--pid', priority] as const;
-  await Promise.all(pids.map((pid) => runCommand([...change, pid])));
+  return pids
+    .filter((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === SERVER)
+    .map(Number);
 }

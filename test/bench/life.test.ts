@@ -131,7 +131,7 @@ test.serial('traffic that goes through is counted, and so is what does not', asy
   const { subject } = await startSubject(t);
   const { station, proxy, services, directory } = subject;
   const targets = Array.from({ length: SERVICES }, (_, index) => expectationOf(services, index));
-  const options = { perSecond: 100, open: 5 };
+  const options = { perSecond: 100, open: 5, patienceSeconds: 2 };
 
   const served = await SteadyLoad.begin(station.client, directory, targets, options);
   const good = await served.end();
@@ -151,12 +151,16 @@ test.serial('traffic that goes through is counted, and so is what does not', asy
 });
 
 test('a report of the load is read by name', (t) => {
-  t.deepEqual(parseReport('report new 7 1 open 20 0 connected 3 2 unconnected 4 0'), {
-    new: { exchanges: 7, failed: 1 },
-    open: { exchanges: 20, failed: 0 },
-    connected: { exchanges: 3, failed: 2 },
-    unconnected: { exchanges: 4, failed: 0 },
-  });
+  t.deepEqual(
+    parseReport('report new 7 1 open 20 0 connected 3 2 unconnected 4 0 longest 2500000'),
+    {
+      new: { exchanges: 7, failed: 1 },
+      open: { exchanges: 20, failed: 0 },
+      connected: { exchanges: 3, failed: 2 },
+      unconnected: { exchanges: 4, failed: 0 },
+      longestMs: 2.5,
+    },
+  );
 });
 
 test('a sample has the first, the last and no Service twice', (t) => {

@@ -55,7 +55,10 @@ const COLD_STARTS_WITHIN_MS = 10_000;
 const WARM_STARTS_WITHIN_MS = 4_000;
 /** Of the restart before: else they would take more time than there is. */
 const WARM_STARTS_BELOW_MS = 8_000;
-const LOAD = { perSecond: 100, open: 20, pauseMs: 700 };
+/** What comes as late as that, but comes, has waited for a CPU. */
+const LOAD = { perSecond: 100, open: 20, patienceSeconds: 60, pauseMs: 700 };
+/** The reader is told. */
+const LONG_MS = 1_000;
 const SMALL_STARTS_WITHIN_MS = 5_000;
 
 /**
@@ -86,11 +89,9 @@ export async function measureLife(
     notes.push(...lifeNotes(proxy));
     if (proxy.isStandIn) continue;
     const say = (text: string) => note(`${proxy.label}: ${text}`);
-    const refusal = await withSubject(bench, station, proxy, async (subject) => {
+    await withSubject(bench, station, proxy, async (subject) => {
       lives.push(await measureOne(subject, options, say));
     });
-    if (refusal !== undefined)
-      notes.push(`Others got in between those who look when a change has landed: ${refusal}.`);
   }
   return {
     starts: lives.flatMap(({ starts }) => starts),
@@ -125,7 +126,11 @@ async function measureOne(subject: Subject, options: LifeOptions, say: Note): Pr
     notes.push(`${proxy.label}: ${failed} connections right after a change had landed failed.`);
   say('a restart under load');
   await proxy.programmed();
-  const restart = await measureRestart(subject, LOAD);
+  const { restart, longestMs } = await measureRestart(subject, LOAD);
+  if (longestMs > LONG_MS)
+    notes.push(
+      `${proxy.label}: while it was started again under load, an answer took up to ${(longestMs / 1000).toFixed(1)} s: it, or what writes its rules, kept the CPUs.`,
+    );
   if (restart.pickedUpMs < WARM_STARTS_BELOW_MS) {
     say('warm starts');
     const warm = { starts: most, withinMs: WARM_STARTS_WITHIN_MS };
@@ -173,18 +178,18 @@ async function endAll(bench: Bench): Promise<void> {
   await Promise.all(served(bench).map(({ proxy }) => proxy.end()));
 }
 
-/** Ends the proxy's process afterwards. @returns as {@link whileServedFirst}. */
+/** Ends the proxy's process afterwards. */
 async function withSubject(
   { lab, services, directory }: Bench,
   station: Station,
   proxy: ServiceProxy,
   body: (subject: Subject) => Promise<void>,
-): Promise<string | undefined> {
+): Promise<void> {
   const counted = MemoryCgroup.create(`${lab.id}-life-${proxy.name}`);
   const prober = new Prober(station.client, directory);
   try {
     const subject = { station, proxy, services, prober, counted, directory };
-    return await whileServedFirst(station, () => body(subject));
+    await whileServedFirst(station, prober, () => body(subject));
   } finally {
     await prober.close();
     await proxy.end();

@@ -14,6 +14,7 @@
 #define AGE_SHARE 64
 #define PERIOD_NS 200000L
 #define AFTER_PERIOD_NS 1000000L
+#define PATIENCE_NS 3000000000L
 #define ANSWER_SIZE 80
 
 struct watch {
@@ -48,10 +49,14 @@ static long at_least(long value, long least)
 	return value > least ? value : least;
 }
 
+/* Before it has landed the next try is more use than a late answer; then an answer is to come. */
 static long deadline_of(const struct watch *watch)
 {
-	return watch->try_ns +
-	       at_least((watch->try_ns - watch->begun_ns) * 2 / AGE_SHARE, timeout_ns);
+	long age_ns = watch->try_ns - watch->begun_ns;
+
+	if (watch->has_landed)
+		return watch->try_ns + PATIENCE_NS;
+	return watch->try_ns + at_least(age_ns * 2 / AGE_SHARE, timeout_ns);
 }
 
 static bool is_expected(const struct watch *watch, const char *answer)

@@ -18,6 +18,8 @@
  *     The same, with no try after the first that was right: `settled` is not said.
  *   forget ID
  *     forgotten ID WHO    and nothing more; who answered last, or the name of the error
+ *   first PID, batch PID CPU
+ *     done PID            a server comes before others; waits for them again, on that CPU
  *   cpu PID
  *     cpu PID NS          of all its threads so far, of ended ones too; -1: no such process
  *
@@ -26,8 +28,11 @@
  * millisecond is measured too coarsely, nor has one that needs seconds to share its CPU with
  * thousands of tries. The more are watched, the longer it is between two tries of any, up to half a
  * millisecond; unless one has just landed: then others may have, too. A try that is not answered
- * within a 32nd of the time since its watch, at least TIMEOUT_MS, was none. It comes before all who
- * have an ordinary policy: else it would not run just when the proxy does. Ends with its standard
+ * within a 32nd of the time since its watch, at least TIMEOUT_MS, was none.
+ *
+ * The prober and the servers come before others: else they would not run just when the proxy does.
+ * That is by an ordinary policy: one of real time waits for a CPU whose kernel is at work for
+ * somebody else, as nft's is for seconds, where kernels are not preempted. Ends with its standard
  * input.
  */
 #define _GNU_SOURCE
@@ -44,6 +49,8 @@
 #define MAX_UNDER_WAY 256
 #define TRIES_AFTER 5
 #define LINE_SIZE 4096
+/* The shorter it is, the sooner it is given: from Linux 6.12 on (sched_setattr(2)). */
+#define SLICE_NS 100000
 
 /* Where to look for the next one to try. */
 static size_t cursor;
@@ -117,6 +124,53 @@ static void say_cpu(long pid)
 	printf("cpu %ld %ld\n", pid, ns);
 }
 
+/* Of <linux/sched/types.h>, which old C libraries' headers are at odds with. */
+struct scheduling {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime, deadline, period;
+};
+
+static void schedule(pid_t pid, int policy, long slice_ns)
+{
+	const struct scheduling scheduling = {
+		.size = sizeof(scheduling),
+		.policy = policy,
+		.runtime = slice_ns,
+	};
+
+	if (syscall(SYS_sched_setattr, pid, &scheduling, 0))
+		fail("schedule process %d", pid);
+}
+
+/*
+ * On any CPU, and as heavy as others: where one of them holds a CPU within a kernel that is not
+ * preempted, the scheduler moves whoever waits behind it.
+ */
+static void come_first(pid_t pid)
+{
+	cpu_set_t all;
+
+	memset(&all, 0xff, sizeof(all));
+	if (sched_setaffinity(pid, sizeof(all), &all))
+		fail("run process %d on all CPUs", pid);
+	schedule(pid, SCHED_OTHER, SLICE_NS);
+}
+
+/* As measure-server.c starts. */
+static void go_to_batch(pid_t pid, int cpu)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	if (sched_setaffinity(pid, sizeof(one), &one))
+		fail("run process %d on CPU %d", pid, cpu);
+	schedule(pid, SCHED_BATCH, 0);
+}
+
 static void obey(const char *line)
 {
 	char order[8], protocol[8], address[INET6_ADDRSTRLEN], expected[LINE_SIZE];
@@ -131,6 +185,12 @@ static void obey(const char *line)
 		add_watch(number, protocol, address, port, expected, 0);
 	} else if (words == 2 && strcmp(order, "forget") == 0) {
 		forget(number);
+	} else if (words == 2 && strcmp(order, "first") == 0) {
+		come_first(number);
+		printf("done %ld\n", number);
+	} else if (sscanf(line, "batch %ld %d", &number, &port) == 2) {
+		go_to_batch(number, port);
+		printf("done %ld\n", number);
 	} else if (words == 2 && strcmp(order, "cpu") == 0) {
 		say_cpu(number);
 	} else {
@@ -217,15 +277,13 @@ static long pace(void)
 
 int main(int argc, char **argv)
 {
-	const struct sched_param lowest = {.sched_priority = 1};
 	long pace_ns = 0;
 
 	if (argc != 2) {
 		fprintf(stderr, "usage: prober TIMEOUT_MS\n");
 		return 2;
 	}
-	/* Where it is not allowed, others get in between. */
-	sched_setscheduler(0, SCHED_FIFO, &lowest);
+	come_first(0);
 	timeout_ns = atol(argv[1]) * 1000000L;
 	prctl(PR_SET_TIMERSLACK, 1);
 	setvbuf(stdout, NULL, _IOLBF, 0);

@@ -121,6 +121,16 @@ export class Prober {
     return ns / 1e9;
   }
 
+  /** Has a process come before others, on any CPU, as the prober does itself. */
+  async putFirst(pid: number): Promise<void> {
+    await this.#do(`first ${pid}`, pid);
+  }
+
+  /** Has it wait for others again, on one CPU: as measure-server.c starts. */
+  async putLast(pid: number, cpu: number): Promise<void> {
+    await this.#do(`batch ${pid} ${cpu}`, pid);
+  }
+
   async close(): Promise<void> {
     this.#isClosing = true;
     if (this.#hasEnded) return;
@@ -177,6 +187,13 @@ export class Prober {
     }
     if (this.#hasEnded && !this.#isClosing) throw new Error('the prober has ended');
     return undefined;
+  }
+
+  /** Says it, and waits until it is done. */
+  async #do(order: string, pid: number): Promise<void> {
+    const done = this.#answer(`done ${pid}`);
+    this.#say(order);
+    if (!(await done)) throw new Error(`the prober has ended at: ${order}`);
   }
 
   async #forget(id: number): Promise<string> {
