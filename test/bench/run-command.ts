@@ -6,7 +6,9 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { buildBpf } from '../../scripts/build.ts';
 import { ROOT } from '../../scripts/command.ts';
 import { findKubeProxy } from '../lab/find-program.ts';
-import { writeReport } from './report/files.ts';
+import { requireRoot } from '../lab/lab.ts';
+import { kubeProxyVersion } from './proxy-kube-proxy.ts';
+import { makeReportDirectory, writeReport } from './report/files.ts';
 import { printSummary } from './report/terminal.ts';
 import { PROXIES, type ProxyName } from './result.ts';
 import { PARTS, type Part, runBenchmark } from './run.ts';
@@ -42,15 +44,19 @@ export function runCommand(): Command {
     .action(run);
 }
 
+/** What can be known to fail fails now, and not when ten minutes have gone by. */
 async function run({ kubeProxy, proxies, report, ...options }: Flags): Promise<void> {
+  requireRoot();
   const binary = findKubeProxy(kubeProxy);
+  if (binary !== undefined) kubeProxyVersion(binary);
+  makeReportDirectory(report);
   buildBpf();
   const result = await runBenchmark({
     ...options,
     arms: ['direct', 'directAgain', ...proxies],
     kubeProxy: binary,
   });
-  printSummary(result, await writeReport(result, report));
+  printSummary(result, writeReport(result, report));
 }
 
 function list<T>(

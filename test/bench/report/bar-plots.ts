@@ -61,21 +61,25 @@ export function memoryPlot(result: Result): Plot | undefined {
     ['process, not shared with others', ({ privateMiB }) => privateMiB],
     ['in the kernel', ({ kernelMiB }) => kernelMiB],
   ];
-  const panels = of.map(
-    ([title, mibOf]): Panel => ({
-      title,
-      rows: result.costs.flatMap((cost) => {
-        const mib = mibOf(cost);
-        if (mib === undefined) return [];
-        const value = megabytes(mib);
-        const label = labelOf(result, cost.proxy);
-        return [{ arm: cost.proxy, label, value, text: withUnit(value, 'MB', 1) }];
-      }),
-    }),
+  const sizes = [...new Set(result.costs.map(({ services }) => services))].toSorted(
+    (a, b) => a - b,
   );
-  const sizes = [...new Set(result.costs.map(({ services }) => servicesText(services)))];
+  const panels = of.flatMap(([title, mibOf]) =>
+    sizes.map(
+      (size): Panel => ({
+        title: `${title}, ${servicesText(size)}`,
+        rows: result.costs.flatMap((cost) => {
+          const mib = mibOf(cost);
+          if (mib === undefined || cost.services !== size) return [];
+          const value = megabytes(mib);
+          const label = labelOf(result, cost.proxy);
+          return [{ arm: cost.proxy, label, value, text: withUnit(value, 'MB', 1) }];
+        }),
+      }),
+    ),
+  );
   return barPlot('memory', panels, {
-    subtitle: `Once it has settled, with ${sizes.join(', ')}. MB are 10^6 bytes.`,
+    subtitle: 'Once it has settled. MB are 10^6 bytes.',
     xName: 'MB',
   });
 }

@@ -2,8 +2,9 @@
 // Where a report is put: a file for programs, one for readers of text, one for a browser. And the documents that show
 // the baseline, which scripts/generated-files.ts writes and checks.
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { EnvironmentError, messageOf } from '../../../agent/errors.ts';
 import type { Result } from '../result.ts';
 import { html } from './html.ts';
 import { markdown } from './markdown.ts';
@@ -28,12 +29,25 @@ export function writeReport(
 ): ReportPaths {
   const fileOf = (extension: string) => path.join(directory, `${name}.${extension}`);
   const paths = { json: fileOf('json'), markdown: fileOf('md'), html: fileOf('html') };
-  mkdirSync(directory, { recursive: true });
+  makeReportDirectory(directory);
   // What was measured is safe before anything is made of it.
   writeFileSync(paths.json, resultJson(result));
   writeFileSync(paths.markdown, markdown(result));
   writeFileSync(paths.html, html(result));
   return paths;
+}
+
+/** @throws EnvironmentError when nothing can be written there. */
+export function makeReportDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true });
+    accessSync(directory, constants.W_OK);
+  } catch (error) {
+    throw new EnvironmentError(`no report can be written to ${directory}: ${messageOf(error)}`, {
+      hint: 'name another directory with --report',
+      cause: error,
+    });
+  }
 }
 
 export function resultJson(result: Result): string {

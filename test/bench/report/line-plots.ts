@@ -22,6 +22,10 @@ import { number, services as servicesText } from './units.ts';
 /** No proxy a second time is told as noise, not drawn. */
 const LINES = ['direct', 'signalbox', 'iptables', 'nftables'] as const satisfies ArmName[];
 
+const MOST_TICKS = 8;
+/** Characters that there is room for beside a piece of line. */
+const KEY_LENGTH = 25;
+
 /** Ratios of medians; whiskers go from the least to the greatest round. */
 export function connectRatioPlot(result: Result): Plot | undefined {
   return bySize(result, {
@@ -30,9 +34,9 @@ export function connectRatioPlot(result: Result): Plot | undefined {
     subtitle:
       'Median of connect() among so many Services, as a ratio to no proxy (1.00) in the same run.\nWhiskers: the least and the greatest round. The axis does not begin at zero.',
     point: ({ ratio }) => ({ y: ratio.ofMedians, low: ratio.min, high: ratio.max }),
-    text: ({ y }) => `${number(y, 2)} ×`,
+    text: ({ y }) => `${number(y, 2)}\u00a0×`,
     tick: (y) => number(y, 2),
-    step: 0.1,
+    steps: [0.1, 0.5, 1, 5, 10, 50],
   });
 }
 
@@ -43,9 +47,9 @@ export function connectLatencyPlot(result: Result): Plot | undefined {
     subtitle:
       'Marks: median. Whiskers: up to where the slowest tenth begins (p90).\nThe axis does not begin at zero.',
     point: ({ us }) => ({ y: us.p50, low: us.p50, high: us.p90 }),
-    text: ({ y, high }) => `${number(y, 1)}, p90 ${number(high, 1)} µs`,
+    text: ({ y, high }) => `${number(y, 1)}, p90\u00a0${number(high, 1)}\u00a0µs`,
     tick: (y) => number(y),
-    step: 5,
+    steps: [5, 10, 20, 50, 100, 500],
   });
 }
 
@@ -58,8 +62,8 @@ function bySize(
     point: (latency: ArmLatency) => Omit<Point, 'x'>;
     text: (last: Point) => string;
     tick: (y: number) => string;
-    /** The axis begins and ends at multiples of it. */
-    step: number;
+    /** The axis begins and ends at multiples of one of them. */
+    steps: readonly number[];
   },
 ): Plot | undefined {
   const latencies = result.latencies
@@ -83,6 +87,9 @@ function bySize(
       : [{ arm, points, label: wrapped(`${labelOf(result, arm)}: ${plot.text(last)}`) }];
   });
   const all = lines.flatMap(({ points }) => points);
+  const low = Math.min(...all.map((point) => point.low));
+  const high = Math.max(...all.map((point) => point.high));
+  const step = plot.steps.find((each) => (high - low) / each <= MOST_TICKS) ?? high - low;
   return {
     name: plot.name,
     title: PLOT_TITLES[plot.name],
@@ -110,8 +117,10 @@ function bySize(
         ...AXIS,
         type: 'value',
         name: plot.yName,
-        min: roundedTo(plot.step, Math.min(...all.map(({ low }) => low)), Math.floor),
-        max: roundedTo(plot.step, Math.max(...all.map(({ high }) => high)), Math.ceil),
+        // Names at the ends of the lowest lines are to stand above the axis.
+        min: Math.max(0, roundedTo(step, low - step / 5, Math.floor)),
+        max: roundedTo(step, high, Math.ceil),
+        interval: step,
         axisLabel: { ...AXIS.axisLabel, formatter: plot.tick },
       },
       series: lines.flatMap(({ arm, points, label }) => [
@@ -166,7 +175,7 @@ function distributionLines(result: Result, latency: Latency) {
       .map((us, percent) => [us, percent] as const)
       .filter(([us]) => us > 0);
     const medians = `p50 ${number(percentiles[50] ?? 0, 1)}, p90 ${number(percentiles[90] ?? 0, 1)} µs`;
-    const label = `${wrapped(labelOf(result, arm))}\n${medians}`;
+    const label = `${wrapped(labelOf(result, arm), KEY_LENGTH)}\n${medians}`;
     return points.length === 0 ? [] : [{ arm, points, label }];
   });
 }

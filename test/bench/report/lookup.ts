@@ -38,10 +38,11 @@ export const FAMILY_NAMES: Readonly<Record<Family, string>> = { ipv4: 'IPv4', ip
 
 export const FAMILIES = ['ipv4', 'ipv6'] as const satisfies readonly Family[];
 
-/** What people read for an arm. A stand-in is called one whatever its label says. */
+/** What people read for an arm. A stand-in is called one whatever its label says, and no two arms are called the same. */
 export function labelOf({ arms }: Pick<Result, 'arms'>, name: ArmName): string {
   const arm = arms.find((each) => each.name === name);
   if (arm === undefined) return name;
+  if (name === 'directAgain') return `${arm.label}, again`;
   return arm.isStandIn && !/stand-in/i.test(arm.label) ? `${arm.label} (stand-in)` : arm.label;
 }
 

@@ -2,7 +2,7 @@
 // What people are given: nothing is lost on the way, a stand-in is always called one, no text of a run becomes markup,
 // and the page needs nothing but itself.
 
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import test from 'ava';
@@ -10,9 +10,16 @@ import fc from 'fast-check';
 import { EnvironmentError } from '../../../agent/errors.ts';
 import type { Result } from '../result.ts';
 import { budgetRows } from './budgets.ts';
-import { baselineDocument, baselinePlot, resultJson, writeReport } from './files.ts';
+import {
+  baselineDocument,
+  baselinePlot,
+  makeReportDirectory,
+  resultJson,
+  writeReport,
+} from './files.ts';
 import { emptyResult, OPPONENTS, plausibleResult, results } from './fixtures.ts';
 import { html } from './html.ts';
+import { labelOf } from './lookup.ts';
 import { markdown } from './markdown.ts';
 import { PLOT_NAMES } from './plot-names.ts';
 import { plotSvg } from './plots.ts';
@@ -183,6 +190,47 @@ test('all three files are written, and the first reads back', (t) => {
   t.deepEqual(readResult(paths.json), result);
   t.is(readFileSync(paths.markdown, 'utf8'), markdown(result));
   t.is(readFileSync(paths.html, 'utf8'), html(result));
+});
+
+test('where nothing can be written is told before anything is measured', (t) => {
+  const directory = mkdtempSync(path.join(os.tmpdir(), 'report-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const file = path.join(directory, 'file');
+  writeFileSync(file, '');
+  for (const place of [file, path.join(file, 'below')]) {
+    const error = t.throws(() => makeReportDirectory(place), { instanceOf: EnvironmentError });
+    t.true(error?.message.includes(place));
+  }
+});
+
+test('no two arms are called the same', (t) => {
+  const result = plausibleResult();
+  const labels = result.arms.map(({ name }) => labelOf(result, name));
+  t.true(labels.length > 3);
+  t.is(new Set(labels).size, labels.length);
+});
+
+test('memory of several sizes is drawn apart', (t) => {
+  const result = plausibleResult();
+  const small = result.costs.map((cost) => ({ ...cost, services: 10 }));
+  const svg = plotSvg({ ...result, costs: [...result.costs, ...small] }, 'memory') ?? '';
+  for (const size of ['10 Services', '10,000 Services']) {
+    t.true(svg.includes(`process, RSS, ${size}`), size);
+  }
+});
+
+test('names beside a plot end within it', (t) => {
+  // Of DejaVu Sans, the widest of the fonts, at 12 pixels; what is left of 800 pixels beside a piece of line.
+  const [pixels, room] = [7.4, 192];
+  const result = plausibleResult();
+  const labels = result.arms.map((arm) =>
+    arm.name === 'iptables' ? { ...arm, label: 'kube-proxy 1.36.13, iptables-legacy' } : arm,
+  );
+  const svg = plotSvg({ ...result, arms: labels }, 'connect-distribution') ?? '';
+  const texts = [...svg.matchAll(/<text[^>]*>([^<]*)</g)].map(([, text = '']) => text);
+  const names = texts.filter((text) => /^(kube-proxy|iptables|nftables|p50 )/.test(text));
+  t.true(names.length > 3);
+  for (const name of names) t.true(name.length * pixels <= room, name);
 });
 
 test('what is no result is refused with the file, the place and what to do', (t) => {

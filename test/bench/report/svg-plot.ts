@@ -27,7 +27,8 @@ export const FONT = 'system-ui, -apple-system, Segoe UI, DejaVu Sans, sans-serif
 export const INK = '#1b1b1b';
 export const FAINT = '#d9d9d9';
 
-const LINE_LENGTH = 34;
+/** In characters of the widest of the fonts. */
+const LINE_LENGTH = 30;
 
 export interface Style {
   /** Of Okabe and Ito: told apart by people who see fewer colours. */
@@ -100,10 +101,10 @@ function accessible(
 }
 
 /** In several lines where a name is longer than there is room for beside a plot. */
-export function wrapped(label: string): string {
-  const at = label.lastIndexOf(' ', LINE_LENGTH);
-  if (label.length <= LINE_LENGTH || at < 0) return label;
-  return `${label.slice(0, at)}\n${wrapped(label.slice(at + 1))}`;
+export function wrapped(label: string, length = LINE_LENGTH): string {
+  const at = label.lastIndexOf(' ', length);
+  if (label.length <= length || at < 0) return label;
+  return `${label.slice(0, at)}\n${wrapped(label.slice(at + 1), length)}`;
 }
 
 /** For text and attributes of XML and HTML. Characters that XML does not have are left out. */

@@ -32,7 +32,8 @@ export function formatSummary(result: Result, paths: ReportPaths, hasColors: boo
   );
   const notes = result.notes.map((note) => `- ${note}`);
   const files = [paths.html, paths.markdown, paths.json].map((file) => {
-    return `  ${path.relative(process.cwd(), file)}`;
+    const near = path.relative(process.cwd(), file);
+    return `  ${near.startsWith('..') ? path.resolve(file) : near}`;
   });
   return [
     '',
