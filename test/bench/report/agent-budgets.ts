@@ -45,8 +45,14 @@ export function changeBudgets(result: Measured): Budget[] {
         unit: 'ms',
         of: (arm) => find(arm, perSecond)?.landedMs[percentile],
         detail: (arm) => {
-          const pending = find(arm, perSecond)?.pending ?? 0;
-          return pending > 0 ? `${number(pending)} had not landed at the end` : undefined;
+          const { pending = 0, landedMs } = find(arm, perSecond) ?? {};
+          const count = landedMs?.count ?? 0;
+          const about = [
+            // Of fewer than a hundred it is the greatest, or near it.
+            percentile === 'p99' && count < 100 && `of ${number(count, 0)} changes`,
+            pending > 0 && `${number(pending)} had not landed at the end`,
+          ].filter(Boolean);
+          return about.length === 0 ? undefined : about.join('; ');
         },
         tooFew: tooFew(ours),
       };

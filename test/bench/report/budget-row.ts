@@ -12,8 +12,8 @@ export const NOT_MEASURED = 'not measured';
 export interface Budget {
   readonly what: string;
   /**
-   * `atMost`: the limit itself is allowed; `below`: it is not. `withinNoise`: of what must cost nothing, as much more
-   * as two equal measurements came out apart.
+   * `atMost`: the limit itself is allowed; `below`: it is not, nor what is below it by no more than two equal
+   * measurements came out apart. `withinNoise`: of what must cost nothing, as much more as those came out apart.
    */
   readonly rule: 'atMost' | 'below' | 'withinNoise';
   readonly limit: number;
@@ -56,7 +56,7 @@ function verdict(budget: Budget, value: number): boolean | undefined {
 }
 
 function meets({ rule, limit, noise = 0 }: Budget, value: number): boolean {
-  if (rule === 'below') return value < limit;
+  if (rule === 'below') return value < limit * (1 - noise);
   return value <= limit + (rule === 'withinNoise' ? noise * limit : 0);
 }
 

@@ -66,19 +66,37 @@ test('of 1.00 × as much more is allowed as two direct measurements were apart, 
   t.regex(alone.measured, /no A\/A/);
 });
 
-test('CPU of a remote stream has to be below that of direct, not the same', (t) => {
-  const row = (cpu: number) => {
+test('CPU of a remote stream has to be below that of direct, by more than noise', (t) => {
+  const row = (cpu: number, again = 1) => {
     const result = plausibleResult();
     const streams = result.streams.map((bulk) => ({
       ...bulk,
       arms: bulk.arms.map((each) =>
-        each.arm === 'signalbox' ? { ...each, cpuRatio: ratio(cpu) } : each,
+        each.arm === 'signalbox'
+          ? { ...each, cpuRatio: ratio(cpu) }
+          : each.arm === 'directAgain'
+            ? { ...each, cpuRatio: ratio(again) }
+            : each,
       ),
     }));
     return find(budgetRows({ ...result, streams }), /NodePort, remote, CPU .* IPv6/);
   };
   t.is(row(0.9999).isMet, true);
   t.is(row(1).isMet, false);
+  t.is(row(0.997, 1.004).isMet, false);
+  t.is(row(0.997, 0.996).isMet, false);
+  t.is(row(0.995, 1.004).isMet, true);
+});
+
+test('a p99 of a handful of changes says how many they were', (t) => {
+  const result = plausibleResult();
+  const changes = result.changes.map((change) => ({
+    ...change,
+    landedMs: { ...change.landedMs, count: change.proxy === 'nftables' ? 4 : 100 },
+  }));
+  const row = find(budgetRows({ ...result, changes }), /^one change.*p99/);
+  t.regex(row.kubeProxy, /nftables [^;]* \(of 4 changes\)/);
+  t.notRegex(row.measured, /changes/);
 });
 
 test('memory is judged in MB of 10^6 bytes, not in MiB', (t) => {

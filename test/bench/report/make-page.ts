@@ -112,7 +112,7 @@ function budgetBlocks({ budgets }: Result): Block[] {
       kind: 'text',
       text:
         `${count(true)} met, ${count(false)} missed, ${count(undefined)} not judged. Ratios are of medians, against no proxy in the same run. ` +
-        'A budget of 1.00 × is met when the ratio is at most 1.00 plus the A/A noise of the same exchange in the same run, which stands beside it; every other is met by the figure alone. ' +
+        'A budget of 1.00 × is met when the ratio is at most 1.00 plus the A/A noise of the same exchange in the same run, which stands beside it, and one of less than direct when it is less by more than that noise; every other is met by the figure alone. ' +
         'What was not measured is not judged, nor is what kept the budget of 10,000 Services with fewer. MB are 10^6 bytes. – stands where there is no such thing: no proxy has no process to start, to change or to weigh.',
     },
     { kind: 'budgets', rows: budgets },
