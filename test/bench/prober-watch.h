@@ -56,7 +56,7 @@ static long deadline_of(const struct watch *watch)
 
 	if (watch->has_landed)
 		return watch->try_ns + PATIENCE_NS;
-	return watch->try_ns + at_least(age_ns * 2 / AGE_SHARE, timeout_ns);
+	return watch->try_ns + at_least(age_ns / AGE_SHARE, timeout_ns);
 }
 
 static bool is_expected(const struct watch *watch, const char *answer)
@@ -109,7 +109,8 @@ static void end_try(struct watch *watch, const char *answer, bool was_answered)
 	if (watch->tries == 1)
 		printf("begun %ld\n", watch->id);
 	watch->before_ns = watch->try_ns;
-	watch->due_ns = now + at_least((now - watch->begun_ns) / AGE_SHARE, PERIOD_NS);
+	watch->due_ns =
+		at_least(now + PERIOD_NS, watch->try_ns + (now - watch->begun_ns) / AGE_SHARE);
 }
 
 static void end_failed(struct watch *watch, int error)

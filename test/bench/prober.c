@@ -24,11 +24,11 @@
  *     cpu PID NS          of all its threads so far, of ended ones too; -1: no such process
  *
  * Whether something has landed is not asked more exactly than it can matter: tries of one Service
- * are a 64th of the time since its watch apart, at least 0.2 ms. So neither a proxy that needs a
- * millisecond is measured too coarsely, nor has one that needs seconds to share its CPU with
- * thousands of tries. The more are watched, the longer it is between two tries of any, up to half a
- * millisecond; unless one has just landed: then others may have, too. A try that is not answered
- * within a 32nd of the time since its watch, at least TIMEOUT_MS, was none.
+ * begin a 64th of the time since its watch apart, and not within 0.2 ms of the last one's end. So
+ * neither a proxy that needs a millisecond is measured too coarsely, nor has one that needs seconds
+ * to share its CPU with thousands of tries. A try that is not answered within that 64th, at least
+ * TIMEOUT_MS, was none. The more are watched, the longer it is between two tries of any, up to half
+ * a millisecond; unless one has just landed: then others may have, too.
  *
  * The prober and the servers come before others: else they would not run just when the proxy does.
  * That is by an ordinary policy: one of real time waits for a CPU whose kernel is at work for
