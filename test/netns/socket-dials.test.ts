@@ -3,18 +3,29 @@
 // it is, each shows its Service; and places of sockets that are gone are used again. Unconnected UDP: unconnected-udp.test.ts.
 
 import test from 'ava';
+import { finished } from '../lab/run-command.ts';
+import { spawnInside } from '../lab/spawn-inside.ts';
+import { compileProgram } from './compile-program.ts';
 import { placeOwners, takeEveryPlace } from './dial-places.ts';
+import { bothProtocols, kubeService, targetAt } from './kube-service.ts';
 import { canMakeNodes, nodeForFile } from './node-for-file.ts';
 import { type ProbeSocket, SocketProbe } from './socket-probe.ts';
-import { OTHER, SERVICES, WEB } from './socket-services.ts';
+import { LARGE, OTHER, SERVICES, WEB, WEB_BACKEND } from './socket-services.ts';
 import { startBackends } from './start-backends.ts';
 
 const MANY = 100;
+/** Shares its backend with `web`. */
+const TWIN = '10.96.0.6';
+/** DIAL_BEING_TAKEN of abi.h */
+const BEING_TAKEN = 2n ** 64n - 1n;
 
 let probe: SocketProbe;
 
 const node = nodeForFile(test, async (made) => {
-  made.write('services', SERVICES);
+  made.write('services', [
+    ...SERVICES,
+    ...kubeService('twin', [TWIN], bothProtocols(80, [WEB_BACKEND])),
+  ]);
   await startBackends(made);
   await made.agent.start();
   probe = await SocketProbe.start(made);
@@ -47,6 +58,21 @@ test.serial('TCP: a socket whose place is an open one’s shows its Service, too
   t.true(placeOwners(node().bpffs).size > MANY / 2);
   t.deepEqual(await peers([...opened, ...later]), [...opened, ...later].map(hostOf));
   await closeAll([...opened, ...later]);
+});
+
+test.serial('among many sockets that come and go each shows whom it dialled', async (t) => {
+  if (!canMakeNodes(t)) return;
+  const program = await compileProgram('socket-storm.c', node().directory);
+  const targets = [WEB, TWIN, OTHER, LARGE].map((host) => `${host}:80`);
+  const argv = [program, '1500', '100', ...targets, targetAt(WEB_BACKEND)];
+  const child = spawnInside(node(), argv, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const { stdout } = await finished(child);
+  const { tcp, udp, wrong, first, lost } = JSON.parse(stdout);
+  t.log({ tcp, udp, lost });
+  t.is(wrong, 0, first);
+  t.true(tcp > 0 && udp > 0);
+  // Every place can be had: none was left half taken.
+  t.false(placeOwners(node().bpffs).has(BEING_TAKEN));
 });
 
 interface Opened {
