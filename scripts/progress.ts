@@ -6,6 +6,7 @@ import { styleText } from 'node:util';
 
 const NAME_WIDTH = 24;
 const INDENT = '    ';
+const DEFAULT_WIDTH = 80;
 
 export interface Ended {
   readonly name: string;
@@ -38,7 +39,9 @@ export function printReproduce(command: string): void {
 export function showStatus(text: string): void {
   if (!process.stdout.isTTY) return;
   clearStatus();
-  process.stdout.write(styleText('dim', text.slice(0, process.stdout.columns - 1)));
+  // A terminal that does not tell how wide it is, tells 0.
+  const width = process.stdout.columns || DEFAULT_WIDTH;
+  process.stdout.write(styleText('dim', text.slice(0, width - 1)));
 }
 
 function clearStatus(): void {

@@ -6,6 +6,7 @@
 import { mkdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { EnvironmentError } from '../../agent/errors.ts';
 import { findCgroupRoot } from '../../agent/sys/cgroup.ts';
 import { AgentProcess } from './agent-process.ts';
@@ -38,6 +39,9 @@ const API_PORT = 6443;
 /** After its grace period, until nothing is left of a pod. */
 const REMOVAL_WITHIN_MS = 10_000;
 const NAMESPACES = ['default', 'kube-system'];
+/** Of all traces, at most, so far apart. */
+const REMOVALS = 10;
+const REMOVE_AGAIN_MS = 300;
 
 export interface LabOptions {
   /** Default 2. */
@@ -315,9 +319,21 @@ export class Lab {
         problems.push(error);
       }
     }
-    await removeTraces(this.id, this.#cgroupRoot).catch((error) => void problems.push(error));
+    await this.#removeTraces().catch((error) => void problems.push(error));
     if (problems.length > 0)
       throw new AggregateError(problems, `lab ${this.id} ended with problems`);
+  }
+
+  /** Whoever uses the lab learns only bit by bit that a signal has ended it, and may have begun something meanwhile. */
+  async #removeTraces(): Promise<void> {
+    for (let left = REMOVALS; ; left--) {
+      try {
+        return await removeTraces(this.id, this.#cgroupRoot);
+      } catch (error) {
+        if (left === 1) throw error;
+        await sleep(REMOVE_AGAIN_MS);
+      }
+    }
   }
 }
 
