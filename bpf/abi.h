@@ -153,10 +153,10 @@ struct node_port_address {
 };
 
 /*
- * Networks of 24 bits of IPv4, or 64 of IPv6, in which there may be an address of `frontends`,
- * `node_port_addresses` or `service_cidrs`: those whose hash has its bit here. Set before an
- * address is written there, and never taken away: nobody needs to look for an address of any other
- * network.
+ * Networks of 24 bits of IPv4, or 64 of IPv6, in which there may be an address of `frontends` or
+ * `service_cidrs`, and what may be an address of `node_port_addresses`, which often has the node's
+ * pods for neighbours: those whose hash has its bit here. Set before an address is written there,
+ * and never taken away: nobody needs to look for any other address.
  */
 struct served_networks {
 	__u64 bits;

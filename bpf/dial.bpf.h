@@ -16,36 +16,30 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
-/* Bytes from the beginning of a socket among which its cookie is. */
-#define COOKIE_WITHIN 104
-
 /* Where the program's own socket lies in the kernel's memory. */
 static __always_inline __u64 socket_address(const struct bpf_sock_addr *ctx)
 {
 	const struct bpf_sock *opaque = ctx->sk;
 	__u64 address = 0;
 
-	/* The verifier lets nobody calculate with a socket's pointer; read back it is a number. */
+	/* The verifier lets nobody calculate with a socket's pointer: it is read as a number from
+	 * where the context begins, or from here. */
+	if (bpf_rdonly_cast)
+		return kernel_view(ctx, struct timespec64)->tv_sec;
 	bpf_probe_read_kernel(&address, sizeof(address), &opaque);
 	return address;
 }
 
 /*
  * The cookie of the program's own socket; 0 when nobody has asked for it yet, as no program did of
- * one that is not among `dials`. One copy costs less than to ask where the socket lies first.
+ * one that is not among `dials`.
  */
 static __always_inline __u64 cookie_known(const struct bpf_sock_addr *ctx)
 {
-	__u8 head[COOKIE_WITHIN] __attribute__((aligned(8)));
-	__u32 offset = bpf_core_field_offset(struct sock, __sk_common.skc_cookie);
-
-	/* A kernel that has it elsewhere. */
-	if (offset > sizeof(head) - sizeof(__u64))
-		return BPF_CORE_READ((const struct sock *)socket_address(ctx),
-				     __sk_common.skc_cookie.counter);
-	if (bpf_probe_read_kernel(head, sizeof(head), ctx->sk))
-		return 0;
-	return *(__u64 *)(head + offset);
+	if (bpf_rdonly_cast)
+		return kernel_view(ctx->sk, struct sock)->__sk_common.skc_cookie.counter;
+	return BPF_CORE_READ((const struct sock *)socket_address(ctx),
+			     __sk_common.skc_cookie.counter);
 }
 
 /* A socket that has been freed keeps its cookie, and no references, until its memory is used
@@ -54,6 +48,11 @@ static __always_inline int socket_is_gone(__u64 address, __u64 cookie)
 {
 	const struct sock *sk = (const struct sock *)address;
 
+	if (bpf_rdonly_cast) {
+		sk = kernel_view(sk, struct sock);
+		return sk->__sk_common.skc_cookie.counter != (long long)cookie ||
+		       !sk->__sk_common.skc_refcnt.refs.counter;
+	}
 	return BPF_CORE_READ(sk, __sk_common.skc_cookie.counter) != (long long)cookie ||
 	       !BPF_CORE_READ(sk, __sk_common.skc_refcnt.refs.counter);
 }

@@ -143,6 +143,16 @@ static __always_inline __u32 ip_network_hash(const struct ip_address *address)
 	return (first * 0x9e3779b1 + second) * 0x85ebca6b;
 }
 
+/* A hash, of 32 bits, of the address itself. */
+static __always_inline __u32 ip_address_hash(const struct ip_address *address)
+{
+	__u32 hash = 0;
+
+	for (int i = 0; i < 4; i++)
+		hash = (hash + bpf_ntohl(address->words[i])) * 0x9e3779b1;
+	return hash;
+}
+
 /* The address of the family of `address` that stands for any address. */
 static __always_inline void ip_unspecified_like(const struct ip_address *address,
 						struct ip_address *unspecified)

@@ -9,6 +9,9 @@
 #include <linux/bpf.h>
 #include <linux/in6.h>
 
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct list_head {
@@ -80,6 +83,12 @@ struct sock {
 	__u16 sk_protocol;
 };
 
+/* As what two numbers of 64 bits are read, whatever they are. */
+struct timespec64 {
+	long long tv_sec;
+	long long tv_nsec;
+};
+
 /* Of a map of BPF, as which a program may read its own. */
 struct bpf_map {
 	__u32 max_entries;
@@ -110,5 +119,14 @@ struct bpf_iter__udp {
 };
 
 #pragma clang attribute pop
+
+/*
+ * Says that a structure of the kernel lies at an address: its members are then read by plain loads,
+ * which read 0 where there is nothing. Since 6.2; NULL before.
+ */
+extern void *bpf_rdonly_cast(const void *address, __u32 type) __ksym __weak;
+
+#define kernel_view(address, type)                                                                 \
+	((const type *)bpf_rdonly_cast(address, bpf_core_type_id_kernel(type)))
 
 #endif

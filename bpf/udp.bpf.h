@@ -46,12 +46,12 @@ static __always_inline void udp_remember_service(__u64 socket_cookie, const stru
 }
 
 /* What udp_backends holds, unless it is not to be had: then the next datagram may choose anew. */
-static __always_inline void udp_remember_backend(const struct udp_peer_key *key, __u64 now_ns,
+static __always_inline void udp_remember_backend(const struct udp_peer_key *key,
 						 __u32 service_port_id,
 						 const struct ip_port *backend)
 {
 	struct udp_backend kept = {
-		.last_used_ns = now_ns,
+		.last_used_ns = bpf_ktime_get_ns(),
 		.backend = *backend,
 		.service_port_id = service_port_id,
 	};
@@ -75,7 +75,7 @@ static __always_inline void udp_forget_service(const struct bpf_sock_addr *ctx,
 		/* What is sent to the service goes there none the less. */
 		if (service_port_id) {
 			key.peer = dial->service;
-			udp_remember_backend(&key, bpf_ktime_get_ns(), service_port_id, peer);
+			udp_remember_backend(&key, service_port_id, peer);
 			dial->has_others = 1;
 			dial->service_port_id = NO_SERVICE_PORT;
 		}
@@ -123,7 +123,7 @@ static __always_inline int udp_backend_for(struct bpf_sock_addr *ctx, const stru
 					   const struct affinity_key *client,
 					   struct ip_port *backend)
 {
-	__u64 known_cookie = cookie_known(ctx), now_ns;
+	__u64 known_cookie = cookie_known(ctx), now_ns = 0;
 	struct udp_peer_key key = {.socket_cookie = known_cookie, .peer = *service};
 	struct dial *dial = dial_of(ctx, known_cookie), *noted;
 	struct udp_backend *kept = NULL, known = {};
@@ -139,14 +139,15 @@ static __always_inline int udp_backend_for(struct bpf_sock_addr *ctx, const stru
 		}
 		dial->service_port_id = NO_SERVICE_PORT;
 	}
-	now_ns = bpf_ktime_get_ns();
 	if (known_cookie)
 		kept = bpf_map_lookup_elem(&udp_backends, &key);
 	else
 		key.socket_cookie = bpf_get_socket_cookie(ctx);
 	/* Judged as copied: the entry may become another socket's meanwhile. */
-	if (kept)
+	if (kept) {
 		known = *kept;
+		now_ns = bpf_ktime_get_ns();
+	}
 	if (kept && udp_backend_usable(&known, now_ns, frontend->service_port_id, route->list)) {
 		kept->last_used_ns = now_ns;
 		*backend = known.backend;
@@ -167,7 +168,7 @@ static __always_inline int udp_backend_for(struct bpf_sock_addr *ctx, const stru
 			dial = dial ?: dial_of(ctx, key.socket_cookie);
 			if (dial)
 				dial->has_others = 1;
-			udp_remember_backend(&key, now_ns, frontend->service_port_id, backend);
+			udp_remember_backend(&key, frontend->service_port_id, backend);
 		}
 	}
 	udp_remember_service(key.socket_cookie, backend, service);

@@ -300,6 +300,17 @@ function networkNumber(address: IpAddress): number {
   return Math.imul(view.getUint32(0), 0x9e3779b1) + view.getUint32(4);
 }
 
+/** A hash, of 32 bits, of the address itself: what ip_address_hash() of bpf/ip.bpf.h says of it. */
+export function addressHash(address: IpAddress): number {
+  const view = new DataView(new ArrayBuffer(ADDRESS_SIZE));
+  writeAddress(view, 0, address);
+  let hash = 0;
+  for (let at = 0; at < ADDRESS_SIZE; at += 4) {
+    hash = Math.imul(hash + view.getUint32(at), 0x9e3779b1);
+  }
+  return hash >>> 0;
+}
+
 function hashOf(networkNumber: number): number {
   return Math.imul(networkNumber, 0x85ebca6b) >>> 0;
 }

@@ -67,10 +67,10 @@ export function openTables(pins: Pins): Tables {
     const networks = opening(new ServedNetworks(RawMap.openPin(pins.map(MAPS.servedNetworks))));
     const raw = (spec: (typeof PINNED_MAPS)[number]) => RawMap.openPin(pins.map(spec));
     const frontends = opening(
-      new MendingMap(raw(MAPS.frontends), MAPS.frontends, networks, wholeAddress),
+      new MendingMap(raw(MAPS.frontends), MAPS.frontends, networks, networkOf),
     );
     const nodePortAddresses = opening(
-      new CoveredMap(raw(MAPS.nodePortAddresses), MAPS.nodePortAddresses, networks, wholeAddress),
+      new CoveredMap(raw(MAPS.nodePortAddresses), MAPS.nodePortAddresses, networks, addressAlone),
     );
     const serviceCidrs = opening(
       new CoveredMap(raw(MAPS.serviceCidrs), MAPS.serviceCidrs, networks, (prefix) => prefix),
@@ -95,7 +95,10 @@ export function openTables(pins: Pins): Tables {
   }
 }
 
-const wholeAddress = ({ address }: Covered): Covered => ({ address });
+const networkOf = ({ address }: Covered): Covered => ({ address });
+
+/** The node's own address on the devices of its pods is their neighbour. */
+const addressAlone = ({ address }: Covered): Covered => ({ address, isAlone: true });
 
 /** What the programs know of the node; undefined when this build's table is not pinned, whatever else is. */
 export function readNode(pins: Pins): Node | undefined {

@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which networks may hold an address that the programs look for: most of what is dialled is in none of them, and the
-// programs look no further. Written by the tables of such addresses themselves (CoveredMap), created in datapath.ts.
+// Which networks may hold an address that the programs look for, and which single addresses: most of what is dialled is
+// none of them, and the programs look no further. Written by the tables of such addresses themselves (CoveredMap), created in datapath.ts.
 //
 // Invariant: the bit of an address is set before the address is in its table, or when it is first read there: an older build
 // that had no bits may have written it. None is ever taken away: a bit too many costs a look-up.
 
-import { type IpAddress, networkHash, networkHashes } from '../model/address.ts';
+import { addressHash, type IpAddress, networkHash, networkHashes } from '../model/address.ts';
 import type { MapSpec } from './codec.ts';
 import { KernelMap, type RefusedEntry } from './kernel-map.ts';
 import { MAPS, type ServedNetworks as Word } from './layout.gen.ts';
 import type { RawMap } from './libbpf/map.ts';
 
-/** Addresses with the first `bits` of 128 that `address` has; without it the address alone. */
+/** Addresses with the first `bits` of 128 that `address` has; without it the network that the address is in. */
 export interface Covered {
   readonly address: IpAddress;
   readonly bits?: number;
+  /** It, and none beside it. */
+  readonly isAlone?: boolean;
 }
 
 const WORD_BITS = 64;
@@ -43,7 +45,11 @@ export class ServedNetworks {
       changed.add(Math.floor(bit / WORD_BITS));
     };
     let last: IpAddress | undefined;
-    for (const { address, bits } of prefixes) {
+    for (const { address, bits, isAlone } of prefixes) {
+      if (isAlone) {
+        add(addressHash(address));
+        continue;
+      }
       if (bits === undefined) {
         // The entries of a Service come one after the other.
         if (address !== last) add(networkHash(address));
