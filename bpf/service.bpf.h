@@ -7,7 +7,6 @@
 
 #include "abi.h"
 #include "ip.bpf.h"
-#include "kernel.bpf.h"
 #include "maps.bpf.h"
 #include <bpf/bpf_helpers.h>
 
@@ -23,38 +22,6 @@ static __always_inline int frontend_equal(const struct frontend_value *a,
 	       a->outside.first == b->outside.first && a->outside.count == b->outside.count;
 }
 
-/* 0, which no processor knows before it has read all of `value`. */
-static __always_inline __u64 zero_after(const struct frontend_value *value)
-{
-	__u64 zero = value->service_port_id | value->kind | value->flags |
-		     value->affinity_timeout_seconds | value->inside.first | value->inside.count |
-		     value->outside.first | value->outside.count;
-
-	asm volatile("%0 &= 0" : "+r"(zero));
-	return zero;
-}
-
-/*
- * Whether what has been read, as `value`, of the entry `found` was under this key, and still is.
- * Only where there is bpf_rdonly_cast(). A hash has the key right before the value; if it had not,
- * the answer would be no.
- */
-static __always_inline int frontend_has_key(const struct frontend_value *found,
-					    const struct frontend_value *value,
-					    const struct frontend_key *key)
-{
-	const struct timespec64 *head, *tail;
-	const void *place;
-	long long wanted[3];
-
-	_Static_assert(sizeof(wanted) == sizeof(*key), "the key is three numbers");
-	__builtin_memcpy(wanted, key, sizeof(wanted));
-	place = (const void *)found - sizeof(*key) + zero_after(value);
-	head = kernel_view(place, struct timespec64);
-	tail = kernel_view(place + sizeof(*head), struct timespec64);
-	return head->tv_sec == wanted[0] && head->tv_nsec == wanted[1] && tail->tv_sec == wanted[2];
-}
-
 /* More than two are needed only while the frontend is being replaced. */
 #define FRONTEND_READINGS 4
 
@@ -65,27 +32,13 @@ static __always_inline int frontend_has_key(const struct frontend_value *found,
  * the same hash at once, without waiting for its readers (bpf_mem_alloc, since 6.1). The value then
  * turns into another frontend's while it is read, and a look-up that stands on the entry may end
  * there, as if there were no such key (observed on 6.18: one in 50,000, with two keys replaced
- * without pause). So it counts only when two readings in a row say the same, or when the key is
- * seen to be there still after the value has been read.
+ * without pause). So it counts only when two readings in a row say the same.
  */
 static __always_inline int frontend_read(const struct frontend_key *key,
 					 struct frontend_value *frontend)
 {
-	int reading = 1;
-
 	*frontend = (struct frontend_value){};
-	/* Apart from the loop: an old kernel verifies either alone, not both at once. */
-	if (bpf_rdonly_cast) {
-		const struct frontend_value *found = bpf_map_lookup_elem(&frontends, key);
-
-		if (found) {
-			*frontend = *found;
-			if (frontend_has_key(found, frontend, key))
-				return 1;
-		}
-		reading++;
-	}
-	for (; reading <= FRONTEND_READINGS; reading++) {
+	for (int reading = 1; reading <= FRONTEND_READINGS; reading++) {
 		const struct frontend_value *found = bpf_map_lookup_elem(&frontends, key);
 		struct frontend_value now = {};
 
