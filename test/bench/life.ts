@@ -39,6 +39,9 @@ export const LIFE: LifeOptions = {
   idleMs: 5_000,
 };
 
+/** The same where there are few Services, in less time. */
+export const FEW: LifeOptions = { ...LIFE, changes: 20, withinMs: 6_000, idleMs: 2_000 };
+
 export interface Life {
   readonly starts: readonly Start[];
   readonly changes: readonly Change[];
@@ -82,15 +85,37 @@ export async function measureLife(
   options: LifeOptions = LIFE,
   note: Note = () => {},
 ): Promise<Life> {
+  const life = await measureEach(bench, note, (subject, say) => measureOne(subject, options, say));
+  const notes = served(bench).flatMap(({ proxy }) => lifeNotes(proxy));
+  return { ...life, notes: [...notes, ...life.notes] };
+}
+
+/** What of it tells most of a small cluster: cold starts, costs, single changes. Wants and leaves the same. */
+export async function measureFew(
+  bench: Bench,
+  options: LifeOptions = FEW,
+  note: Note = () => {},
+): Promise<Life> {
+  return measureEach(bench, note, async (subject, say) => {
+    const { starts, cost, single, notes } = await measureBeginning(subject, options, say);
+    noteFailed(subject, single.failed, notes);
+    const costs = [await withKernelMemory(subject, cost, say)];
+    return { starts, changes: [single.change], restarts: [], costs, notes };
+  });
+}
+
+async function measureEach(
+  bench: Bench,
+  note: Note,
+  measure: (subject: Subject, say: Note) => Promise<Life>,
+): Promise<Life> {
   await endAll(bench);
   const lives: Life[] = [];
-  const notes: string[] = [];
   for (const { station, proxy } of served(bench)) {
-    notes.push(...lifeNotes(proxy));
     if (proxy.isStandIn) continue;
     const say = (text: string) => note(`${proxy.label}: ${text}`);
     await withSubject(bench, station, proxy, async (subject) => {
-      lives.push(await measureOne(subject, options, say));
+      lives.push(await measure(subject, say));
     });
   }
   return {
@@ -98,12 +123,11 @@ export async function measureLife(
     changes: lives.flatMap(({ changes }) => changes),
     restarts: lives.flatMap(({ restarts }) => restarts),
     costs: lives.flatMap(({ costs }) => costs),
-    notes: [...notes, ...lives.flatMap((life) => life.notes)],
+    notes: lives.flatMap(({ notes }) => notes),
   };
 }
 
-async function measureOne(subject: Subject, options: LifeOptions, say: Note): Promise<Life> {
-  const { proxy } = subject;
+async function measureBeginning(subject: Subject, options: LifeOptions, say: Note) {
   const notes: string[] = [];
   say('cold starts');
   const { starts: most, changes: count, withinMs } = options;
@@ -112,8 +136,30 @@ async function measureOne(subject: Subject, options: LifeOptions, say: Note): Pr
   say('at rest');
   const cost = await measureProcess(subject, options);
   say('single changes');
-  const pauseMs = PAUSES_MS[proxy.name];
+  const pauseMs = PAUSES_MS[subject.proxy.name];
   const single = await measureSingleChanges(subject, { count, withinMs, pauseMs });
+  return { starts, cost, single, notes };
+}
+
+function noteFailed({ proxy }: Subject, failed: number, notes: string[]): void {
+  if (failed > 0)
+    notes.push(`${proxy.label}: ${failed} connections right after a change had landed failed.`);
+}
+
+/** Ends the process and takes out what is in the kernel. */
+async function withKernelMemory(
+  subject: Subject,
+  cost: Omit<Cost, 'kernelMiB'>,
+  say: Note,
+): Promise<Cost> {
+  say('what the kernel has');
+  const kernelMiB = await takeOut(subject);
+  return { ...cost, ...(kernelMiB !== undefined && { kernelMiB }) };
+}
+
+async function measureOne(subject: Subject, options: LifeOptions, say: Note): Promise<Life> {
+  const { proxy } = subject;
+  const { starts, cost, single, notes } = await measureBeginning(subject, options, say);
   say(`${options.changesPerSecond} changes a second`);
   const many = await measureSteadyChanges(subject, {
     perSecond: options.changesPerSecond,
@@ -121,9 +167,7 @@ async function measureOne(subject: Subject, options: LifeOptions, say: Note): Pr
     waitMs: WAIT_MS,
     pauseMs: SETTLED_MS,
   });
-  const failed = single.failed + many.failed;
-  if (failed > 0)
-    notes.push(`${proxy.label}: ${failed} connections right after a change had landed failed.`);
+  noteFailed(subject, single.failed + many.failed, notes);
   say('a restart under load');
   await proxy.programmed();
   const { restart, longestMs } = await measureRestart(subject, LOAD);
@@ -133,18 +177,16 @@ async function measureOne(subject: Subject, options: LifeOptions, say: Note): Pr
     );
   if (restart.pickedUpMs < WARM_STARTS_BELOW_MS) {
     say('warm starts');
-    const warm = { starts: most, withinMs: WARM_STARTS_WITHIN_MS };
+    const warm = { starts: options.starts, withinMs: WARM_STARTS_WITHIN_MS };
     starts.push(await measureWarmStarts(subject, 'warm', warm));
   } else {
     notes.push(`${proxy.label}: warm starts were left out, the restart had taken long enough.`);
   }
-  say('what the kernel has');
-  const kernelMiB = await takeOut(subject);
   return {
     starts,
     changes: [single.change, many.change],
     restarts: [restart],
-    costs: [{ ...cost, ...(kernelMiB !== undefined && { kernelMiB }) }],
+    costs: [await withKernelMemory(subject, cost, say)],
     notes,
   };
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // One run of the benchmark, from nothing to its result: a bench with all arms, latencies at each number of Services,
-// everything else at the last. While connections are measured no proxy's process runs: what is in the kernel serves.
+// everything else at the last, and at the first what tells of a small cluster. While connections are measured no proxy's process runs: what is in the kernel serves.
 
 import { measureBulk } from './bulk.ts';
 import { measureLatencies } from './latency.ts';
-import { LIFE, type Life, measureLife, measureSmallStarts } from './life.ts';
+import { FEW, LIFE, type Life, measureFew, measureLife, measureSmallStarts } from './life.ts';
 import { describeMachine } from './machine.ts';
 import { measurePrograms } from './programs.ts';
 import { budgetRows } from './report/budgets.ts';
@@ -46,10 +46,14 @@ const OUTSIDE_PATHS: readonly Path[] = ['nodePortLocal', 'nodePortRemote'];
 /** Of a stream and of datagrams from a pod little is learned beyond what round trips tell. */
 const OUTSIDE_KINDS: readonly LatencyKind[] = ['connection', 'roundTrip', 'firstDatagram'];
 
+const NO_LIFE: Life = { starts: [], changes: [], restarts: [], costs: [], notes: [] };
+
 interface Datapath {
   readonly latencies: Latency[];
   readonly streams: Bulk[];
   readonly smallStarts: Start[];
+  /** At the first size, where there are others. */
+  few: Life;
   programs: readonly Program[];
 }
 
@@ -78,19 +82,23 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<Result> {
       arms: bench.arms,
       latencies: datapath.latencies,
       streams: datapath.streams,
-      starts: [...datapath.smallStarts, ...life.starts],
-      changes: life.changes,
+      starts: [...datapath.smallStarts, ...datapath.few.starts, ...life.starts],
+      changes: [...datapath.few.changes, ...life.changes],
       restarts: life.restarts,
-      costs: life.costs,
+      costs: [...datapath.few.costs, ...life.costs],
       programs: datapath.programs,
-      notes: [...bench.notes, ...traffic.notes, ...life.notes],
+      notes: [...bench.notes, ...traffic.notes, ...life.notes, ...datapath.few.notes],
     };
   } catch (error) {
     // What went wrong first is told, whatever comes of the rest.
     await close().catch((problem: unknown) => console.error(problem));
     throw error;
   }
-  await close();
+  // What was measured is not lost for something that is left; the next run takes that away.
+  await close().catch((problem: unknown) => {
+    console.error(problem);
+    process.exitCode = 1;
+  });
   return { ...result, budgets: budgetRows(result) };
 }
 
@@ -100,7 +108,13 @@ async function measureDatapath(
   options: BenchmarkOptions,
 ): Promise<Datapath> {
   const { services: sizes, parts } = options;
-  const measured: Datapath = { latencies: [], streams: [], smallStarts: [], programs: [] };
+  const measured: Datapath = {
+    latencies: [],
+    streams: [],
+    smallStarts: [],
+    few: NO_LIFE,
+    programs: [],
+  };
   for (const [i, size] of sizes.entries()) {
     await stage(`${size} Services, for each proxy`, async (note) => {
       await bench.services.growTo(size);
@@ -113,6 +127,11 @@ async function measureDatapath(
           measureSmallStarts(bench, LIFE, note),
         )),
       );
+      if (sizes.length > 1) {
+        measured.few = await stage('starts, changes, memory with few', (note) =>
+          measureFew(bench, FEW, note),
+        );
+      }
     }
   }
   if (parts.includes('outside')) await measureOutside(traffic, options, measured);
@@ -170,5 +189,5 @@ async function measureLifeOf(bench: Stations, { parts }: BenchmarkOptions): Prom
   if (parts.includes('life')) {
     return stage('starts, changes, restarts, memory', (note) => measureLife(bench, LIFE, note));
   }
-  return { starts: [], changes: [], restarts: [], costs: [], notes: [] };
+  return NO_LIFE;
 }
