@@ -62,7 +62,7 @@ export async function measurePrograms(
 }
 
 /** `connection, nodePort, remote, IPv6`; `connect, past cluster IP`. */
-export function trafficName({ kind, path, family }: Destination, { way }: TrafficArm): string {
+function trafficName({ kind, path, family }: Destination, { way }: TrafficArm): string {
   const to = `${way === 'backend' ? 'past ' : ''}${PATH_NAMES[path]}`;
   return [kind, to, ...(path === 'clusterIP' ? [] : [family.replace('ip', 'IP')])].join(', ');
 }

@@ -23,7 +23,7 @@ use([
 
 export const WIDTH = 800;
 /** Without quotation marks: they would end the attribute that this is written into. */
-export const FONT = 'system-ui, -apple-system, Segoe UI, DejaVu Sans, sans-serif';
+const FONT = 'system-ui, -apple-system, Segoe UI, DejaVu Sans, sans-serif';
 export const INK = '#1b1b1b';
 export const FAINT = '#d9d9d9';
 
