@@ -38,3 +38,10 @@ export function runCommand(
     child.on('close', (code) => resolve({ ok: code === 0, output }));
   });
 }
+
+/** Runs a program in a folder, by default the project's. @returns what it said. @throws Error with all of that when it fails. */
+export async function run(command: string, args: readonly string[], cwd = ROOT): Promise<string> {
+  const { ok, output } = await runCommand(command, args, { cwd });
+  if (!ok) throw new Error(`${command} ${args.join(' ')} failed:\n${output}`);
+  return output;
+}

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { run } from './steps.ts';
+import { run } from '../command.ts';
 import { COMPILE_CACHE } from './tree.ts';
 
 /** Node is told to keep its young generation small: a lower peak while a large cluster is listed. */

@@ -2,8 +2,8 @@
 // Runs what is in the tree of an image, with just the privileges that the DaemonSet asks for.
 
 import path from 'node:path';
+import { run } from '../command.ts';
 import { DAEMON_SET } from '../deploy/daemon-set.ts';
-import { run } from './steps.ts';
 
 /** @returns what was seen, in words. @throws Error with the agent's log when it does not serve. */
 export async function checkTree(root: string): Promise<string> {

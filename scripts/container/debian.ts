@@ -2,9 +2,10 @@
 // Packages of the distribution, unpacked into a folder with all that they depend on: nothing is installed, no script of
 // theirs runs, and the machine's own list of packages stays as it is. For any processor, from the machine's sources.
 
-import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
-import { run } from './steps.ts';
+import { run } from '../command.ts';
+import { openApt } from '../debian/apt.ts';
 
 /** What libraries and programs were moved to long ago; packages may still name the old places. */
 const MERGED = ['bin', 'sbin', 'lib', 'lib64'];
@@ -34,29 +35,15 @@ export interface Unpacking {
 /** @returns names of the files that were unpacked, with versions. @throws Error with apt's or dpkg's own words. */
 export async function unpackPackages(wanted: Unpacking): Promise<readonly string[]> {
   const { packages, architecture, cache, root } = wanted;
-  for (const folder of ['state/lists/partial', 'cache/archives/partial', 'none/partial'])
-    mkdirSync(path.join(cache, folder), { recursive: true });
-  // Of this pretended machine nothing is installed yet.
-  writeFileSync(path.join(cache, 'status'), '');
-  const options = {
-    'APT::Architecture': architecture,
-    'APT::Architectures': architecture,
-    'APT::Sandbox::User': 'root',
-    'APT::Install-Recommends': 'false',
-    'Dir::State': path.join(cache, 'state'),
-    'Dir::State::status': path.join(cache, 'status'),
-    'Dir::Cache': path.join(cache, 'cache'),
-  };
-  const apt = (...args: readonly string[]) => {
-    const settings = Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
-    return run('apt-get', ['-qq', ...settings, ...args]);
-  };
-  await apt('update');
+  const apt = openApt({ architecture, cache });
+  const none = path.join(cache, 'none');
+  mkdirSync(path.join(none, 'partial'), { recursive: true });
+  await apt.get(['update']);
   // It names only those that it would fetch: as if none were there yet.
-  const nothing = `Dir::Cache::archives=${path.join(cache, 'none')}`;
-  const uris = await apt('-y', '-o', nothing, '--print-uris', 'install', ...packages);
+  const nothing = `Dir::Cache::archives=${none}`;
+  const uris = await apt.get(['-y', '-o', nothing, '--print-uris', 'install', ...packages]);
   const files = [...uris.matchAll(/^'\S+' (\S+\.deb) /gm)].map(([, file = '']) => file);
-  await apt('-y', '--download-only', 'install', ...packages);
+  await apt.get(['-y', '--download-only', 'install', ...packages]);
 
   mkdirSync(path.join(root, 'usr'), { recursive: true });
   for (const name of MERGED) {
@@ -65,11 +52,10 @@ export async function unpackPackages(wanted: Unpacking): Promise<readonly string
   }
   if (files.length === 0)
     throw new Error(`apt-get names no files for ${packages.join(' ')}:\n${uris}`);
-  const archives = path.join(cache, 'cache/archives');
-  const there = new Set(readdirSync(archives));
+  const there = new Set(readdirSync(apt.archives));
   for (const file of files) {
     if (!there.has(file)) throw new Error(`apt-get has not brought ${file}`);
-    await unpack(path.join(archives, file), root);
+    await unpack(path.join(apt.archives, file), root);
   }
   return files;
 }

@@ -4,7 +4,7 @@
 
 import { globSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { run } from './steps.ts';
+import { run } from '../command.ts';
 
 /** Only single files of it are imported, on purpose; see the README. */
 const BY_FILE = '@kubernetes/client-node';

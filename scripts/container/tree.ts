@@ -13,10 +13,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
-import { ROOT } from '../command.ts';
+import { ROOT, run } from '../command.ts';
 import { unpackPackages } from './debian.ts';
 import { loadedFiles, packagesIn, prune } from './modules.ts';
-import { run } from './steps.ts';
 
 export type Architecture = 'amd64' | 'arm64';
 
