@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Signalbox, from an image file: there is no registry. On a worker only the image; on the control plane the DaemonSet
+# as well, with `kubectl apply -k`. It gets the API server's real address, since nobody else implements the Service
+# `kubernetes` here. Reads: IMAGE (scripts/image makes it), and on the control plane DEPLOY (the folder deploy/),
+# NODE_IPV4, POD_RANGES.
+# shellcheck source=test/cluster/provision/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+need IMAGE
+POD_RANGES=${POD_RANGES:-10.244.0.0/16,fd00:10:244::/48}
+# What is applied: deploy/kustomize/other beside the folders that it names, with the two values of this cluster.
+APPLIED=$STATE/deploy
+
+[ -e "$IMAGE" ] || fail "there is no $IMAGE: scripts/image makes it, before the machines are provisioned"
+import_images "$IMAGE"
+
+if [ -e "$ADMIN" ]; then
+  need DEPLOY NODE_IPV4
+  export KUBECONFIG=$ADMIN
+  mkdir -p "$STATE"
+  rm -rf "$APPLIED"
+  cp -r "$DEPLOY" "$APPLIED"
+  sed -i -e "s|^\( *server:\) .*|\1 https://$NODE_IPV4:6443|" -e "s|^\( *clusterCIDR:\) .*|\1 $POD_RANGES|" \
+    "$APPLIED/kustomize/other/config-map.yaml"
+  retry 600 kubectl version
+  applied=$(kubectl apply -k "$APPLIED/kustomize/other" 2>&1) || fail "kubectl apply: $applied"
+  while IFS= read -r line; do
+    case $line in *' unchanged' | '') ;; *) changed "$line" ;; esac
+  done <<<"$applied"
+fi
+
+summary
