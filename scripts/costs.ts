@@ -36,12 +36,12 @@ try {
 }
 
 function main(isWriting: boolean): void {
-  const { costs, sizes } = measureCosts(buildBpf());
+  const { costs, loaded } = measureCosts(buildBpf());
   const { kernel, architecture, clang } = costs.measuredOn;
   console.log(`Linux ${kernel} ${architecture}, clang ${clang}\n`);
   printTable(
-    ['PROGRAM', 'INSTRUCTIONS', 'VERIFIED', 'STACK', 'TRANSLATED', 'JITED'],
-    sizes.map(({ name, translated, jited }) => {
+    ['PROGRAM', 'INSTRUCTIONS', 'VERIFIED', 'STACK', 'TRANSLATED', 'JITED', 'VERIFICATION'],
+    loaded.map(({ name, translated, jited, verificationUs }) => {
       const [object = '', program = ''] = name.split(' ');
       const cost = costs.objects[object]?.[program];
       return [
@@ -51,6 +51,7 @@ function main(isWriting: boolean): void {
         `${cost?.stack.join('+')}`,
         `${translated}`,
         `${jited}`,
+        `${verificationUs} us`,
       ];
     }),
   );

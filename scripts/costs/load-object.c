@@ -7,7 +7,7 @@
  *
  * A line for each program:
  *
- *	OBJECT NAME INSTRUCTIONS VERIFIED TRANSLATED-BYTES JITED-BYTES STACK[+STACK...]
+ *	OBJECT NAME INSTRUCTIONS VERIFIED TRANSLATED-BYTES JITED-BYTES STACK[+STACK...] VERIFY-US
  *
  * Ends with 1 and the verifier's last words when an object does not load.
  */
@@ -25,11 +25,20 @@
 #define MAX_PROGRAMS 64
 
 #define STACK_LINE "stack depth "
+#define TIME_LINE "verification time "
 
 static void fail(const char *what, const char *object, int error)
 {
 	fprintf(stderr, "load-object: %s %s: %s\n", what, object, strerror(error));
 	exit(1);
+}
+
+/* What follows a word of the verifier's, up to the end of its line. */
+static const char *after(const char *log, const char *word)
+{
+	const char *found = strstr(log, word);
+
+	return found ? found + strlen(word) : "0";
 }
 
 /* What a refusal is told with; libbpf's chatter is of no use. */
@@ -42,14 +51,14 @@ static void print_program(const char *object, const struct bpf_program *program,
 {
 	struct bpf_prog_info info = {};
 	__u32 size = sizeof(info);
-	const char *stack = strstr(log, STACK_LINE);
+	const char *stack = after(log, STACK_LINE);
 
 	if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
 		fail("read what became of", object, errno);
-	stack = stack ? stack + strlen(STACK_LINE) : "0";
-	printf("%s %s %zu %u %u %u %.*s\n", object, bpf_program__name(program),
+	printf("%s %s %zu %u %u %u %.*s %lu\n", object, bpf_program__name(program),
 	       bpf_program__insn_cnt(program), info.verified_insns, info.xlated_prog_len,
-	       info.jited_prog_len, (int)strcspn(stack, "\n"), stack);
+	       info.jited_prog_len, (int)strcspn(stack, "\n"), stack,
+	       strtoul(after(log, TIME_LINE), NULL, 10));
 }
 
 /* With no wish of ours about its log, libbpf has the verifier say why. */

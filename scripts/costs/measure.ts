@@ -12,16 +12,21 @@ import type { Circumstances, ProgramCost, ProgramCosts } from './program-costs.t
 const SOURCE = path.join(import.meta.dirname, 'load-object.c');
 const FLAGS = ['-O2', '-Wall', '-Wextra', '-Werror'];
 
-/** What is only shown: it depends on the processor too. Bytes. */
-export interface LoadedSize {
+/** What is only shown: it depends on the processor too. */
+export interface LoadedProgram {
+  /** Of the object and of the program. */
   readonly name: string;
+  /** Bytes. */
   readonly translated: number;
+  /** Bytes. */
   readonly jited: number;
+  /** How long the verifier took. */
+  readonly verificationUs: number;
 }
 
 export interface Measurement {
   readonly costs: ProgramCosts;
-  readonly sizes: readonly LoadedSize[];
+  readonly loaded: readonly LoadedProgram[];
 }
 
 /**
@@ -41,10 +46,9 @@ export function measureCosts(objects: readonly string[]): Measurement {
     ]);
     return {
       costs: { measuredOn: circumstances(), objects: Object.fromEntries(costs) },
-      sizes: lines.map(({ object, name, translated, jited }) => ({
+      loaded: lines.map(({ object, name, cost: _, ...loaded }) => ({
         name: `${object} ${name}`,
-        translated,
-        jited,
+        ...loaded,
       })),
     };
   } finally {
@@ -67,7 +71,8 @@ function parseLine(line: string) {
   const [instructions = 0, verified = 0, translated = 0, jited = 0] = figures.map(Number);
   const stack = (figures[4] ?? '').split('+').map(Number);
   const cost: ProgramCost = { instructions, verified, stack };
-  return { object: path.basename(object), name, cost, translated, jited };
+  const verificationUs = Number(figures[5]);
+  return { object: path.basename(object), name, cost, translated, jited, verificationUs };
 }
 
 /** @returns what it says. @throws EnvironmentError with its own words. */

@@ -17,6 +17,12 @@ export interface Group {
   readonly name: string;
   /** One file at a time: the tests share the machine's network, cgroups or clock. */
   readonly serial: boolean;
+  /** Only these files; default: all of the folder. */
+  readonly files?: readonly string[];
+  /** Only the tests whose titles match one of these patterns. */
+  readonly titles?: readonly string[];
+  /** In place of ava.config.js's time without any test ending: for machines that are slow. */
+  readonly timeout?: string;
 }
 
 export interface GroupOptions {
@@ -34,8 +40,19 @@ export interface GroupResult {
 }
 
 /** @returns the arguments for AVA that run a group. */
-export function avaArguments({ name, serial }: Group): readonly string[] {
-  return [`test/${name}/**/*.test.ts`, ...(serial ? ['--serial'] : [])];
+export function avaArguments({
+  name,
+  serial,
+  files,
+  titles = [],
+  timeout,
+}: Group): readonly string[] {
+  return [
+    ...(files ?? [`test/${name}/**/*.test.ts`]),
+    ...(serial ? ['--serial'] : []),
+    ...titles.flatMap((title) => ['--match', title]),
+    ...(timeout === undefined ? [] : ['--timeout', timeout]),
+  ];
 }
 
 /** Runs a group to its end. A run that AVA itself calls failed has at least one failure. */
