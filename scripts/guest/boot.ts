@@ -64,7 +64,12 @@ export class GuestError extends Error {
 
 const STREAMS = ['stdout', 'stderr'] as const;
 const SESSION = path.join(import.meta.dirname, 'session.sh');
-const GUEST_PATH = `${path.join(ROOT, 'node_modules/.bin')}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
+/** The project's own Node comes first. Its other npm programs come last: one of them is called nft. */
+const GUEST_PATH = [
+  path.dirname(process.execPath),
+  ...['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'],
+  path.join(ROOT, 'node_modules/.bin'),
+].join(':');
 const CONSOLE_LINES = 40;
 
 /**

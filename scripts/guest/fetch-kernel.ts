@@ -12,6 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
+import { messageOf } from '../../agent/errors.ts';
 import { run } from '../command.ts';
 import { openApt, type PrivateApt } from '../debian/apt.ts';
 import {
@@ -173,6 +174,6 @@ function touch(directory: string): void {
 }
 
 function firstLine(error: unknown): string {
-  const lines = String(error instanceof Error ? error.message : error).split('\n');
+  const lines = messageOf(error).split('\n');
   return lines.find((line) => /^[EW]: /.test(line)) ?? lines[0] ?? '';
 }

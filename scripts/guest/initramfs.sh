@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The guest's first program, out of the initramfs that initramfs.ts makes: loads the modules that the root needs, puts a
 # tmpfs over the host's read-only tree so that all can be written and nothing is, and goes on with session.sh there.
+# shellcheck shell=dash
 export PATH=/bin
 b() { busybox "$@"; }
 

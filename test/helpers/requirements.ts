@@ -7,6 +7,7 @@ import { accessSync, constants, readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import path from 'node:path';
 import type { ExecutionContext } from 'ava';
+import { whyNoGuest } from '../../scripts/guest/needs.ts';
 import { findKubeProxy } from '../lab/find-program.ts';
 
 /** What scripts/test.ts looks for in a test's log. */
@@ -71,6 +72,12 @@ export function requireKubeProxy(t: ExecutionContext): string | undefined {
   const binary = findKubeProxy();
   if (binary === undefined) skip(t, 'needs a kube-proxy to compare with (KUBE_PROXY)');
   return binary;
+}
+
+/** Boots kernels in virtual machines. @returns whether the test may go on. */
+export function requireGuest(t: ExecutionContext): boolean {
+  const obstacle = whyNoGuest();
+  return obstacle === undefined || skip(t, `needs a virtual machine: ${obstacle}`);
 }
 
 function skip(t: ExecutionContext, reason: string): false {
