@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// `npm run cluster -- conformance`: Kubernetes' own tests of Services, by a binary that somebody brings: e2e.test of
+// Kubernetes' release, or Sonobuoy. It runs on the control plane. Exit code 1 unless every chosen test passed.
+
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { Command } from 'commander';
+import { EnvironmentError, UsageError } from '../../agent/errors.ts';
+import { ROOT } from '../../scripts/command.ts';
+import { type Outcome, outcomesOf } from './conformance-report.ts';
+import { controlPlaneOf, type Machine, readInventory } from './inventory.ts';
+import { type InventoryFlags, inventoryOption, minutesOption } from './options.ts';
+import { copyTree, disconnect, mustRunScript, quoted, runScript } from './ssh.ts';
+import { THERE } from './steps.ts';
+
+interface Flags extends InventoryFlags {
+  readonly e2e?: string;
+  readonly sonobuoy?: string;
+  readonly focus: string;
+  readonly skip: string;
+  readonly repositories?: string;
+  readonly report: string;
+  readonly timeout: number;
+}
+
+/** What a proxy has a part in. All of them: those with [Conformance], and what kube-proxy passes beyond. */
+const FOCUS =
+  '\\[sig-network\\] (Services|Service CIDRs|Service endpoints latency|EndpointSlice|Endpoints|' +
+  'Networking Granular Checks|Traffic Distribution|Topology Hints|Conntrack|HostPort|DNS)';
+
+/** What needs a cloud, or a long time, or to be alone; and what looks into netfilter's table of connections. */
+const SKIP = '\\[(Feature|Provider):|\\[(Slow|Serial|Disruptive)\\]|cleanup conntrack entries';
+
+const HERE = path.join(ROOT, 'cluster/conformance');
+const REPORT_THERE = `${THERE}/conformance`;
+const ENV = { KUBECONFIG: '/etc/kubernetes/admin.conf', HOME: REPORT_THERE };
+
+export function conformanceCommand(): Command {
+  return new Command('conformance')
+    .description("run Kubernetes' own tests of Services, by a binary of yours")
+    .addOption(inventoryOption())
+    .option('--e2e <binary>', "e2e.test, of the cluster's version")
+    .option('--sonobuoy <binary>', 'or sonobuoy, which fetches its images')
+    .option('--focus <expression>', 'the tests whose names it matches', FOCUS)
+    .option('--skip <expression>', 'without those', SKIP)
+    .option('--repositories <file>', 'where e2e.test gets images from: its --kube-test-repo-list')
+    .option('--report <directory>', 'where the report goes', HERE)
+    .addOption(minutesOption('for all of it', 240))
+    .action(run);
+}
+
+async function run({ inventory: file, ...flags }: Flags): Promise<void> {
+  const binary = flags.e2e ?? flags.sonobuoy;
+  if (binary === undefined || (flags.e2e !== undefined && flags.sonobuoy !== undefined)) {
+    throw new UsageError('give one of --e2e and --sonobuoy', {
+      hint: "e2e.test is in Kubernetes' releases, in kubernetes-test-linux-ARCHITECTURE.tar.gz",
+    });
+  }
+  for (const each of [binary, flags.repositories ?? binary]) {
+    if (!existsSync(each)) throw new UsageError(`there is no ${each}`);
+  }
+  const machine = controlPlaneOf(readInventory(file));
+  await bring(machine, binary);
+  await mustRunScript(machine, `rm -rf ${REPORT_THERE}; mkdir -p ${REPORT_THERE}`);
+  mkdirSync(flags.report, { recursive: true });
+
+  try {
+    const said = flags.e2e
+      ? await runE2e(machine, binary, flags)
+      : await runSonobuoy(machine, flags);
+    const outcomes = outcomesOf(await bringReport(machine, flags.report, said));
+    print(outcomes, flags.report);
+  } finally {
+    await disconnect(machine);
+  }
+}
+
+async function bring(machine: Machine, binary: string): Promise<void> {
+  const name = path.basename(binary);
+  await copyTree(machine, { from: path.dirname(binary), paths: [name], to: `${THERE}/binary` });
+}
+
+/** @returns all that it says, which it also prints. */
+async function runE2e(machine: Machine, binary: string, flags: Omit<Flags, 'inventory'>) {
+  const repositories = flags.repositories && readFileSync(flags.repositories, 'utf8');
+  const command = [
+    `${THERE}/binary/${path.basename(binary)}`,
+    '--provider=skeleton',
+    `--kubeconfig=${ENV.KUBECONFIG}`,
+    `--ginkgo.focus=${flags.focus}`,
+    `--ginkgo.skip=${flags.skip}`,
+    `--ginkgo.timeout=${flags.timeout}m`,
+    `--ginkgo.junit-report=${REPORT_THERE}/junit.xml`,
+    '--ginkgo.no-color',
+    '--ginkgo.v',
+    '--disable-log-dump',
+    ...(repositories ? [`--kube-test-repo-list=${REPORT_THERE}/repositories.yaml`] : []),
+  ];
+  const script = `cat >${REPORT_THERE}/repositories.yaml
+${command.map(quoted).join(' ')} </dev/null 2>&1`;
+  return await follow(machine, script, flags.timeout, repositories);
+}
+
+async function runSonobuoy(machine: Machine, flags: Omit<Flags, 'inventory'>) {
+  const name = path.basename(flags.sonobuoy ?? '');
+  const sonobuoy = quoted(`${THERE}/binary/${name}`);
+  const script = `set -e; cd ${REPORT_THERE}
+${sonobuoy} run --wait=${flags.timeout} --plugin e2e --e2e-focus ${quoted(flags.focus)} --e2e-skip ${quoted(flags.skip)}
+${sonobuoy} retrieve -f results.tar.gz
+tar -xzf results.tar.gz --wildcards --strip-components=5 '*/junit_01.xml'
+mv junit_01.xml junit.xml
+${sonobuoy} delete --wait`;
+  return await follow(machine, script, flags.timeout, undefined);
+}
+
+async function follow(
+  machine: Machine,
+  script: string,
+  minutes: number,
+  input: string | undefined,
+): Promise<string> {
+  const { stdout } = await runScript(machine, script, {
+    timeoutS: minutes * 60 + 600,
+    env: ENV,
+    input: input ?? '',
+    onLine: (line) => console.log(line),
+  });
+  return stdout;
+}
+
+/** @returns the JUnit report. @throws EnvironmentError when the tests were not run to an end. */
+async function bringReport(machine: Machine, directory: string, said: string): Promise<string> {
+  writeFileSync(path.join(directory, 'output.txt'), said);
+  const { code, stdout } = await runScript(machine, `cat ${REPORT_THERE}/junit.xml`, {
+    timeoutS: 600,
+  });
+  if (code !== 0) {
+    throw new EnvironmentError('the tests ended without a report', {
+      hint: `what they said is in ${path.join(directory, 'output.txt')}`,
+    });
+  }
+  writeFileSync(path.join(directory, 'junit.xml'), stdout);
+  return stdout;
+}
+
+function print(outcomes: readonly Outcome[], directory: string): void {
+  const count = (verdict: Outcome['verdict']) =>
+    outcomes.filter((outcome) => outcome.verdict === verdict).length;
+  for (const { verdict, name } of outcomes) {
+    if (verdict !== 'skipped') console.log(`${verdict === 'passed' ? '✓' : '✗'} ${name}`);
+  }
+  console.log(`the report: ${directory}`);
+  console.log(`${count('passed')} passed, ${count('failed')} failed`);
+  if (count('failed') > 0 || count('passed') === 0) process.exitCode = 1;
+}
