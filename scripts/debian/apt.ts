@@ -46,10 +46,13 @@ export function openApt({ architecture, cache, sources }: AptOptions): PrivateAp
       'Dir::Etc::preferencesparts': '/dev/null',
     }),
   };
-  const settings = Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
+  // Read after this machine's own configuration.
+  const file = path.join(cache, 'apt.conf');
+  const lines = Object.entries(options).map(([name, value]) => `${name} "${value}";\n`);
+  writeFileSync(file, lines.join(''));
   return {
     archives: path.join(cache, 'cache/archives'),
-    get: (args, cwd) => run('apt-get', ['-qq', ...settings, ...args], cwd),
-    query: (args) => run('apt-cache', [...settings, ...args]),
+    get: (args, cwd) => run('apt-get', ['-qq', '-c', file, ...args], cwd),
+    query: (args) => run('apt-cache', ['-c', file, ...args]),
   };
 }

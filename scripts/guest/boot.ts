@@ -15,6 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { ROOT } from '../command.ts';
+import { tailOf } from './console.ts';
 import { type Following, follow } from './growing-file.ts';
 import { initramfsFor } from './initramfs.ts';
 import type { Kernel } from './kernels.ts';
@@ -52,7 +53,7 @@ export type Stream = 'stdout' | 'stderr';
 export class GuestError extends Error {
   override readonly name = 'GuestError';
   readonly reason: 'died' | 'timed out' | 'stopped';
-  /** The last lines that kernel and QEMU have said. */
+  /** The lines of kernel and QEMU that say why. */
   readonly console: string;
 
   constructor(reason: GuestError['reason'], message: string, console: string) {
@@ -70,7 +71,6 @@ const GUEST_PATH = [
   ...['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'],
   path.join(ROOT, 'node_modules/.bin'),
 ].join(':');
-const CONSOLE_LINES = 40;
 
 /**
  * Runs a command in a guest, to its end. What the command has left running there ends with it.
@@ -196,8 +196,7 @@ function runQemu(
 
 function noStatus({ kernel, timeoutS = 120 }: GuestRun, ended: Ended, console: string): GuestError {
   const { why, said } = ended;
-  const lines = `${console}${said}`.replaceAll('\r', '').trimEnd().split('\n');
-  const tail = lines.slice(-CONSOLE_LINES).join('\n');
+  const tail = tailOf(`${console}${said}`);
   const guest = `the guest with kernel ${kernel.release}`;
   switch (why) {
     case 'timed out':

@@ -3,7 +3,9 @@
 // that checks signatures as always. A kernel in the cache is whole; a mirror is asked once a day at most.
 
 import {
+  globSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   renameSync,
   rmSync,
@@ -97,8 +99,13 @@ async function bring(
   const sources = sourcesOf(source, await findMirrors());
   const apt = openApt({ architecture: 'amd64', cache, sources });
   tell(`asking which kernel ${title} has`);
-  // A list that could not be had is an error, and no reason to take an old one.
-  await apt.get(['-o', 'APT::Update::Error-Mode=any', 'update']);
+  // A list that cannot be had is an error, and soon one; apt's way is to go on with the old one.
+  const settings = [
+    'APT::Update::Error-Mode=any',
+    'Acquire::Retries=1',
+    'Acquire::http::Timeout=15',
+  ];
+  await apt.get([...settings.flatMap((setting) => ['-o', setting]), 'update']);
   const meta = exactDepends(await show(apt, META_PACKAGE));
   const image = imageOf(meta);
   if (image === undefined) throw new Error(`${META_PACKAGE} of ${title} depends on no kernel`);
@@ -109,8 +116,9 @@ async function bring(
   const record = await show(apt, exact(image));
   const packages = [image, ...partsOf(exactDepends(record))];
   // What an interrupted command has left is of no use.
-  const work = path.join(kernelsDirectory(), `new-${name}`);
-  rmSync(work, { recursive: true, force: true });
+  for (const left of globSync(`new-${name}-*`, { cwd: kernelsDirectory() }))
+    rmSync(path.join(kernelsDirectory(), left), { recursive: true, force: true });
+  const work = mkdtempSync(path.join(kernelsDirectory(), `new-${name}-`));
   const archives = path.join(work, 'archives');
   mkdirSync(archives, { recursive: true });
   tell(`downloading ${packages.map(exact).join(' ')} (${await megabytesOf(apt, packages)} MB)`);

@@ -26,7 +26,8 @@ try {
   process.exitCode = await main(readOptions(process.argv.slice(2)));
 } catch (error) {
   process.exitCode = exitCodeOf(error);
-  tell(messageOf(error));
+  // Who has stopped it knows.
+  if (!stopping.signal.aborted) tell(messageOf(error));
   if (error instanceof UsageError) console.error(`\n${USAGE}`);
 }
 

@@ -28,9 +28,12 @@ export interface SharedFolder {
  */
 const CPU: Readonly<Record<Accelerator, string>> = { tcg: 'max,cx16=off,la57=off', kvm: 'host' };
 
-/** A panic ends QEMU, which does not restart. What costs time and protects nothing here is off. */
+/**
+ * A panic ends QEMU, which does not restart. What costs time and protects nothing here is off; so is a check of the timer
+ * ("IO-APIC + timer doesn't work!"), which an emulated processor on a busy machine does not always pass.
+ */
 const KERNEL_OPTIONS =
-  'console=ttyS0 loglevel=4 panic=-1 mitigations=off nokaslr tsc=reliable no5lvl';
+  'console=ttyS0 loglevel=4 panic=-1 mitigations=off nokaslr tsc=reliable no_timer_check no5lvl';
 
 export function qemuArguments(machine: Machine): readonly string[] {
   const { accelerator, memoryMb, cpus, kernel, initramfs, folders } = machine;

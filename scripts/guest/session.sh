@@ -37,7 +37,8 @@ cat </run/stdout >>/run/guest/stdout &
 stdout=$!
 cat </run/stderr >>/run/guest/stderr &
 stderr=$!
-sh /run/guest/command </dev/null >/run/stdout 2>/run/stderr
+# In a subshell: what this shell says of a signal is not the command's output.
+(exec sh /run/guest/command) </dev/null >/run/stdout 2>/run/stderr
 status=$?
 
 # What the command has left running ends with it, so that the pipes do. Threads of the kernel have no exe.
