@@ -3,6 +3,7 @@
 
 import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { patient } from './patience.ts';
 
 const READY_WITHIN_MS = 30_000;
 const LINES_TO_QUOTE = 5;
@@ -25,7 +26,7 @@ export function untilReady(
   return new Promise((resolve, reject) => {
     const said: string[] = [];
     const fail = (what: string) => reject(new Error(`${name} ${what}:\n${said.join('\n')}`));
-    const timer = setTimeout(() => fail('is not ready in time'), withinMs);
+    const timer = setTimeout(() => fail('is not ready in time'), patient(withinMs));
     const settle = (end: () => void) => {
       clearTimeout(timer);
       end();

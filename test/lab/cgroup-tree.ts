@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { patient } from './patience.ts';
 
 const EMPTY_WITHIN_MS = 5_000;
 
@@ -23,7 +24,7 @@ export function createCgroup(directory: string): void {
 export async function removeCgroupTree(directory: string): Promise<void> {
   if (!existsSync(directory)) return;
   writeFileSync(path.join(directory, 'cgroup.kill'), '1');
-  const deadline = Date.now() + EMPTY_WITHIN_MS;
+  const deadline = Date.now() + patient(EMPTY_WITHIN_MS);
   while (isPopulated(directory)) {
     if (Date.now() > deadline)
       throw new Error(`processes in ${directory} do not end after SIGKILL`);

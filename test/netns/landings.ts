@@ -4,6 +4,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
+import { patient } from '../lab/patience.ts';
 import { inIpv4Words, twinOf } from './dual-stack.ts';
 import type { AttemptKind, ProbeSocket, SocketProbe, Target } from './socket-probe.ts';
 
@@ -114,7 +115,7 @@ export async function comesTo(
   wanted: string,
   look: () => Promise<string>,
 ): Promise<void> {
-  const deadline = performance.now() + TIMEOUT_MS;
+  const deadline = performance.now() + patient(TIMEOUT_MS);
   let seen = await look();
   while (seen !== wanted && performance.now() < deadline) {
     await sleep(LOOK_AGAIN_MS);
