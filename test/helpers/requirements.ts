@@ -17,6 +17,7 @@ export const SKIPPED = 'skipped: ';
 export const EXPECTED_IN_CI: readonly RegExp[] = [
   /^needs Linux [\d.]+ for /,
   /^needs a kube-proxy to compare with /,
+  /^needs (vagrant|shellcheck), which nothing else uses/,
 ];
 
 /** From linux/capability.h. */
@@ -52,19 +53,25 @@ export function hasKernel(feature: KernelFeature): boolean {
 
 /** @returns whether the test may go on: the running kernel has the feature. */
 export function requireKernel(t: ExecutionContext, feature: KernelFeature): boolean {
-  return (
-    hasKernel(feature) ||
-    skip(t, `needs Linux ${KERNEL_FEATURES[feature]} for ${feature}, has ${release()}`)
-  );
+  return hasKernel(feature) || skip(t, lacksKernel(feature));
+}
+
+/** @returns the reason to skip what needs the feature, on a kernel without it. */
+export function lacksKernel(feature: KernelFeature): string {
+  return `needs Linux ${KERNEL_FEATURES[feature]} for ${feature}, has ${release()}`;
 }
 
 /** @returns whether the test may go on: the program is on the PATH. */
 export function requireProgram(t: ExecutionContext, program: string): boolean {
-  const folders = (process.env.PATH ?? '').split(':');
-  return (
-    folders.some((folder) => isExecutable(path.join(folder, program))) ||
-    skip(t, `needs the program ${program}`)
-  );
+  return isOnPath(program) || skip(t, `needs the program ${program}`);
+}
+
+/** For a check with a program that `scripts/setup` does not install. @returns whether the test may go on. */
+export function requireExtraProgram(
+  t: ExecutionContext,
+  program: 'vagrant' | 'shellcheck',
+): boolean {
+  return isOnPath(program) || skip(t, `needs ${program}, which nothing else uses`);
 }
 
 /** The binary is no part of this project. @returns it; undefined when the test may not go on. */
@@ -84,6 +91,11 @@ function skip(t: ExecutionContext, reason: string): false {
   t.log(`${SKIPPED}${reason}`);
   t.pass();
   return false;
+}
+
+function isOnPath(program: string): boolean {
+  const folders = (process.env.PATH ?? '').split(':');
+  return folders.some((folder) => isExecutable(path.join(folder, program)));
 }
 
 function isAtLeast(version: string, wanted: string): boolean {
