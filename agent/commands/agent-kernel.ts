@@ -3,23 +3,11 @@
 // no other agent keeps them; closing gives descriptors back and leaves all of it at work.
 
 import type { AgentConfig } from '../config/agent-config.ts';
-import { EnvironmentError, messageOf } from '../errors.ts';
-import { attachments, openTables, PINNED_MAPS, Programs, type Tables } from '../sys/datapath.ts';
+import { openTables, PINNED_MAPS, Programs, type Tables } from '../sys/datapath.ts';
 import { netnsCookie } from '../sys/libbpf/netns.ts';
 import { openPacketTables, type PacketTables } from '../sys/packet-tables.ts';
 import { Pins } from '../sys/pins.ts';
 import type { Logger } from '../telemetry/log.ts';
-
-/** How long a hook may stay empty when somebody has removed its pin. A look costs well under a millisecond. */
-const LOOK_EVERY_MS = 10_000;
-
-export interface Guard {
-  readonly signal: AbortSignal;
-  /** Tables are gone: the agent must end. */
-  readonly onFatal: (error: EnvironmentError) => void;
-  /** Programs had to be put on so many hooks again. */
-  readonly onPutBack: (hooks: number) => void;
-}
 
 export class AgentKernel {
   readonly pins: Pins;
@@ -71,52 +59,6 @@ export class AgentKernel {
   /** Puts the programs to work: only once the tables are complete. @throws KernelError */
   attach(): void {
     this.#programs.attach(this.#cgroup);
-  }
-
-  /** From now on: what somebody takes off comes back, until the signal aborts. */
-  guard({ signal, onFatal, onPutBack }: Guard): void {
-    const look = setInterval(() => {
-      try {
-        const hooks = this.#putBack();
-        if (hooks > 0) onPutBack(hooks);
-      } catch (error) {
-        if (error instanceof EnvironmentError) onFatal(error);
-        // A look that fails says nothing of what is there.
-        else this.#log.warn({ error: messageOf(error) }, 'cannot look whether the pins are there');
-      }
-    }, LOOK_EVERY_MS);
-    signal.addEventListener('abort', () => clearInterval(look), { once: true });
-  }
-
-  /**
-   * Puts the programs on hooks again of which somebody has removed the pins.
-   *
-   * @returns on how many.
-   * @throws EnvironmentError when tables are gone too. What this process holds nobody else finds, the next agent
-   * neither: whoever keeps it running starts it anew, and then all is there again.
-   */
-  #putBack(): number {
-    const [missing] = this.pins.missingMaps(PINNED_MAPS);
-    if (missing !== undefined) {
-      throw new EnvironmentError(`somebody has removed ${missing}, and with it what is served`, {
-        hint: 'start the agent again: it makes all of it anew',
-      });
-    }
-    try {
-      const empty = attachments(this.pins).flatMap(({ hook, programId }) =>
-        programId === 0 ? hook : [],
-      );
-      if (empty.length === 0) return 0;
-      this.attach();
-      this.#log.warn({ hooks: empty }, 'somebody had taken programs off their hooks; put back');
-      return empty.length;
-    } catch (error) {
-      this.#log.error(
-        { cgroup: this.#cgroup, error: messageOf(error) },
-        'cannot put the programs on their hooks again',
-      );
-      return 0;
-    }
   }
 
   /** Of other builds: only once programs with today's tables are on every hook and device in place of theirs. */

@@ -11,7 +11,7 @@ import { withoutLocalEndpoints } from '../plan/no-local-endpoints.ts';
 import type { PassReport, Reconciler } from '../reconcile/reconciler.ts';
 import { kernelFamilies } from '../sys/ip-families.ts';
 import type { Logger } from '../telemetry/log.ts';
-import { type AgentGauges, Metrics } from '../telemetry/metrics.ts';
+import { type AgentGauges, Metrics, type Repaired } from '../telemetry/metrics.ts';
 import { MetricsServer } from '../telemetry/metrics-server.ts';
 import { NO_PACKETS, type PacketGauges } from '../telemetry/packet-metrics.ts';
 import type { ProgramRuns } from '../telemetry/program-metrics.ts';
@@ -131,8 +131,8 @@ export class AgentMetrics {
     return this.#server?.status;
   }
 
-  repaired(writes: number): void {
-    this.#metrics.repaired(writes);
+  repaired(what: Repaired, count: number): void {
+    this.#metrics.repaired(what, count);
   }
 
   closedSockets(count: number): void {

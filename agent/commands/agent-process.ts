@@ -16,6 +16,7 @@ import { Wakeup } from '../reconcile/wakeup.ts';
 import { watchNodeAddresses } from '../sys/node-addresses.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { serveStatus } from '../telemetry/status-socket.ts';
+import { guard } from './agent-guard.ts';
 import { type AgentInputs, createInputs } from './agent-inputs.ts';
 import { AgentKeepers } from './agent-keepers.ts';
 import { AgentKernel } from './agent-kernel.ts';
@@ -25,6 +26,7 @@ import { proveProgramsRun } from './agent-self-test.ts';
 import { AgentTellers } from './agent-tellers.ts';
 import { EXPLAIN_PATH, explainHandler } from './explain-socket.ts';
 import { KUBE_PROXY_PATH, kubeProxyHandler } from './kube-proxy-socket.ts';
+import { Problems } from './problems.ts';
 import { releaseMemory, releaseMemoryAfter } from './release-memory.ts';
 
 export interface RunHooks {
@@ -71,7 +73,8 @@ export async function runAgent(
   signal.addEventListener('abort', end);
   if (signal.aborted) end();
   const onFatal = (error: EnvironmentError) => stop.abort(error);
-  const agent = build({ config, log, signal: stop.signal, onFatal }, configurationProblem);
+  const run = { config, log, signal: stop.signal, onFatal, problems: new Problems() };
+  const agent = build(run, configurationProblem);
   let side: Side | undefined;
   let statusServer: Server | undefined;
   try {
@@ -185,7 +188,7 @@ async function goToWork(
   onReady: () => void,
 ): Promise<void> {
   kernel.attach();
-  kernel.guard({ ...run, onPutBack: (hooks) => tellers.putBack(hooks) });
+  guard(run, kernel, (hooks) => tellers.repaired('hooks', hooks));
   await keepers.complete();
   // Told to end meanwhile: programs of another build may still be on devices, and use their tables.
   if (run.signal.aborted) return;

@@ -2,7 +2,6 @@
 // What the agent says of itself, to `status` and in metrics: gathered here, from where each fact lives.
 
 import type { ObjectSource } from '../cluster/object-source.ts';
-import type { AgentConfig } from '../config/agent-config.ts';
 import type { ClusterState } from '../model/cluster-state.ts';
 import { NODE_WAIT_MS } from '../reconcile/loop.ts';
 import type { DeviceReport } from '../reconcile/packet-path.ts';
@@ -14,9 +13,10 @@ import { VERSION } from '../version.ts';
 import type { AgentHealth } from './agent-health.ts';
 import type { AgentKeepers } from './agent-keepers.ts';
 import type { AgentMetrics } from './agent-metrics.ts';
+import type { AgentRun } from './agent-run.ts';
 
 export class AgentReport {
-  readonly #config: AgentConfig;
+  readonly #run: Pick<AgentRun, 'config' | 'problems'>;
   readonly #cluster: ClusterState;
   readonly #source: ObjectSource;
   readonly #configurationProblem: () => string | undefined;
@@ -31,12 +31,12 @@ export class AgentReport {
   #selfTestProblems: readonly string[] = [];
 
   constructor(
-    config: AgentConfig,
+    run: Pick<AgentRun, 'config' | 'problems'>,
     cluster: ClusterState,
     source: ObjectSource,
     configurationProblem: () => string | undefined,
   ) {
-    this.#config = config;
+    this.#run = run;
     this.#cluster = cluster;
     this.#source = source;
     this.#configurationProblem = configurationProblem;
@@ -70,17 +70,18 @@ export class AgentReport {
 
   status(): Status {
     const problems = this.#problems();
+    const { config } = this.#run;
     const reconciler = this.#reconciler;
     const kubeProxy = this.#keepers?.kubeProxyStatus;
     return {
       version: VERSION,
       pid: process.pid,
-      node: this.#config.node.nodeName,
+      node: config.node.nodeName,
       startedAt: this.#startedAt.toISOString(),
       healthy: problems.length === 0,
       problems,
-      cgroup: this.#config.cgroup,
-      bpffs: this.#config.bpffs,
+      cgroup: config.cgroup,
+      bpffs: config.bpffs,
       source: this.#source.description,
       watches: this.#source.watches.map(({ kind, phase, relists, lastContact, lastError }) => ({
         kind,
@@ -145,6 +146,7 @@ export class AgentReport {
       problems.push(`node tables: ${problem}`);
     problems.push(...this.#deviceProblems());
     problems.push(...(this.#health?.problems ?? []), ...this.#serverProblems());
+    problems.push(...this.#run.problems.all);
     for (const problem of this.#selfTestProblems) problems.push(`self-test: ${problem}`);
     return problems;
   }

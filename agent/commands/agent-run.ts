@@ -5,6 +5,7 @@
 import type { AgentConfig } from '../config/agent-config.ts';
 import type { EnvironmentError } from '../errors.ts';
 import type { Logger } from '../telemetry/log.ts';
+import type { Problems } from './problems.ts';
 
 export interface AgentRun {
   readonly config: AgentConfig;
@@ -13,4 +14,6 @@ export interface AgentRun {
   readonly signal: AbortSignal;
   /** Ends the run; runAgent() then throws the error. */
   readonly onFatal: (error: EnvironmentError) => void;
+  /** Where a part says what is wrong with what it does, for `status`. */
+  readonly problems: Problems;
 }

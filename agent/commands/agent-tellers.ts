@@ -6,6 +6,7 @@ import type { Failure } from '../reconcile/apply.ts';
 import type { LoopProgress } from '../reconcile/loop.ts';
 import type { AuditReport, PassReport, Reconciler } from '../reconcile/reconciler.ts';
 import type { Logger } from '../telemetry/log.ts';
+import type { Repaired } from '../telemetry/metrics.ts';
 import { AgentHealth } from './agent-health.ts';
 import type { AgentInputs } from './agent-inputs.ts';
 import type { AgentKeepers } from './agent-keepers.ts';
@@ -38,7 +39,7 @@ export class AgentTellers {
     this.#run = run;
     this.#inputs = inputs;
     this.#metrics = metrics;
-    this.report = new AgentReport(config, cluster, source, configurationProblem);
+    this.report = new AgentReport(run, cluster, source, configurationProblem);
     this.#health = new AgentHealth({
       config,
       cluster,
@@ -100,13 +101,13 @@ export class AgentTellers {
   }
 
   audited({ repairs }: AuditReport): void {
-    this.#metrics.repaired(repairs);
+    this.#metrics.repaired('tables', repairs);
     if (repairs > 0) this.#run.log.warn({ repairs }, 'tables had been changed by something else');
   }
 
-  /** Programs had been taken off so many hooks by something else. */
-  putBack(hooks: number): void {
-    this.#metrics.repaired(hooks);
+  /** So much had been changed by something else, and is as it was. */
+  repaired(what: Repaired, count: number): void {
+    this.#metrics.repaired(what, count);
   }
 
   /** @param problems undefined when the test could not be tried. */

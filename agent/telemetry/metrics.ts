@@ -64,6 +64,11 @@ export interface CountedPass {
   readonly failures: number;
 }
 
+/** What something else may change of what is ours, and the agent mends. */
+const REPAIRED = ['tables', 'hooks', 'devices', 'pins'] as const;
+
+export type Repaired = (typeof REPAIRED)[number];
+
 const PASS_BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
 
 const PROGRAMMING_BUCKETS = [
@@ -118,10 +123,13 @@ export class Metrics {
       'signalbox_failed_services_total',
       'Attempts at a Service that ended with a refused table write.',
     );
-    this.#repairs = this.#counter(
-      'signalbox_audit_repairs_total',
-      'What was mended because something else had changed it: table writes, and programs put back on hooks.',
-    );
+    this.#repairs = new Counter({
+      name: 'signalbox_repairs_total',
+      help: 'What was mended because something else had changed it: writes to tables, programs put back on hooks of the cgroup and on devices, pins made again.',
+      labelNames: ['what'],
+      registers,
+    });
+    for (const what of REPAIRED) this.#repairs.inc({ what }, 0);
     this.#closedSockets = this.#counter(
       'signalbox_closed_udp_sockets_total',
       'Connected UDP sockets that were closed because their backend had left.',
@@ -182,8 +190,8 @@ export class Metrics {
     this.#closedSockets.inc(count);
   }
 
-  repaired(writes: number): void {
-    this.#repairs.inc(writes);
+  repaired(what: Repaired, count: number): void {
+    this.#repairs.inc({ what }, count);
   }
 
   async #collect(): Promise<string> {

@@ -162,11 +162,11 @@ export const ALERTS: readonly Alert[] = [
   },
   {
     name: 'SignalboxRepairs',
-    query: 'increase(signalbox_audit_repairs_total[30m]) > 0',
+    query: 'increase(signalbox_repairs_total[30m]) > 0',
     forTime: '30m',
     severity: 'info',
-    summary: 'Something else changes the tables of {{ $labels.instance }}',
-    description: 'The agent mends them at each audit, every five minutes. Find who writes to them.',
+    summary: 'Something else changes the {{ $labels.what }} of the agent of {{ $labels.instance }}',
+    description: 'The agent mends them. Find who does it.',
     runbook: 'something-else-changes-the-tables',
   },
 ];

@@ -97,7 +97,7 @@ export const ROWS: readonly Row[] = [
       stat(
         'Repairs in an hour',
         'none',
-        `sum(increase(signalbox_audit_repairs_total{${NODE}}[1h]))`,
+        `sum(increase(signalbox_repairs_total{${NODE}}[1h]))`,
         'Table entries that something else had changed.',
         1,
       ),

@@ -31,7 +31,7 @@ export const WORRIES: Readonly<Record<string, string>> = {
     '`arrival` above 0.1 s: the agent has too little CPU, or too many changes come',
   signalbox_table_writes_total: 'a high rate while nothing changes: something else writes, too',
   signalbox_failed_services_total: 'any',
-  signalbox_audit_repairs_total: 'any: something else on the node changes our tables',
+  signalbox_repairs_total: 'any: something else on the node changes our tables',
   signalbox_closed_udp_sockets_total: AS_OTHERS,
   signalbox_services: AS_OTHERS,
   signalbox_endpoint_slices: AS_OTHERS,
