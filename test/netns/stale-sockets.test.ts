@@ -14,7 +14,7 @@ import {
   type DestroyReport,
   StaleSockets,
 } from '../../agent/sys/stale-sockets.ts';
-import { requireKernel } from '../helpers/requirements.ts';
+import { hasKernel, requireKernel } from '../helpers/requirements.ts';
 import { addNamespaces, configureNamespace, namespacePath } from '../lab/netns.ts';
 import type { Place } from '../lab/spawn-inside.ts';
 import { until } from '../lab/until.ts';
@@ -230,6 +230,16 @@ forEachMethod('a namespace without a process is reported', async (t, method) => 
   t.is(await near.peer(), 'ENOTCONN');
   for (const socket of sockets) t.is(await socket.peer(), `${WEB}:80`);
 });
+
+test.serial(
+  'unasked: by an iterator, by SOCK_DIAG where the kernel has no bpf_sock_destroy',
+  (t) => {
+    if (!canMakeNodes(t)) return;
+    const sockets = StaleSockets.load(services.pins);
+    t.teardown(() => sockets.close());
+    t.is(sockets.method, hasKernel('bpf_sock_destroy') ? 'iterator' : 'sock_diag');
+  },
+);
 
 test.serial('namespaces are found by another proc directory', async (t) => {
   if (!canMakeNodes(t)) return;

@@ -33,6 +33,8 @@ export interface ShiftResult {
   readonly files: readonly FileResult[];
   readonly programs: readonly ProgramResult[];
   readonly findings: readonly FindingResult[];
+  /** What AVA and others say of failures, each once. */
+  readonly reports: readonly string[];
   /** Why it ended before its end, with the last that the guest said; undefined when it did not. */
   readonly trouble: string | undefined;
 }
@@ -79,6 +81,13 @@ export async function runShift(shift: ShiftRun): Promise<ShiftResult> {
     files: [...files, ...missing],
     programs: events.flatMap((event) => (event.kind === 'programs' ? event.programs : [])),
     findings: events.flatMap((event) => (event.kind === 'findings' ? event.findings : [])),
+    reports: [
+      ...new Set(
+        events.flatMap((event) =>
+          event.kind === 'file' && event.report !== '' ? event.report : [],
+        ),
+      ),
+    ],
     trouble:
       trouble === undefined ? undefined : [trouble, ...said.slice(-SHOWN_LINES)].join('\n').trim(),
   };

@@ -100,12 +100,12 @@ export function fileResults(
   });
 }
 
-/** @param outcomes those of the file alone. A test that failed more than once counts once. */
-export function fileResult(
-  suite: SuiteName,
-  file: string,
-  outcomes: readonly Outcome[],
-): FileResult {
+/** What kernels before a release have not: the only reason to skip in a guest. */
+const TOO_OLD = /^needs Linux /;
+
+/** @param all those of the file alone. A test that failed more than once counts once. */
+export function fileResult(suite: SuiteName, file: string, all: readonly Outcome[]): FileResult {
+  const outcomes = all.map(strictly);
   const told = (verdict: Outcome['verdict']) => {
     const alike = outcomes
       .filter((outcome) => outcome.verdict === verdict)
@@ -119,6 +119,13 @@ export function fileResult(
   };
   const passed = outcomes.filter(({ verdict }) => verdict === 'passed').length;
   return { suite, file, passed, failed: told('failed'), skipped: told('skipped') };
+}
+
+function strictly(outcome: Outcome): Outcome {
+  const { verdict, subject, reason = '' } = outcome;
+  return verdict !== 'skipped' || TOO_OLD.test(reason)
+    ? outcome
+    : { verdict: 'failed', subject, reason: `may not be skipped in a guest: ${reason}` };
 }
 
 /** @returns the results of the same kernel's guests as one, in the order of the plan. */

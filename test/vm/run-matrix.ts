@@ -51,11 +51,10 @@ export async function runMatrix({ kernels, suites, atOnce, signal }: MatrixRun):
         signal,
         onEvent(event) {
           progress.tell(kernel.name, event);
-          if (event.kind === 'file' && event.report !== '' && !reports.includes(event.report))
-            reports.push(event.report);
         },
       });
       shifts.set(job, shift);
+      reports.push(...shift.reports.map((report) => `${kernel.name}:\n${report}`));
       progress.end(kernel.name);
       if (shift.trouble !== undefined) {
         printDetail(`✗ ${kernel.name}: ${shift.trouble}`);

@@ -62,6 +62,13 @@ test('a file that broke more than once has failed once', (t) => {
   t.deepEqual(one?.failed, [{ title: ONE, reason: 'x' }]);
 });
 
+test('what is skipped for another reason than an old kernel has failed', (t) => {
+  const reason = 'needs a kube-proxy to compare with (KUBE_PROXY)';
+  const [one] = fileResults('sockets', [ONE], [{ verdict: 'skipped', subject: ONE, reason }]);
+  t.deepEqual(one?.skipped, []);
+  t.deepEqual(one?.failed, [{ title: ONE, reason: `may not be skipped in a guest: ${reason}` }]);
+});
+
 test('a file of which nothing is heard has failed', (t) => {
   const [, two] = fileResults('sockets', [ONE, TWO], [passed(`${ONE} › a`)]);
   t.deepEqual(two?.failed, [{ title: TWO, reason: 'none of its tests was run' }]);
