@@ -20,7 +20,8 @@ if [ "$POD_NETWORK" = flannel ]; then pod_subnet="podSubnet: $POD_RANGES"; fi
 no_dns=false
 if [ -n "$KUBERNETES_BUNDLE" ] && ! ctr --namespace k8s.io images ls -q | grep -q /coredns; then no_dns=true; fi
 
-# The times are upper bounds: machines may be emulated.
+# Machines may be emulated: the times are long, the keys of the cheapest kind, and there is no election, since on a
+# slow machine a component that renews late ends, and there is no other one to take over.
 put "$CONFIG" 600 <<TEXT
 apiVersion: kubeadm.k8s.io/v1beta4
 kind: InitConfiguration
@@ -46,6 +47,15 @@ timeouts:
 apiVersion: kubeadm.k8s.io/v1beta4
 kind: ClusterConfiguration
 kubernetesVersion: $(kubeadm version -o short)
+encryptionAlgorithm: ECDSA-P256
+controllerManager:
+  extraArgs:
+    - name: leader-elect
+      value: "false"
+scheduler:
+  extraArgs:
+    - name: leader-elect
+      value: "false"
 networking:
   serviceSubnet: $SERVICE_RANGES
   $pod_subnet
