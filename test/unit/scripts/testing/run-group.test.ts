@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { ROOT } from '../../../../scripts/command.ts';
-import { runGroup } from '../../../../scripts/testing/run-group.ts';
+import { type Group, runGroup } from '../../../../scripts/testing/run-group.ts';
 import { type Outcome, tally } from '../../../../scripts/testing/tally.ts';
 
 const MIXED = `import test from 'ava';
@@ -31,7 +31,7 @@ test('ends', (t) => { setTimeout(() => { throw new Error('afterwards'); }); t.pa
 async function run(
   t: ExecutionContext,
   files: Readonly<Record<string, string>>,
-  { inCi = false } = {},
+  { inCi = false, group = {} }: { inCi?: boolean; group?: Partial<Group> } = {},
 ): Promise<{ outcomes: readonly Outcome[]; report: string }> {
   const cwd = await mkdtemp(path.join(tmpdir(), 'signalbox-group-'));
   t.teardown(() => rm(cwd, { recursive: true }));
@@ -45,7 +45,7 @@ async function run(
   const seen: Outcome[] = [];
   const onOutcome = (outcome: Outcome) => seen.push(outcome);
   const result = await runGroup(
-    { name: 'unit', serial: false },
+    { name: 'unit', serial: false, ...group },
     { inCi, marker: {}, onOutcome, cwd },
   );
   t.deepEqual(seen, result.outcomes);
@@ -95,6 +95,15 @@ test('what breaks beside the tests is a failure, once for each file', async (t) 
     'test/unit/hook.test.ts › after hook',
   ]);
   t.is(tally(outcomes).failed, 5);
+});
+
+test('only some files, only some titles, with another time-out', async (t) => {
+  const files = { mixed: MIXED, crash: "throw new Error('on import');", hook: HOOK };
+  const mixed = 'test/unit/mixed.test.ts';
+  const one = await run(t, files, { group: { files: [mixed], titles: ['pass*'], timeout: '3m' } });
+  t.deepEqual(one.outcomes, [{ verdict: 'passed', subject: `${mixed} › passes` }]);
+  const two = await run(t, files, { group: { files: [mixed, 'test/unit/hook.test.ts'] } });
+  t.deepEqual(tally(two.outcomes), { passed: 4, failed: 3, skipped: 4 });
 });
 
 test('a group without tests is a failure', async (t) => {
