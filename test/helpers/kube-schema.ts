@@ -8,12 +8,13 @@ import {
 } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1';
 import { DaemonSet } from 'kubernetes-models/apps/v1';
 import { ClusterRole, ClusterRoleBinding } from 'kubernetes-models/rbac.authorization.k8s.io/v1';
-import { ConfigMap, ServiceAccount } from 'kubernetes-models/v1';
+import { ConfigMap, Pod, ServiceAccount } from 'kubernetes-models/v1';
 
 const CLASSES = [
   DaemonSet,
   ConfigMap,
   ServiceAccount,
+  Pod,
   ClusterRole,
   ClusterRoleBinding,
   PodMonitor,
