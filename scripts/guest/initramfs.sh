@@ -6,7 +6,7 @@
 export PATH=/bin
 b() { busybox "$@"; }
 
-b mkdir -p /proc /sys /dev /host /written /root
+b mkdir -p /proc /sys /dev /host /written /tree
 b mount -t proc proc /proc
 b mount -t sysfs sysfs /sys
 b mount -t devtmpfs devtmpfs /dev
@@ -18,10 +18,10 @@ options=trans=virtio,version=9p2000.L,msize=512000
 b mount -t 9p -o "ro,cache=loose,$options" host /host
 b mount -t tmpfs -o size=80% tmpfs /written
 b mkdir /written/upper /written/work
-b mount -t overlay -o lowerdir=/host,upperdir=/written/upper,workdir=/written/work overlay /root
-for at in proc sys dev; do b mount --move "/$at" "/root/$at"; done
-b mount -t tmpfs -o mode=755 tmpfs /root/run
-b mkdir -p /root/run/lock /root/run/guest
-b mount -t 9p -o "$options" control /root/run/guest
+b mount -t overlay -o lowerdir=/host,upperdir=/written/upper,workdir=/written/work overlay /tree
+for at in proc sys dev; do b mount --move "/$at" "/tree/$at"; done
+b mount -t tmpfs -o mode=755 tmpfs /tree/run
+b mkdir -p /tree/run/lock /tree/run/guest
+b mount -t 9p -o "$options" control /tree/run/guest
 # Not chroot: in one, nobody can make a user namespace.
-exec busybox switch_root /root /bin/sh /run/guest/session.sh
+exec busybox switch_root /tree /bin/sh /run/guest/session.sh

@@ -14,13 +14,17 @@ export async function withLock<T>(
 ): Promise<T> {
   // Node has no flock(2). This one ends with the pipe to it, and so with this process.
   const holder = spawn('flock', [file, 'sh', '-c', 'echo locked && exec cat >/dev/null'], {
-    stdio: ['pipe', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  let said = '';
+  holder.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+    said += chunk;
   });
   const ended = once(holder, 'close');
   const waiting = setTimeout(onWait, SOON_MS);
   try {
     const first = await Promise.race([once(holder.stdout, 'data'), ended]);
-    if (!Buffer.isBuffer(first[0])) throw new Error(`cannot lock ${file}`);
+    if (!Buffer.isBuffer(first[0])) throw new Error(`cannot lock ${file}: ${said.trim()}`);
     clearTimeout(waiting);
     return await work();
   } finally {

@@ -3,7 +3,8 @@
 # Process 1 of the guest, on its root: makes the rest of what a Linux machine has, runs one command, writes its exit code
 # and ends the machine. /run/guest is a folder that boot.ts has made and shares; settings and command are from there.
 . /run/guest/settings
-export PATH HOME=/root LANG=C.UTF-8 TERM=dumb SIGNALBOX_GUEST=1
+HOME=~root
+export PATH HOME LANG=C.UTF-8 TERM=dumb SIGNALBOX_GUEST=1
 
 mkdir -p /dev/shm /dev/pts /dev/net
 mount -t tmpfs tmpfs /dev/shm
