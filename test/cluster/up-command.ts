@@ -55,15 +55,20 @@ async function run({ inventory: file, ...flags }: Flags): Promise<void> {
   const controlPlane = controlPlaneOf(inventory);
   const joining = Promise.withResolvers<Record<string, string>>();
   joining.promise.catch(() => {}); // There may be no worker to be told.
+  const imported = new Map(
+    inventory.machines.map(({ name }) => [name, Promise.withResolvers<void>()]),
+  );
 
   await onAll(inventory, async (machine) => {
     const steps = new Steps(machine);
     try {
-      await provision(machine, { steps, inventory, flags, joining });
+      await provision(machine, { steps, inventory, flags, joining, imported });
     } catch (error) {
       const message = `the control plane ${controlPlane.name} failed: there is nothing to join`;
       if (machine.name === controlPlane.name) joining.reject(new EnvironmentError(message));
       throw error;
+    } finally {
+      imported.get(machine.name)?.resolve();
     }
   });
   const steps = new Steps(controlPlane);
@@ -76,9 +81,11 @@ interface Run {
   readonly flags: Omit<Flags, 'inventory'>;
   /** What a worker joins with: known when there is a control plane. */
   readonly joining: PromiseWithResolvers<Record<string, string>>;
+  /** Of each machine: it has the image, or will not get it. */
+  readonly imported: ReadonlyMap<string, PromiseWithResolvers<void>>;
 }
 
-async function provision(machine: Machine, { steps, inventory, flags, joining }: Run) {
+async function provision(machine: Machine, { steps, inventory, flags, joining, imported }: Run) {
   const architecture = await steps.run('reach', (say) => lookAt(machine, say));
   const image = path.resolve(flags.image ?? `${ROOT}/image/signalbox-${architecture}.tar`);
   const trees = treesFor(image, flags.bundle);
@@ -102,11 +109,16 @@ async function provision(machine: Machine, { steps, inventory, flags, joining }:
     const token = await tokenOf(machine);
     await steps.provision('control-plane', { env: { ...env, TOKEN: token }, timeoutS });
     joining.resolve({ TOKEN: token, CA_HASH: await caHashOf(machine) });
+    // Agents start when the DaemonSet is applied, and out of what is there then.
+    const others = [...imported].filter(([name]) => name !== machine.name);
+    await Promise.all(others.map(([, { promise }]) => promise));
+    await steps.provision('signalbox', { env, timeoutS });
   } else {
+    await steps.provision('signalbox', { env, timeoutS });
+    imported.get(machine.name)?.resolve();
     const secrets = await joining.promise;
     await steps.provision('worker', { env: { ...env, ...secrets }, timeoutS });
   }
-  await steps.provision('signalbox', { env, timeoutS });
 }
 
 /** @returns the architecture, in Debian's word, which is the images' as well. */

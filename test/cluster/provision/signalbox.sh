@@ -8,7 +8,8 @@
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 need IMAGE
 POD_RANGES=${POD_RANGES:-10.244.0.0/16,fd00:10:244::/48}
-# What is applied: deploy/kustomize/other beside the folders that it names, with the two values of this cluster.
+# What is applied: deploy/ with the two values of this cluster, and a folder more that names the image file's content:
+# agents of an earlier one of the same name are replaced.
 APPLIED=$STATE/deploy
 
 [ -e "$IMAGE" ] || fail "there is no $IMAGE: scripts/image makes it, before the machines are provisioned"
@@ -22,8 +23,21 @@ if [ -e "$ADMIN" ]; then
   cp -r "$DEPLOY" "$APPLIED"
   sed -i -e "s|^\( *server:\) .*|\1 https://$NODE_IPV4:6443|" -e "s|^\( *clusterCIDR:\) .*|\1 $POD_RANGES|" \
     "$APPLIED/kustomize/other/config-map.yaml"
+  mkdir "$APPLIED/kustomize/cluster"
+  cat >"$APPLIED/kustomize/cluster/kustomization.yaml" <<TEXT
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources:
+  - ../other
+patches:
+  - target: { kind: DaemonSet, name: signalbox }
+    patch: |
+      - op: add
+        path: /spec/template/metadata/annotations
+        value: { cluster/image-file: $(digest "$IMAGE") }
+TEXT
   retry 600 kubectl version
-  applied=$(kubectl apply -k "$APPLIED/kustomize/other" 2>&1) || fail "kubectl apply: $applied"
+  applied=$(kubectl apply -k "$APPLIED/kustomize/cluster" 2>&1) || fail "kubectl apply: $applied"
   while IFS= read -r line; do
     case $line in *' unchanged' | '') ;; *) changed "$line" ;; esac
   done <<<"$applied"
