@@ -51,7 +51,12 @@ export async function ifThere<T>(request: Promise<T>): Promise<T | undefined> {
   try {
     return await request;
   } catch (error) {
-    if (error instanceof ApiException && error.code === 404) return undefined;
+    if (isStatus(error, 404)) return undefined;
     throw error;
   }
+}
+
+/** Whether the server has answered with this code of HTTP. */
+export function isStatus(error: unknown, code: number): boolean {
+  return error instanceof ApiException && error.code === code;
 }

@@ -3,7 +3,7 @@
 // cluster (outsider.ts). run.ts makes them once and takes them away; each file of tests finds them.
 
 import { controlPlaneOf, type Inventory, workersOf } from '../inventory.ts';
-import { type Api, ifThere } from './api.ts';
+import { type Api, ifThere, isStatus } from './api.ts';
 import { eventually, NotYet } from './eventually.ts';
 import { Outsider } from './outsider.ts';
 import { PodControl } from './pod-control.ts';
@@ -75,11 +75,20 @@ export async function makeNamespace({ core }: Api, name: string): Promise<void> 
   // Agents run privileged elsewhere; here one pod may change its own network.
   const labels = { 'pod-security.kubernetes.io/enforce': 'privileged' };
   await core.createNamespace({ body: { metadata: { name, labels } } });
+  // Made by a controller, and no pod is admitted before.
+  await eventually(`${name} has its service account`, async () => {
+    await core.readNamespacedServiceAccount({ name: 'default', namespace: name });
+  });
 }
 
 /** With all that is in it. Waits until it is gone. */
 export async function removeNamespace({ core }: Api, name: string): Promise<void> {
-  if (!(await ifThere(core.deleteNamespace({ name })))) return;
+  const deletion = core.deleteNamespace({ name }).catch((error: unknown) => {
+    // It is going already.
+    if (!isStatus(error, 409)) throw error;
+    return true;
+  });
+  if (!(await ifThere<unknown>(deletion))) return;
   await eventually(`the namespace ${name} is gone`, async () => {
     // A pod that goes on serving when it is told to end is not waited for.
     await core.deleteCollectionNamespacedPod({ namespace: name, gracePeriodSeconds: 0 });

@@ -144,9 +144,7 @@ test.serial(
     );
     t.deepEqual(await traffic.end(), []);
 
-    for (const { name } of [one, other]) {
-      await api.core.deleteNamespacedPod({ name, namespace, gracePeriodSeconds: 0 });
-    }
+    for (const pod of [one, other]) await pod.call('exit');
     await forEach([client], clusterIpTargets(service), isRefused);
   },
 );

@@ -8,8 +8,8 @@ import type { Stage } from './stage.ts';
 import { SteadyTraffic } from './steady-traffic.ts';
 
 /**
- * New connections and lasting ones, TCP and UDP, in both families: from insiders through the clusterIP, from outside through
- * the nodePorts of both workers. Begins when all of them are served.
+ * New TCP connections, and lasting ones of TCP and UDP, in both families: from insiders through the clusterIP, from outside
+ * through the nodePorts of both workers. Begins when all of them are served.
  */
 export async function beginEverywhere(stage: Stage, service: V1Service): Promise<SteadyTraffic> {
   const { servers, workers, clients } = stage;
@@ -17,12 +17,12 @@ export async function beginEverywhere(stage: Stage, service: V1Service): Promise
   const traffic = new SteadyTraffic();
   const outside = workers.flatMap((machine) => nodePortTargets(service, machine));
   for (const [dialers, targets] of [
-    [insiders(stage), clusterIpTargets(service)],
+    [insiders(stage).slice(0, 3), clusterIpTargets(service)],
     [[clients.outsider.pod], outside],
   ] as const) {
     await forEach(dialers, targets, async (client, target) => {
       await reaches(client, target, names);
-      await traffic.begin(client, { ...target, kind: 'short' });
+      if (target.protocol === 'tcp') await traffic.begin(client, { ...target, kind: 'short' });
       await traffic.begin(client, { ...target, kind: 'long' });
     });
   }

@@ -41,19 +41,20 @@ export async function isDropped(
   target: Target,
   isOutside: boolean,
 ): Promise<void> {
-  await fails(client, target, isOutside ? 'TIMEOUT' : 'EHOSTUNREACH');
+  if (isOutside) await fails(client, target, 'TIMEOUT', 1);
+  else await fails(client, target, 'EHOSTUNREACH');
 }
 
 /** Nobody answers, for whatever reason: as if Signalbox were not there. */
 export async function isUntouched(client: PodControl, target: Target): Promise<void> {
-  const order = { ...target, count: FEW, patienceMs: SHORT_PATIENCE_MS };
+  const order = { ...target, count: 1, patienceMs: SHORT_PATIENCE_MS };
   await expected(client, order, 'gets no answer', ({ answers }) =>
     answers.length ? 'an answer' : '',
   );
 }
 
-async function fails(client: PodControl, target: Target, code: string): Promise<void> {
-  const order = { ...target, count: FEW, patienceMs: SHORT_PATIENCE_MS };
+async function fails(client: PodControl, target: Target, code: string, count = FEW) {
+  const order = { ...target, count, patienceMs: SHORT_PATIENCE_MS };
   await expected(client, order, `gets ${code}`, ({ answers, failures }) =>
     answers.length || failures.some((failure) => failure.code !== code) ? 'something else' : '',
   );

@@ -59,7 +59,7 @@ export class Outsider {
     return outsideAddress(this.#home.address[family === 4 ? 'ipv4' : 'ipv6']);
   }
 
-  /** @returns what to dial so that `address` is reached, by way of `machine`. */
+  /** @returns what to dial so that `address` is reached by way of `machine`: from now on whatever is dialled for it. */
   async alias(address: string, machine: Machine): Promise<string> {
     const family: Family = isIPv6(address) ? 6 : 4;
     const name = family === 4 ? 'ip' : 'ip6';

@@ -53,13 +53,13 @@ test.serial(
     await giveAddresses(api, order, Object.values(ips));
     const { outsider } = clients;
     const dialled = await aliases(stage(), ips, first);
-    const elsewhere = await aliases(stage(), ips, second);
 
     for (const target of [...nodePortTargets(service, first), ...addressTargets(dialled)]) {
       const answers = await reaches(outsider.pod, target, [server.name]);
       const seen = new Set(answers.map(({ client }) => client.address));
       t.deepEqual([...seen], [outsider.address(familyOf(target))]);
     }
+    const elsewhere = await aliases(stage(), ips, second);
     const silent = [...nodePortTargets(service, second), ...addressTargets(elsewhere)];
     await forEach([outsider.pod], silent, (one, target) => isDropped(one, target, true));
     // Who is inside is not bound by it.

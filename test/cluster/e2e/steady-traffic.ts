@@ -5,8 +5,8 @@ import { eventually, NotYet } from './eventually.ts';
 import type { TrafficOrder, TrafficReport } from './pod/wire.ts';
 import type { PodControl } from './pod-control.ts';
 
-/** Slow enough for an emulated machine. */
-const PERIOD_MS = 250;
+/** Many at once, each slow enough for an emulated machine. */
+const PERIOD_MS = 1000;
 
 export type SteadyOrder = Omit<TrafficOrder, 'periodMs'>;
 

@@ -40,6 +40,10 @@ const methods = {
   setReady(ready: boolean) {
     isReady = ready;
   },
+  /** Ends the program, whatever signals mean to it. */
+  exit() {
+    setImmediate(() => process.exit(0));
+  },
   fetch: async (url: string) => {
     const response = await fetch(url, { signal: AbortSignal.timeout(FETCH_PATIENCE_MS) });
     return { status: response.status, body: await response.text() };
