@@ -36,7 +36,7 @@ export class UnreachableError extends EnvironmentError {}
 
 export class RemoteTimeoutError extends EnvironmentError {}
 
-const DEFAULT_TIMEOUT_S = 60;
+const DEFAULT_TIMEOUT_S = 300;
 /** For ssh itself, beyond what the command is given. */
 const GRACE_S = 45;
 const CODE_OF_SSH_ITSELF = 255;
