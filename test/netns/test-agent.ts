@@ -16,6 +16,8 @@ export interface LogLine {
 export class TestAgent {
   /** What it is told besides, at every start: `--node-name`, ... */
   flags: readonly string[] = [];
+  /** Its environment, besides ours, at every start. */
+  env: Readonly<Record<string, string>> = {};
   readonly #node: TestNode;
   #process: ChildProcess | undefined;
   #ready: Promise<void> = Promise.resolve();
@@ -49,7 +51,10 @@ export class TestAgent {
 
   /** Starts it and does not wait. */
   launch(source?: readonly string[]): void {
-    const child = this.#node.spawn(this.argv(source), { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = this.#node.spawn(this.argv(source), {
+      env: { ...process.env, ...this.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     this.#process = child;
     const log: LogLine[] = [];
     this.#log = log;

@@ -99,11 +99,18 @@ export interface Libbpf {
 }
 
 let loaded: Libbpf | undefined;
+let wrapped = (lib: Libbpf): Libbpf => lib;
 
 /** The library, loaded at first use. Throws EnvironmentError when it is not there. */
 export function libbpf(): Libbpf {
-  loaded ??= load();
+  loaded ??= wrapped(load());
   return loaded;
+}
+
+/** Has every call go through what `wrap` makes of the library: only tests do, which say no in the kernel's place. */
+export function interpose(wrap: (lib: Libbpf) => Libbpf): void {
+  if (loaded) throw new Error('libbpf is in use already');
+  wrapped = wrap;
 }
 
 /** errno of the call just made, for functions that return a pointer. */
