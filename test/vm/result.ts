@@ -58,6 +58,8 @@ export interface Result {
   /** ISO 8601. */
   readonly date: string;
   readonly minutes: number;
+  /** Minutes that processors have worked for it: what is left of `minutes` on a machine that does nothing else. */
+  readonly processorMinutes: number;
   readonly processors: number;
   /** What the guests ran under, as it names itself. */
   readonly qemu: string;

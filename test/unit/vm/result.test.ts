@@ -168,7 +168,7 @@ test('the file of results is JSON that can be compared line by line', (t) => {
     verificationUs: 3,
   };
   const result = {
-    ...{ date: '', minutes: 1, processors: 2, qemu: '', clang: '', node: '' },
+    ...{ date: '', minutes: 1, processorMinutes: 2, processors: 2, qemu: '', clang: '', node: '' },
     kernels: [kernel('6.1', { programs: [program] })],
   };
   const text = resultJson(result);

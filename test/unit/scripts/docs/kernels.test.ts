@@ -35,7 +35,7 @@ const OLD: KernelResult = {
 };
 const NEW: KernelResult = { ...OLD, name: '6.12', title: 'Debian 13', findings: [], files: [] };
 const RESULT: Result = {
-  ...{ date: '2026-11-21T22:00:00.000Z', minutes: 20, processors: 2 },
+  ...{ date: '2026-11-21T22:00:00.000Z', minutes: 20, processorMinutes: 36, processors: 2 },
   ...{ qemu: 'QEMU 7.2', clang: 'clang 14', node: 'v24' },
   kernels: [OLD, NEW],
 };
