@@ -30,7 +30,7 @@ export const KERNEL_FILES: readonly { readonly file: string; readonly text: () =
     : [];
 
 export function kernelDocument(result: Result): string {
-  const { kernels, date, minutes } = result;
+  const { kernels, date, minutes, processorMinutes, processors } = result;
   const all = summary(sumsOf(kernels.flatMap(({ files }) => files)));
   const again = secondAttempts(kernels);
   const columns = kernels.map(({ name }) => name);
@@ -44,12 +44,13 @@ Signalbox needs Linux 6.1; what a later kernel brings is used where it is there,
 ${table(['kernel', 'of', 'package', 'version', 'on devices', 'closes UDP sockets by', 'doctor says'], kernels.map(kernelRow))}
 
 \`\`\`
-npm run test:kernels                                  # all of it: ${minutes} minutes in the last whole run, on ${result.processors} processors
+npm run test:kernels                                  # all of it
 npm run test:kernels -- --kernel 6.1 --only sockets   # a part of it
 npm run test:kernels -- --write && npm run generate   # this page anew
 scripts/vm --kernel newest COMMAND                    # anything with that kernel
 \`\`\`
 
+The last whole run took ${minutes} minutes on ${processors} processors, which worked ${processorMinutes} minutes for it altogether.
 \`npm test\` runs a part of it with the oldest kernel: [\`test/vm/oldest-kernel.test.ts\`](../test/vm/oldest-kernel.test.ts).
 
 ## Tests

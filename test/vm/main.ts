@@ -60,13 +60,17 @@ async function main(): Promise<void> {
   const startMs = performance.now();
   const matrix = await runMatrix({ kernels, suites, atOnce, signal: stopping.signal });
   const minutes = (performance.now() - startMs) / 60_000;
+  if (stopping.signal.aborted) {
+    process.exitCode = stopping.signal.reason;
+    return;
+  }
   show(matrix);
   const sums = sumsOf(matrix.kernels.flatMap(({ files }) => files));
   console.log(
     `${summary(sums)}, in ${rounded(minutes)} minutes (${rounded(processorMinutes())} of processors)`,
   );
   if (write) writeFileSync(RESULTS, resultJson(resultOf(matrix.kernels, minutes)));
-  process.exitCode = stopping.signal.aborted ? stopping.signal.reason : sums.failed > 0 ? 1 : 0;
+  process.exitCode = sums.failed > 0 ? 1 : 0;
 }
 
 interface Options {

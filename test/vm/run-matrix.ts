@@ -49,9 +49,7 @@ export async function runMatrix({ kernels, suites, atOnce, signal }: MatrixRun):
         isPart: false,
         timeoutS: TIMEOUT_S,
         signal,
-        onEvent(event) {
-          progress.tell(kernel.name, event);
-        },
+        onEvent: (event) => progress.tell(kernel.name, event),
       });
       shifts.set(job, shift);
       reports.push(...shift.reports.map((report) => `${kernel.name}:\n${report}`));
@@ -129,6 +127,6 @@ class Progress {
     const texts = [...this.#counts].map(
       ([kernel, count]) => `${kernel} ${this.#now.get(kernel) ?? ''}: ${count} tests`,
     );
-    return texts.length === 0 ? 'guests are booting' : texts.join(', ');
+    return texts.length === 0 ? 'guests are starting' : texts.join(', ');
   }
 }
