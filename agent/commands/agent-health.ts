@@ -13,7 +13,8 @@ import type { NodeFacts } from '../model/node-facts.ts';
 import { type ObjectKey, objectKey } from '../model/objects.ts';
 import { isNodeEligible, isProgrammed, ProxyHealth } from '../model/proxy-health.ts';
 import type { LoopProgress } from '../reconcile/loop.ts';
-import type { PassReport, Reconciler } from '../reconcile/reconciler.ts';
+import type { PassReport } from '../reconcile/observer.ts';
+import type { Reconciler } from '../reconcile/reconciler.ts';
 import { kernelFamilies } from '../sys/ip-families.ts';
 import type { Logger } from '../telemetry/log.ts';
 import {

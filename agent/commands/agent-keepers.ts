@@ -3,7 +3,7 @@
 // that have left, and the ports of masqueraded flows. Each acts only once the tables are complete; agent-process.ts says
 // when, and passes on what happens.
 
-import type { PassReport } from '../reconcile/reconciler.ts';
+import type { PassReport } from '../reconcile/observer.ts';
 import { arePortsReserved, reservePorts } from '../sys/reserved-ports.ts';
 import type { KubeProxyStatus } from '../telemetry/status.ts';
 import type { AgentKernel } from './agent-kernel.ts';

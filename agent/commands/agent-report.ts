@@ -4,8 +4,9 @@
 import type { ObjectSource } from '../cluster/object-source.ts';
 import type { ClusterState } from '../model/cluster-state.ts';
 import { NODE_WAIT_MS } from '../reconcile/loop.ts';
+import type { PassReport } from '../reconcile/observer.ts';
 import type { DeviceReport } from '../reconcile/packet-path.ts';
-import type { PassReport, Reconciler } from '../reconcile/reconciler.ts';
+import type { Reconciler } from '../reconcile/reconciler.ts';
 import type { Tables } from '../sys/datapath.ts';
 import type { AgentGauges, TableFill } from '../telemetry/metrics.ts';
 import type { DeviceStatus, LastPass, ServerStatus, Status } from '../telemetry/status.ts';

@@ -4,7 +4,8 @@
 
 import type { Failure } from '../reconcile/apply.ts';
 import type { LoopProgress } from '../reconcile/loop.ts';
-import type { AuditReport, PassReport, Reconciler } from '../reconcile/reconciler.ts';
+import type { AuditReport, PassReport } from '../reconcile/observer.ts';
+import type { Reconciler } from '../reconcile/reconciler.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Repaired } from '../telemetry/metrics.ts';
 import { AgentHealth } from './agent-health.ts';

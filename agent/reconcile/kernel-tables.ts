@@ -23,6 +23,11 @@ export interface Table<K, V> {
   /** Deleting what is not there succeeds. */
   delete(keys: readonly K[]): RefusedEntry[];
   entries(): [K, V][];
+  /**
+   * {@link entries}, so many at a time, each read when it is asked for. What is written in between may be missed or come
+   * twice, and what was read may be gone.
+   */
+  batches(size: number): Generator<[K, V][], void>;
 }
 
 export interface SlotTable {

@@ -12,31 +12,17 @@ import type { ObjectKey } from '../model/objects.ts';
 import { claimsOf, type ResolvedServicePort, resolve } from '../model/resolve.ts';
 import { frontendKey } from '../model/service-port.ts';
 import type { ActualTables } from '../plan/actual-tables.ts';
-import { type Desired, planInParts, STEP_ORDER, type Steps, stepCount } from '../plan/plan.ts';
+import { type Desired, planInParts, type Steps, stepCount } from '../plan/plan.ts';
 import { SlotAllocator } from '../plan/slot-allocator.ts';
 import { apply, type Failure } from './apply.ts';
-import { slotsWhereAsRecorded } from './comparison.ts';
+import { type Audited, audit } from './audit.ts';
 import { CoolingRuns } from './cooling-runs.ts';
 import type { KernelTables } from './kernel-tables.ts';
 import { type NodeState, reconcileNode } from './node-tables.ts';
-import { restore, restoreInParts } from './restore.ts';
+import type { AuditReport, PassReport, ReconcilerObserver } from './observer.ts';
+import { restore } from './restore.ts';
 import { RetryQueue } from './retry-queue.ts';
 import { inSlices } from './slices.ts';
-
-export interface PassReport {
-  /** Everything was looked at, not only what changed. */
-  readonly isFull: boolean;
-  /** Services that were looked at. */
-  readonly services: number;
-  /** Those for which the pass was made: what others take from them or leave to them it looked at besides. */
-  readonly changed: ReadonlySet<ObjectKey>;
-  /** Table writes. */
-  readonly steps: number;
-  readonly durationMs: number;
-  /** Backends that no longer serve a service port of UDP, of which sockets may go on sending to them. */
-  readonly udpBackendsGone: number;
-  readonly failures: readonly Failure[];
-}
 
 /** The node, as far as tables and decisions depend on it. A new object each time that something changed. */
 export interface NodeView {
@@ -45,29 +31,10 @@ export interface NodeView {
   readonly state: NodeState | undefined;
 }
 
-/** Of a pass that found all as it is to be. */
-const NOTHING_CHANGED = {
-  services: 0,
-  changed: new Set<ObjectKey>(),
-  udpBackendsGone: 0,
-  failures: [],
-} as const;
-
 const NODE_RETRY_MS = 1000;
 
 /** A node without a name: nothing is local to it. */
 const NOWHERE: NodeView = { traits: { name: '', zone: '', nodeIPs: [] }, state: undefined };
-
-export interface AuditReport {
-  /** Table writes that it took to mend what somebody else had changed. */
-  readonly repairs: number;
-}
-
-/** Told of what happens; must not throw. */
-export interface ReconcilerObserver {
-  passed(report: PassReport): void;
-  audited(report: AuditReport): void;
-}
 
 export class Reconciler {
   readonly #cluster: ClusterState;
@@ -79,9 +46,8 @@ export class Reconciler {
   #writtenNode: NodeState | undefined;
   #nodeFailures: readonly string[] = [];
   #retryNodeAtMs = 0;
-  #actual: ActualTables;
-  #slots: SlotAllocator;
-  readonly #cooling: CoolingRuns;
+  /** With what the tables hold and which slots are free, of which an audit makes a new reading. */
+  readonly #state: Audited;
 
   /**
    * Reads the tables as an earlier agent left them.
@@ -101,20 +67,28 @@ export class Reconciler {
     this.#tables = tables;
     this.#observer = observer;
     const { actual, runs } = restore(tables);
-    this.#actual = actual;
-    this.#slots = new SlotAllocator(tables.slots.capacity, runs);
-    this.#cooling = new CoolingRuns(
-      () => tables.slots.settle(),
-      (run) => this.#slots.free(run),
-    );
+    this.#state = {
+      cluster,
+      tables,
+      observer,
+      retries: this.#retries,
+      cooling: new CoolingRuns(
+        () => tables.slots.settle(),
+        (run) => this.#state.slots.free(run),
+      ),
+      actual,
+      slots: new SlotAllocator(tables.slots.capacity, runs),
+      auditNode: () => this.#auditNode(),
+      pass: (dirty, isFull) => this.#pass(dirty, isFull),
+    };
   }
 
   get actual(): ActualTables {
-    return this.#actual;
+    return this.#state.actual;
   }
 
   get slotsUsed(): number {
-    return this.#slots.used;
+    return this.#state.slots.used;
   }
 
   get failures(): readonly Failure[] {
@@ -141,7 +115,7 @@ export class Reconciler {
   /** The first pass, over all that the cluster and the tables hold. Only once the watches are in sync. */
   async reconcileAll(): Promise<PassReport> {
     const { report } = await this.#pass(
-      new Set([...this.#cluster.takeDirty(), ...this.#actual.services()]),
+      new Set([...this.#cluster.takeDirty(), ...this.#state.actual.services()]),
       true,
     );
     return report;
@@ -156,41 +130,8 @@ export class Reconciler {
   }
 
   /** Reads the kernel back and mends what is not as it was left. */
-  async audit(): Promise<AuditReport> {
-    const startedMs = performance.now();
-    const ofNode = this.#auditNode();
-    if (await this.#areTablesAsRecorded()) {
-      const report = { repairs: ofNode };
-      const durationMs = performance.now() - startedMs;
-      this.#observer.passed({ ...NOTHING_CHANGED, isFull: true, steps: ofNode, durationMs });
-      this.#observer.audited(report);
-      const changed = this.#cluster.takeDirty();
-      if (changed.size) await this.#pass(changed);
-      return report;
-    }
-    const { actual, runs } = await inSlices(restoreInParts(this.#tables, this.#cooling.runs));
-    this.#actual = actual;
-    // Of the runs that cooled before, some may be free by now.
-    this.#slots = new SlotAllocator(this.#tables.slots.capacity, [...runs, ...this.#cooling.runs]);
-    const changed = this.#cluster.takeDirty();
-    const services = new Set([...this.#cluster.services(), ...this.#actual.services()]);
-    const pending = [...changed, ...this.#retries.failures.map(({ service }) => service)];
-    for (const service of pending) services.delete(service);
-    const { steps } = await this.#pass(services, true);
-    // What changed while the pass was under way may have been taken up by it, and is no repair.
-    const meanwhile = this.#cluster.takeDirty();
-    const report = { repairs: stepsBut(meanwhile, steps) + ofNode };
-    this.#observer.audited(report);
-    const left = new Set([...changed, ...meanwhile]);
-    if (left.size) await this.#pass(left);
-    return report;
-  }
-
-  async #areTablesAsRecorded(): Promise<boolean> {
-    const slots = await inSlices(slotsWhereAsRecorded(this.#tables, this.#actual));
-    const cooling = this.#cooling.runs.reduce((count, run) => count + run.count, 0);
-    // Slots that nothing names and nobody waits for were lost to a run that somebody had damaged.
-    return slots !== undefined && slots + cooling === this.#slots.used;
+  audit(): Promise<AuditReport> {
+    return audit(this.#state);
   }
 
   /**
@@ -257,18 +198,23 @@ export class Reconciler {
   async #program(
     desired: Desired,
   ): Promise<{ steps: Steps; failures: Failure[]; udpBackendsGone: number }> {
-    const planned = await inSlices(planInParts(desired, this.#actual, this.#slots));
+    const planned = await inSlices(planInParts(desired, this.#state.actual, this.#state.slots));
     // Before names go with them.
     const udpBackendsGone = planned.steps.removeMember.filter(
-      ({ servicePortId }) => this.#actual.servicePort(servicePortId)?.protocol === 'UDP',
+      ({ servicePortId }) => this.#state.actual.servicePort(servicePortId)?.protocol === 'UDP',
     ).length;
-    const failures = await apply(planned, this.#slots.capacity, this.#tables, this.#actual);
+    const failures = await apply(
+      planned,
+      this.#state.slots.capacity,
+      this.#tables,
+      this.#state.actual,
+    );
     for (const run of planned.allocated) {
-      if (!this.#actual.isPublished(run)) this.#slots.free(run);
+      if (!this.#state.actual.isPublished(run)) this.#state.slots.free(run);
     }
     // Otherwise slots that do not exist would be tried again, before others that do.
-    this.#slots.shrink(this.#tables.slots.capacity);
-    this.#cooling.add(this.#actual.takeRetired());
+    this.#state.slots.shrink(this.#tables.slots.capacity);
+    this.#state.cooling.add(this.#state.actual.takeRetired());
     return { steps: planned.steps, failures, udpBackendsGone };
   }
 
@@ -315,8 +261,8 @@ export class Reconciler {
   /** Services that own what `service` still has in the tables, because a write was refused: they take it over. */
   #heirs(service: ObjectKey): ObjectKey[] {
     const heirs: ObjectKey[] = [];
-    for (const { id } of this.#actual.servicePortsOf(service)) {
-      for (const { frontend } of this.#actual.frontendsOf(id)) {
+    for (const { id } of this.#state.actual.servicePortsOf(service)) {
+      for (const { frontend } of this.#state.actual.frontendsOf(id)) {
         const owner = this.#claims.owner(frontendKey(frontend));
         if (owner !== undefined && owner !== service) heirs.push(owner);
       }
@@ -328,13 +274,4 @@ export class Reconciler {
     const service = this.#cluster.service(key);
     return service ? resolve(service, this.#cluster.endpointSlices(key), traits) : [];
   }
-}
-
-/** How many of `steps` are for other Services than `services`. */
-function stepsBut(services: ReadonlySet<ObjectKey>, steps: Steps): number {
-  if (!services.size) return stepCount(steps);
-  return STEP_ORDER.reduce(
-    (count, kind) => count + steps[kind].filter(({ service }) => !services.has(service)).length,
-    0,
-  );
 }

@@ -148,6 +148,15 @@ export class CoveredMap<K, V> extends KernelMap<K, V> {
     return entries;
   }
 
+  /** As {@link entries}, of what is read. */
+  override *batches(size: number): Generator<[K, V][], void> {
+    for (const entries of super.batches(size)) {
+      if (!this.#isCovered) throwFirst(this.#cover(entries));
+      yield entries;
+    }
+    this.#isCovered = true;
+  }
+
   #cover(entries: readonly (readonly [K, V])[]): RefusedEntry[] {
     return this.#networks.cover(entries.map(([key]) => this.#covered(key)));
   }
@@ -166,6 +175,11 @@ export class MendingMap<K, V> extends CoveredMap<K, V> {
   override entries(): [K, V][] {
     this.#mend();
     return super.entries();
+  }
+
+  override *batches(size: number): Generator<[K, V][], void> {
+    this.#mend();
+    yield* super.batches(size);
   }
 }
 

@@ -147,6 +147,16 @@ export class FakeTable<K, V> implements Table<K, V> {
     ]);
   }
 
+  *batches(size: number): Generator<[K, V][], void> {
+    const keys = [...this.#entries.keys()];
+    for (let from = 0; from < keys.length; from += size) {
+      yield keys.slice(from, from + size).flatMap((key): [K, V][] => {
+        const value = this.#entries.get(key);
+        return value === undefined ? [] : [[decode(this.#key, key), decode(this.#value, value)]];
+      });
+    }
+  }
+
   put(entries: readonly (readonly [K, V])[]): RefusedEntry[] {
     return refusals(entries, ([key, value]) => {
       const bytes = encode(this.#key, key);

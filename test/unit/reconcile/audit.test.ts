@@ -6,7 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { ClusterState } from '../../../agent/model/cluster-state.ts';
 import { PRESENT, sourceRangeKey } from '../../../agent/reconcile/entries.ts';
-import { type NodeView, type PassReport, Reconciler } from '../../../agent/reconcile/reconciler.ts';
+import type { PassReport } from '../../../agent/reconcile/observer.ts';
+import { type NodeView, Reconciler } from '../../../agent/reconcile/reconciler.ts';
 import {
   FrontendFlags,
   type FrontendKey,

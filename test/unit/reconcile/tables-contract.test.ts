@@ -182,6 +182,9 @@ for (const kind of KINDS) {
     const entries = range(0, MANY).map((n) => [key(n), value(n)] as const);
     t.deepEqual(table.put(entries), []);
     t.deepEqual(sorted(table.entries()), entries as [FrontendKey, FrontendValue][]);
+    const batches = [...table.batches(1000)];
+    t.true(batches.every((batch) => batch.length <= 1000));
+    t.deepEqual(sorted(batches.flat()), entries as [FrontendKey, FrontendValue][]);
     // Every second one, and as many that are not there.
     const keys = range(0, MANY).map((n) => key(2 * n));
     t.deepEqual(table.delete(keys), []);
