@@ -107,8 +107,8 @@ async function runSonobuoy(machine: Machine, flags: Omit<Flags, 'inventory'>) {
   const script = `set -e; cd ${REPORT_THERE}
 ${sonobuoy} run --wait=${flags.timeout} --plugin e2e --e2e-focus ${quoted(flags.focus)} --e2e-skip ${quoted(flags.skip)}
 ${sonobuoy} retrieve -f results.tar.gz
-tar -xzf results.tar.gz --wildcards --strip-components=5 '*/junit_01.xml'
-mv junit_01.xml junit.xml
+tar -xzf results.tar.gz plugins
+find plugins -name 'junit*.xml' -exec cp {} junit.xml ';' -quit
 ${sonobuoy} delete --wait`;
   return await follow(machine, script, flags.timeout, undefined);
 }
