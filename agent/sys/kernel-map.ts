@@ -3,7 +3,7 @@
 
 import type { Codec, MapSpec } from './codec.ts';
 import type { KernelError } from './libbpf/kernel-error.ts';
-import type { RawMap } from './libbpf/map.ts';
+import type { BatchStop, RawMap } from './libbpf/map.ts';
 
 /** An entry that the kernel refused, by its place in what was passed in. */
 export interface RefusedEntry {
@@ -88,17 +88,21 @@ export class KernelMap<K, V> {
   }
 }
 
-/** Runs a batch that stops at the first refusal again from behind that entry, until none is left. */
+/**
+ * Runs a batch that stops at the first refusal again from behind that entry, until none is left. Where the call was
+ * refused, every entry from there on was.
+ */
 function goingOn(
   count: number,
-  batchFrom: (from: number) => RefusedEntry | undefined,
+  batchFrom: (from: number) => BatchStop | undefined,
 ): RefusedEntry[] {
   const refused: RefusedEntry[] = [];
   for (let from = 0; from < count; ) {
     const stop = batchFrom(from);
     if (!stop) break;
-    refused.push({ index: from + stop.index, error: stop.error });
-    from += stop.index + 1;
+    const first = from + stop.index;
+    from = stop.isWhole ? count : first + 1;
+    for (let index = first; index < from; index++) refused.push({ index, error: stop.error });
   }
   return refused;
 }

@@ -4,12 +4,16 @@
 
 import { closeSync } from 'node:fs';
 import { perCpuSize, possibleCpus } from '../cpus.ts';
+import { again, againAndWait, isPassing, TRIES } from './again.ts';
 import { libbpf } from './ffi.ts';
 import { ENOENT, KernelError } from './kernel-error.ts';
 
-/** Entry `index` of a batch was refused; those before it are done, those behind it were not tried. */
+/** Why a batch was not done to its end. */
 export interface BatchStop {
+  /** The entry that was refused: those before it are done, those behind it were not tried. */
   readonly index: number;
+  /** It was no entry that was refused but the call: none from `index` on is done, and none would be. */
+  readonly isWhole: boolean;
   readonly error: KernelError;
 }
 
@@ -82,7 +86,7 @@ export class RawMap {
   /** Copies the value of `key` into `value`. @returns false when the map has no such key. */
   lookup(key: Uint8Array, value: Uint8Array): boolean {
     this.#checkSizes(key, value, 1);
-    const result = libbpf().mapLookup(this.fd, key, value);
+    const result = again(() => libbpf().mapLookup(this.fd, key, value));
     if (result === -ENOENT) return false;
     check(result, `look up in map ${this.name}`);
     return true;
@@ -90,7 +94,8 @@ export class RawMap {
 
   update(key: Uint8Array, value: Uint8Array): void {
     this.#checkSizes(key, value, 1);
-    check(libbpf().mapUpdate(this.fd, key, value, BPF_ANY), `write to map ${this.name}`);
+    const result = again(() => libbpf().mapUpdate(this.fd, key, value, BPF_ANY));
+    check(result, `write to map ${this.name}`);
   }
 
   /**
@@ -99,27 +104,31 @@ export class RawMap {
    */
   async updateAndWait(key: Uint8Array, value: Uint8Array): Promise<void> {
     this.#checkSizes(key, value, 1);
-    check(await libbpf().mapUpdateAsync(this.fd, key, value, BPF_ANY), `write to map ${this.name}`);
+    const update = () => libbpf().mapUpdateAsync(this.fd, key, value, BPF_ANY);
+    check(await againAndWait(update), `write to map ${this.name}`);
   }
 
   /** Writes `count` entries laid end to end. */
   updateBatch(keys: Uint8Array, values: Uint8Array, count: number): BatchStop | undefined {
     this.#checkSizes(keys, values, count);
-    const done: [number] = [count];
-    const result = libbpf().mapUpdateBatch(this.fd, keys, values, done, null);
-    return this.#stop(
-      result,
-      done[0],
-      `write to map ${this.name} (${this.maxEntries} entries at most)`,
+    const attempted = `write to map ${this.name} (${this.maxEntries} entries at most)`;
+    return runBatch(count, attempted, (from, done) =>
+      libbpf().mapUpdateBatch(
+        this.fd,
+        keys.subarray(from * this.keySize),
+        values.subarray(from * this.valueSize),
+        done,
+        null,
+      ),
     );
   }
 
   /** Deletes `count` keys laid end to end. Stops at a key that is not there (ENOENT). */
   deleteBatch(keys: Uint8Array, count: number): BatchStop | undefined {
     this.#checkSizes(keys, undefined, count);
-    const done: [number] = [count];
-    const result = libbpf().mapDeleteBatch(this.fd, keys, done, null);
-    return this.#stop(result, done[0], `delete from map ${this.name}`);
+    return runBatch(count, `delete from map ${this.name}`, (from, done) =>
+      libbpf().mapDeleteBatch(this.fd, keys.subarray(from * this.keySize), done, null),
+    );
   }
 
   /** Writes every entry into `other`, a map of the same sizes. */
@@ -153,17 +162,16 @@ export class RawMap {
     for (;;) {
       const next = new Uint8Array(Math.max(this.keySize, 4));
       const count: [number] = [capacity];
-      const result = libbpf().mapLookupBatch(this.fd, cursor, next, keys, values, count, null);
+      const from = cursor;
+      const result = again(() => {
+        count[0] = capacity;
+        return libbpf().mapLookupBatch(this.fd, from, next, keys, values, count, null);
+      });
       if (result !== 0 && result !== -ENOENT) check(result, `read map ${this.name}`);
       yield { keys, values, count: count[0] };
       if (result === -ENOENT) return;
       cursor = next;
     }
-  }
-
-  #stop(result: number, index: number, attempted: string): BatchStop | undefined {
-    if (result === 0) return undefined;
-    return { index, error: new KernelError(attempted, -result) };
   }
 
   #checkSizes(keys: Uint8Array, values: Uint8Array | undefined, count: number): void {
@@ -175,6 +183,31 @@ export class RawMap {
 
 /** Entries read at a time, where nobody waits meanwhile. */
 const DUMP_BATCH = 4096;
+
+/**
+ * Runs a batch, from where it was when the kernel stopped for a reason that passes.
+ *
+ * @param call makes it from an entry on; `done` holds how many there are from there, then how many the kernel did.
+ */
+function runBatch(
+  count: number,
+  attempted: string,
+  call: (from: number, done: [number]) => number,
+): BatchStop | undefined {
+  let from = 0;
+  for (let tries = 1; ; tries++) {
+    const done: [number] = [count - from];
+    const result = call(from, done);
+    if (result === 0) return undefined;
+    // A call that is refused before its first entry leaves the count as it was (bpf_map_do_batch(); up to 6.7 a batch
+    // that finds no memory, too): all of it would seem to be done.
+    const isWhole = done[0] >= count - from;
+    if (!isWhole) from += done[0];
+    if (!isWhole && done[0] > 0) tries = 1;
+    if (isPassing(result) && tries < TRIES) continue;
+    return { index: from, isWhole, error: new KernelError(attempted, -result) };
+  }
+}
 
 /** @returns `result` when it is no error. @throws KernelError. */
 export function check(result: number, attempted: string): number {
