@@ -2,8 +2,8 @@
 // The agent: builds the parts, connects them, runs until it is told to stop. Ending it, in whatever way,
 // leaves programs and tables at work.
 //
-// What lives how long: inputs and tellers for the whole run; within it the status socket, which is the lock on the
-// tables; within that the tables themselves, and those who keep what is beside them. Each ends before what it rests on.
+// What lives how long: inputs and tellers for the whole run; within it the lock of the tables, then the status socket;
+// within that the tables themselves, and those who keep what is beside them. Each ends before what it rests on.
 
 import { once } from 'node:events';
 import type { Server } from 'node:http';
@@ -14,12 +14,14 @@ import { runLoop } from '../reconcile/loop.ts';
 import { Reconciler } from '../reconcile/reconciler.ts';
 import { Wakeup } from '../reconcile/wakeup.ts';
 import { watchNodeAddresses } from '../sys/node-addresses.ts';
+import type { PinsLock } from '../sys/pins-lock.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { serveStatus } from '../telemetry/status-socket.ts';
 import { guard } from './agent-guard.ts';
 import { type AgentInputs, createInputs } from './agent-inputs.ts';
 import { AgentKeepers } from './agent-keepers.ts';
 import { AgentKernel } from './agent-kernel.ts';
+import { lockTables } from './agent-lock.ts';
 import { AgentMetrics } from './agent-metrics.ts';
 import type { AgentRun } from './agent-run.ts';
 import { proveProgramsRun } from './agent-self-test.ts';
@@ -76,9 +78,11 @@ export async function runAgent(
   const run = { config, log, signal: stop.signal, onFatal, problems: new Problems() };
   const agent = build(run, configurationProblem);
   let side: Side | undefined;
+  let lock: PinsLock | undefined;
   let statusServer: Server | undefined;
   try {
     // First of all: of two agents with the same tables the second ends here.
+    lock = await lockTables(config, log);
     statusServer = await serveStatus(config.bpffs, () => agent.tellers.report.status(), {
       [EXPLAIN_PATH]: explainHandler({
         cluster: agent.inputs.cluster,
@@ -101,6 +105,7 @@ export async function runAgent(
     side?.kernel.close();
     agent.tellers.close();
     if (statusServer) await closed(statusServer);
+    lock?.close();
   }
   log.info('stopped; programs and tables stay at work');
 }

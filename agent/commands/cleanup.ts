@@ -2,6 +2,7 @@
 // `signalbox cleanup`: takes every trace of Signalbox off the node, at once or, with --drain, when the last connection
 // that it translates has ended. `--kube-proxy` takes kube-proxy's rules off instead, and nothing of ours.
 
+import { existsSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { EnvironmentError, UsageError } from '../errors.ts';
 import { stopKeepingNat } from '../reconcile/nat-keeper.ts';
@@ -9,7 +10,9 @@ import { readNode } from '../sys/datapath.ts';
 import { netnsCookie } from '../sys/libbpf/netns.ts';
 import { removePacketPrograms } from '../sys/packet-programs.ts';
 import { Pins } from '../sys/pins.ts';
-import { findAgent, removeStatusSocket } from '../telemetry/status-socket.ts';
+import { PinsLock } from '../sys/pins-lock.ts';
+import { removeStatusSocket } from '../telemetry/status-socket.ts';
+import { findKeeper, type TablesPlace } from './agent-lock.ts';
 import { drain } from './cleanup-drain.ts';
 import { cleanupKubeProxy } from './cleanup-kube-proxy.ts';
 import { parseDuration } from './duration.ts';
@@ -60,24 +63,26 @@ async function run(options: Options): Promise<void> {
     await cleanupKubeProxy({ bpffs, force, proc });
     return;
   }
-  await requireNoAgent(bpffs);
+  await requireNoAgent(options);
   requireItsNamespace(pins);
   if (options.drain) {
     await drain({
       pins,
       timeoutSeconds: options.drainTimeout,
       force,
-      findAgent: () => findAgent(bpffs),
+      findAgent: () => findKeeper(options),
     });
-    await requireNoAgent(bpffs);
+    await requireNoAgent(options);
   }
   await removeEverything(pins, options);
 }
 
-async function removeEverything(
-  pins: Pins,
-  { bpffs, proc }: Pick<Options, 'bpffs' | 'proc'>,
-): Promise<void> {
+/** No agent starts meanwhile. */
+async function removeEverything(pins: Pins, place: TablesPlace): Promise<void> {
+  const { bpffs, proc } = place;
+  const isThere = existsSync(pins.directory);
+  const lock = isThere ? PinsLock.take(pins.directory, () => pins.create()) : undefined;
+  if (isThere && !lock) throw wouldPutBack((await findKeeper(place)) ?? 'one that is starting');
   const removed = [
     ...removePacketPrograms(pins),
     ...releaseMasqueradePorts(pins, proc),
@@ -85,15 +90,19 @@ async function removeEverything(
     ...(await stopKeepingNat()).map((table) => `table ${table}`),
   ];
   removeStatusSocket(bpffs);
+  lock?.close();
   console.log(
     removed.length ? removed.map((what) => `removed ${what}`).join('\n') : `nothing in ${bpffs}`,
   );
 }
 
-async function requireNoAgent(bpffs: string): Promise<void> {
-  const agent = await findAgent(bpffs);
-  if (agent === undefined) return;
-  throw new EnvironmentError(`the agent (${agent}) is running and would put all of it back`, {
+async function requireNoAgent(place: TablesPlace): Promise<void> {
+  const agent = await findKeeper(place);
+  if (agent !== undefined) throw wouldPutBack(agent);
+}
+
+function wouldPutBack(agent: string): EnvironmentError {
+  return new EnvironmentError(`the agent (${agent}) is running and would put all of it back`, {
     hint: 'stop it first',
   });
 }

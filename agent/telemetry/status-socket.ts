@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A UNIX socket on which the agent tells its status, one per bpffs directory. It doubles as the lock that
-// keeps two agents from the same tables; of two that start at the same moment an abstract socket, which is one
-// process's at a time and goes with it, lets one take the path.
+// A UNIX socket on which the agent tells its status, one per bpffs directory. Who has the lock of the directory
+// (sys/pins-lock.ts) has the socket's path.
 
 import { mkdirSync, rmdirSync, rmSync } from 'node:fs';
 import type { RequestListener, Server } from 'node:http';
@@ -26,61 +25,32 @@ export function statusSocketPath(bpffs: string): string {
 export type Routes = Readonly<Record<string, RequestListener>>;
 
 /**
- * Serves `status`, and `routes` by their path, until the server is closed.
+ * Serves `status`, and `routes` by their path, until the server is closed. For who has the lock of `bpffs`.
  *
- * @throws EnvironmentError when another agent serves there.
+ * @throws EnvironmentError when it cannot.
  */
 export async function serveStatus(
   bpffs: string,
   status: () => Status,
   routes: Routes = {},
 ): Promise<Server> {
-  const lock = await takeLock(bpffs);
   const server = http.createServer((request, response) => {
     const route = Object.hasOwn(routes, request.url ?? '') && routes[request.url ?? ''];
     if (route) return route(request, response);
     response.setHeader('Content-Type', 'application/json');
     response.end(JSON.stringify(status()));
   });
-  server.once('close', () => lock.close());
-  try {
-    const other = await findAgent(bpffs);
-    if (other !== undefined) throw taken(bpffs, other);
-    mkdirSync(RUN_DIRECTORY, { recursive: true, mode: 0o700 });
-    // Nobody answered there: what lies at the path was left by an agent that was killed.
-    rmSync(statusSocketPath(bpffs), { force: true });
-    await listen(server, statusSocketPath(bpffs));
-  } catch (error) {
-    lock.close();
-    throw error;
-  }
+  mkdirSync(RUN_DIRECTORY, { recursive: true, mode: 0o700 });
+  // Whoever has the lock is alone: what lies at the path was left by an agent that was killed.
+  rmSync(statusSocketPath(bpffs), { force: true });
+  await listen(server, statusSocketPath(bpffs));
   return server;
-}
-
-/** Between two network namespaces it is none: abstract sockets are a namespace's own. */
-async function takeLock(bpffs: string): Promise<net.Server> {
-  const lock = net.createServer((socket) => socket.destroy());
-  try {
-    await listen(lock, `\0${statusSocketPath(bpffs)}`);
-  } catch (error) {
-    const { code } = (error as Error).cause as NodeJS.ErrnoException;
-    if (code !== 'EADDRINUSE') throw error;
-    throw taken(bpffs, (await findAgent(bpffs)) ?? 'one that is just starting');
-  }
-  return lock.unref();
-}
-
-function taken(bpffs: string, other: string): EnvironmentError {
-  return new EnvironmentError(`another agent (${other}) keeps the tables in ${bpffs}`, {
-    hint: 'stop it first, or give this one tables of its own with --bpffs DIR',
-  });
 }
 
 function listen(server: net.Server, socketPath: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (cause) => {
-      const shown = socketPath.replace('\0', '@');
-      reject(new EnvironmentError(`cannot listen on ${shown}: ${cause.message}`, { cause }));
+      reject(new EnvironmentError(`cannot listen on ${socketPath}: ${cause.message}`, { cause }));
     });
     server.listen(socketPath, resolve);
   });
@@ -94,17 +64,6 @@ export function removeStatusSocket(bpffs: string): void {
   } catch (error) {
     if (!['ENOENT', 'ENOTEMPTY'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
   }
-}
-
-/**
- * The agent that keeps the tables in `bpffs`, in words; one that is stopped or too busy to answer keeps them too.
- *
- * @returns undefined when there is none.
- */
-export async function findAgent(bpffs: string): Promise<string | undefined> {
-  const status = await fetchStatus(bpffs);
-  if (status) return `pid ${status.pid}`;
-  return (await isListening(bpffs)) ? 'one that does not answer' : undefined;
 }
 
 /** The kernel accepts for a process that listens, whatever that process does; nobody listens for a dead one. */

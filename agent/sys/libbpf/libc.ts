@@ -10,6 +10,7 @@ interface Libc {
   bind(fd: number, address: Uint8Array, length: number): number;
   getsockopt(fd: number, level: number, name: number, value: Uint8Array, length: [number]): number;
   setns(fd: number, kind: number): number;
+  flock(fd: number, operation: number): number;
   mallocTrim(pad: number): number;
   mallopt(param: number, value: number): number;
 }
@@ -37,6 +38,7 @@ function load(): Libc {
       'int getsockopt(int fd, int level, int name, _Out_ void *value, _Inout_ uint32_t *length)',
     ),
     setns: lib.func('int setns(int fd, int kind)'),
+    flock: lib.func('int flock(int fd, int operation)'),
     mallocTrim: lib.func('int malloc_trim(size_t pad)'),
     mallopt: lib.func('int mallopt(int param, int value)'),
   };
