@@ -3,11 +3,11 @@
 // for the event recorder. Every failure is an ApiError that names the request and what came of it.
 
 import type { ClientRequest, IncomingMessage } from 'node:http';
-import { text } from 'node:stream/consumers';
 import { messageOf } from '../errors.ts';
 import { http, https } from '../node-http.ts';
+import { type AnswerBounds, readText } from './answer-text.ts';
 import type { ApiAccess, Credentials } from './api-access.ts';
-import { ApiError } from './api-error.ts';
+import { ApiError, MAX_SAID_CHARS } from './api-error.ts';
 import { isObject } from './json-fields.ts';
 import { Pace, type PaceOptions } from './pace.ts';
 
@@ -20,7 +20,8 @@ export interface ApiRequest {
 
 /** A GET whose answer is read as it comes. */
 export interface ApiStream extends ApiRequest {
-  readonly silenceMs: number;
+  /** How long it may be silent; asked again after each piece. */
+  readonly silenceMs: () => number;
   /** The server has begun to answer, and well. */
   readonly onAnswer?: () => void;
 }
@@ -42,7 +43,7 @@ export interface ApiClient {
   get(request: ApiRequest): Promise<unknown>;
   /**
    * The answer as it comes. Ends when the server ends it; an ApiError when it is cut, or when not one
-   * byte comes for `silenceMs`.
+   * byte comes for `silenceMs()`.
    *
    * @throws ApiError
    */
@@ -72,6 +73,10 @@ export interface ApiClientOptions {
 
 const MEDIA_TYPES = { POST: 'application/json', PATCH: 'application/merge-patch+json' } as const;
 const ANSWER_MS = 30_000;
+/** An answer that comes in drops may take so many times as long as it may take to begin. */
+const WHOLE_ANSWER = 10;
+/** A page of a list has some hundred kilobytes, a large one some megabytes. */
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 /** When a peer is silent: first probe, then the system's few more, a second apart. */
 const TCP_KEEPALIVE_MS = 30_000;
 /** Longer waits are not waited for. */
@@ -82,6 +87,7 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
   const pace = writes && new Pace(writes);
   const { server, proxyUrl } = access;
   const { Agent, request: send } = server.protocol === 'https:' ? https : http;
+  const bounds: AnswerBounds = { maxBytes: MAX_ANSWER_BYTES, withinMs: WHOLE_ANSWER * answerMs };
   const agent = new Agent({
     keepAlive: true,
     ...(proxyUrl ? { proxyEnv: { HTTP_PROXY: proxyUrl, HTTPS_PROXY: proxyUrl } } : {}),
@@ -111,7 +117,7 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     const { statusCode } = answer.response;
     if (statusCode === 200 || statusCode === 201) return answer;
     if (statusCode === 401) access.forget();
-    throw await refusal(answer.response);
+    throw await refusal(answer.response, bounds);
   }
 
   /** A request that the agent itself breaks off says nothing of the server. */
@@ -156,15 +162,18 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     get(request) {
       return timed(request, async () => {
         const { response } = await open(request);
-        return parseJson(await text(response));
+        return parseJson(await readText(response, bounds));
       });
     },
     async *stream(request) {
       try {
         const { response, breakSilenceAfter } = await open(request);
-        breakSilenceAfter(request.silenceMs);
+        breakSilenceAfter(request.silenceMs());
         request.onAnswer?.();
-        yield* response;
+        for await (const chunk of response) {
+          yield chunk;
+          breakSilenceAfter(request.silenceMs());
+        }
       } catch (error) {
         throw named(request, error);
       }
@@ -174,7 +183,7 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
       await timed(request, async () => {
         const { response } = await open(request);
         // Until it has been read the connection serves no other request.
-        await text(response);
+        await readText(response, bounds);
       });
     },
     close() {
@@ -196,9 +205,10 @@ function answerOf(
   silenceMs: number,
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    let limitMs = silenceMs;
+    let limitMs = 0;
     let response: IncomingMessage | undefined;
     const breakSilenceAfter = (ms: number) => {
+      if (ms === limitMs) return;
       limitMs = ms;
       request.setTimeout(ms);
     };
@@ -216,10 +226,10 @@ function answerOf(
   });
 }
 
-async function refusal(response: IncomingMessage): Promise<ApiError> {
+async function refusal(response: IncomingMessage, bounds: AnswerBounds): Promise<ApiError> {
   const { statusCode: status = 0, statusMessage = '', headers } = response;
   const retryAfterMs = Number(headers['retry-after']) * 1000;
-  const said = statusText(await text(response));
+  const said = statusText(await readText(response, bounds));
   return new ApiError('status', `${status} ${statusMessage}${said ? `: ${said}` : ''}`, {
     status,
     ...(retryAfterMs > 0 ? { retryAfterMs: Math.min(retryAfterMs, MAX_RETRY_AFTER_MS) } : {}),
@@ -230,7 +240,8 @@ async function refusal(response: IncomingMessage): Promise<ApiError> {
 function statusText(body: string): string {
   try {
     const status: unknown = JSON.parse(body);
-    return isObject(status) && typeof status.message === 'string' ? status.message : '';
+    const message = isObject(status) ? status.message : undefined;
+    return typeof message === 'string' ? message.slice(0, MAX_SAID_CHARS) : '';
   } catch {
     return '';
   }

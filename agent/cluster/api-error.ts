@@ -14,6 +14,9 @@ export type ApiErrorKind =
   /** The server answered something that is not the Kubernetes API. */
   | 'answer';
 
+/** How much of what a server says about a failure is passed on: it goes to the log, and to `status`. */
+export const MAX_SAID_CHARS = 200;
+
 export class ApiError extends Error {
   readonly kind: ApiErrorKind;
   /** HTTP status, or the code in a Kubernetes Status object. */

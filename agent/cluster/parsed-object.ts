@@ -2,6 +2,7 @@
 // The frame of every parser: any JSON in, a Parsed out, never an exception. What is of the wrong JSON type
 // costs the object, or the entry of a list that it stands in; a value that makes no sense costs itself alone.
 
+import { messageOf } from '../errors.ts';
 import type { Parsed } from '../model/cluster-state.ts';
 import { FieldError, isObject, type JsonObject } from './json-fields.ts';
 
@@ -16,6 +17,15 @@ export function parseObject<Spec>(
   } catch (error) {
     if (error instanceof FieldError) return { invalid: error.message };
     throw error;
+  }
+}
+
+/** What `parse` makes of `json`; an object on which it fails, which is a bug, costs itself alone. */
+export function guarded<Spec>(parse: (json: unknown) => Parsed<Spec>, json: unknown): Parsed<Spec> {
+  try {
+    return parse(json);
+  } catch (error) {
+    return { invalid: `it cannot be read, which is a bug of this agent: ${messageOf(error)}` };
   }
 }
 

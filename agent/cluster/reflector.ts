@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // Keeps the sink in step with one resource of the API server: a list, then a watch that is resumed
 // for as long as the server remembers where it was, else a new list. Used by api-server-source.ts.
-// Nothing is ever cleared: what a new list lacks is removed when the list is complete.
+// Nothing is ever cleared: what a new list lacks is removed when the list is complete. Nothing goes back in time, and
+// whatever the server does, it is asked less and less often.
 
+import { messageOf } from '../errors.ts';
 import type { ObjectSink } from '../model/cluster-state.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { ApiClient } from './api-client.ts';
 import { ApiError } from './api-error.ts';
-import { createBackoff } from './backoff.ts';
+import { createBackoff, relistDelay } from './backoff.ts';
 import { splitLines } from './json-lines.ts';
+import { listPages } from './list-pages.ts';
 import { parseKey } from './object-metadata.ts';
 import type { WatchState } from './object-source.ts';
-import { pause } from './pause.ts';
-import { type ListPage, parseListPage, parseWatchEvent } from './watch-protocol.ts';
+import { WatchPosition } from './watch-position.ts';
+import { parseWatchEvent, type WatchEvent } from './watch-protocol.ts';
+import { WatchSilence } from './watch-silence.ts';
+import { REAL_TIMING, type Timing } from './watch-timing.ts';
 import type { WatchedResource } from './watched-resources.ts';
 
 export interface ReflectorOptions {
@@ -22,91 +27,96 @@ export interface ReflectorOptions {
   readonly timing?: Timing;
 }
 
-/** Chance and time, which tests decide themselves. */
-export interface Timing {
-  /** From 0 to 1. */
-  random(): number;
-  /** Resolves after `ms`, or as soon as `signal` aborts. */
-  pause(ms: number, signal: AbortSignal): Promise<void>;
-  /** How much longer than the server promised a watch may be silent. */
-  readonly graceMs: number;
-  /** A watch that ended sooner, and without an event, has failed. */
-  readonly shortWatchMs: number;
-}
-
 export interface Reflector {
   readonly state: WatchState;
   /** Runs until `signal` aborts, and never rejects for what the server or the network does. */
   run(sink: ObjectSink, signal: AbortSignal): Promise<void>;
 }
 
-/**
- * A page is in memory as a whole, and a garbage collection meanwhile keeps its text for long: pages of 250 cost 20 to 40 MB more
- * at the peak of a start with 10,000 Services and save nothing; other clients ask for 500.
- */
-const PAGE_SIZE = 100;
 /** A watch is opened anew every 5 to 10 minutes, as kube-proxy does: no connection lives for ever. */
 const WATCH_SECONDS = 300;
 
-/** A kind that the server does not have or show is asked for again after 5 to 10 minutes. */
-const UNAVAILABLE_RETRY_MS = 300_000;
+/** A kind that the server does not have or show: soon, as one that starts knows no roles yet; in the end every 5 to 10 minutes. */
+const UNAVAILABLE = { firstMs: 2_000, longestMs: 600_000 };
 
-const REAL_TIMING: Timing = { random: Math.random, pause, graceMs: 30_000, shortWatchMs: 1_000 };
+/** So many watches in a row that were answered and then never spoke: who knows what they do not tell. */
+const DEAF_WATCHES = 2;
 
 export function createReflector(options: ReflectorOptions): Reflector {
   const { resource, client, log, timing = REAL_TIMING } = options;
   const { kind, path, scope, selectors } = resource;
   const backoff = createBackoff(timing.random);
+  const absence = createBackoff(timing.random, UNAVAILABLE);
+  const position = new WatchPosition();
   let state: WatchState = { kind, phase: 'listing', relists: 0, failures: 0 };
   let listedBefore = false;
+  /** Objects in the last list. */
+  let size = 0;
   /** The last attempt at a list failed: until one is answered, that is what there is to say. */
   let isListFailing = false;
   /** The server's answer for as long as it does not have or show this kind, which is optional. */
   let refusal: string | undefined;
-  /** Where the watch goes on; undefined: only a list can tell. */
-  let position: string | undefined;
+  /** How long the last watch lasted, from the server's answer: undefined when there was none; and what it told. */
+  let watchedMs: number | undefined;
+  let events = 0;
+  let deafWatches = 0;
 
   const note = (change: Partial<WatchState>) => {
     state = { ...state, ...change };
   };
 
+  /** One object that cannot be dealt with costs itself. */
   function deliver(sink: ObjectSink, object: unknown): string | undefined {
     const identity = parseKey(object, scope);
-    if ('key' in identity) {
-      resource.parse(object)(sink, identity.key);
-      return identity.key;
+    if ('invalid' in identity) {
+      log.warn({ kind, reason: identity.invalid }, 'object without a usable name left out');
+      return undefined;
     }
-    log.warn({ kind, reason: identity.invalid }, 'object without a usable name left out');
-    return undefined;
+    const { key } = identity;
+    try {
+      resource.parse(object)(sink, key);
+    } catch (error) {
+      log.error({ kind, object: key, err: error }, 'object left out: a bug of this agent');
+    }
+    return key;
   }
 
   async function list(sink: ObjectSink, signal: AbortSignal): Promise<void> {
+    watchedMs = undefined;
     if (!isListFailing) note({ phase: 'listing' });
     isListFailing = true;
     const present = new Set<string>();
-    let page: ListPage | undefined;
-    do {
-      const query: Record<string, string> = { ...selectors, limit: String(PAGE_SIZE) };
-      if (page?.continueAt) query.continue = page.continueAt;
-      page = parseListPage(await client.get({ path, query, signal }));
+    const request = { path, query: selectors, signal };
+    let version = '';
+    for await (const page of listPages(client, request, () => present.size)) {
       if (signal.aborted) return;
+      version ||= page.resourceVersion;
+      position.checkList(version);
       note({ phase: 'listing', lastContact: new Date() });
       for (const item of page.items) {
         const key = deliver(sink, item);
         if (key) present.add(key);
       }
-    } while (page.continueAt);
+    }
+    if (signal.aborted) return;
     isListFailing = false;
     sink.listed(kind, present);
-    position = page.resourceVersion;
+    position.listed(version);
+    absence.reset();
     refusal = undefined;
+    deafWatches = 0;
+    size = present.size;
     if (listedBefore) note({ relists: state.relists + 1 });
     listedBefore = true;
-    log.info({ kind, objects: present.size }, 'listed');
+    log.info({ kind, objects: size }, 'listed');
   }
 
-  /** Follows the changes until the server ends the watch in good order. */
-  async function follow(sink: ObjectSink, signal: AbortSignal, from: string): Promise<void> {
+  /**
+   * Follows the changes until the server ends the watch in good order, or its time is over.
+   *
+   * @returns how long to leave the server alone.
+   */
+  async function follow(sink: ObjectSink, signal: AbortSignal, from: string): Promise<number> {
     const seconds = Math.floor(WATCH_SECONDS * (1 + timing.random()));
     const query = {
       ...selectors,
@@ -115,37 +125,82 @@ export function createReflector(options: ReflectorOptions): Reflector {
       resourceVersion: from,
       timeoutSeconds: String(seconds),
     };
-    const silenceMs = seconds * 1000 + timing.graceMs;
-    const onAnswer = () => note({ phase: 'watching', lastContact: new Date() });
-    const begun = performance.now();
-    let events = 0;
-    for await (const line of splitLines(
-      client.stream({ path, query, signal, silenceMs, onAnswer }),
-    )) {
-      if (signal.aborted) return;
-      const event = parseWatchEvent(line);
-      const object = event.object;
-      if (event.type === 'DELETED') {
-        const identity = parseKey(object, scope);
-        if ('key' in identity) sink.remove(kind, identity.key);
-      } else if (event.type !== 'BOOKMARK') {
-        deliver(sink, object);
+    const lifeMs = seconds * 1000 + timing.graceMs;
+    const silence = new WatchSilence(timing.now(), lifeMs, timing.quietMs);
+    let answeredMs: number | undefined;
+    events = 0;
+    const onAnswer = () => {
+      answeredMs = timing.now();
+      note({ phase: 'watching', lastContact: new Date() });
+    };
+    const chunks = client.stream({
+      path,
+      query,
+      signal,
+      silenceMs: () => silence.limitMs,
+      onAnswer,
+    });
+    const untilMs = timing.now() + lifeMs;
+    try {
+      for await (const line of splitLines(within(chunks, untilMs))) {
+        if (signal.aborted) return 0;
+        const event = parseWatchEvent(line);
+        events += 1;
+        silence.heard(timing.now(), event.type === 'BOOKMARK');
+        take(sink, event);
+        note({ lastContact: new Date() });
       }
-      position = event.resourceVersion ?? position;
-      events += 1;
-      if (events === 1) backoff.reset();
-      note({ lastContact: new Date() });
+    } finally {
+      watchedMs = answeredMs === undefined ? undefined : timing.now() - answeredMs;
+      if (events > 0) deafWatches = 0;
     }
+    if (timing.now() >= untilMs) countDeaf();
+    const lastedMs = watchedMs ?? 0;
+    if (lastedMs >= timing.steadyMs) {
+      backoff.reset();
+      return 0;
+    }
+    if (events > 0 || lastedMs >= timing.shortWatchMs) return Math.round(backoff.next());
+    throw new ApiError('connection', `watch of ${path}: ended at once, without an event`);
+  }
+
+  /** The last watch was ended by the agent. Of some that never told anything, one after another, none is believed. */
+  function countDeaf(): void {
     if (events > 0) return;
-    if (performance.now() - begun < timing.shortWatchMs) {
-      throw new ApiError('connection', `watch of ${path}: ended at once, without an event`);
+    deafWatches += 1;
+    if (deafWatches >= DEAF_WATCHES) position.forget();
+  }
+
+  /** A server, or what is in between, that never ends a watch: not for ever. */
+  async function* within(chunks: AsyncIterable<Buffer>, untilMs: number): AsyncGenerator<Buffer> {
+    for await (const chunk of chunks) {
+      yield chunk;
+      if (timing.now() >= untilMs) return;
     }
-    backoff.reset();
+  }
+
+  function take(sink: ObjectSink, { type, object, resourceVersion }: WatchEvent): void {
+    if (!position.passes(resourceVersion, type === 'BOOKMARK')) {
+      log.debug({ kind, type, resourceVersion }, 'event of the past left out');
+    } else if (type === 'DELETED') {
+      const identity = parseKey(object, scope);
+      if ('key' in identity) sink.remove(kind, identity.key);
+    } else if (type !== 'BOOKMARK') {
+      deliver(sink, object);
+    }
   }
 
   /** @returns how long to leave the server alone. */
-  function failed({ message, retryAfterMs = 0 }: ApiError): number {
-    const retryMs = Math.round(Math.max(backoff.next(), retryAfterMs));
+  function failed(error: ApiError): number {
+    const { kind: why, message, retryAfterMs = 0 } = error;
+    const couldResume = position.resumeAt !== undefined;
+    if (why === 'timeout' && watchedMs !== undefined) countDeaf();
+    const isLost = mustListAgain(error);
+    if (watchedMs !== undefined && watchedMs >= timing.steadyMs && !isLost) backoff.reset();
+    if (isLost) position.forget();
+    const mustList = couldResume && position.resumeAt === undefined;
+    const spreadMs = mustList ? relistDelay(size, timing.random) : 0;
+    const retryMs = Math.round(Math.max(backoff.next(), retryAfterMs, spreadMs));
     log.warn({ kind, error: message, retryMs }, 'watch failed');
     note({
       phase: 'waiting',
@@ -158,12 +213,33 @@ export function createReflector(options: ReflectorOptions): Reflector {
 
   /** Nobody waits for this kind; what had been listed of it stays in force. @returns as {@link failed}. */
   function refused(sink: ObjectSink, { message }: ApiError): number {
-    const retryMs = Math.round(UNAVAILABLE_RETRY_MS * (1 + timing.random()));
+    const retryMs = Math.round(absence.next());
     if (message !== refusal) log.info({ kind, error: message, retryMs }, 'not available');
-    if (!listedBefore && refusal === undefined) sink.listed(kind, new Set());
+    if (!listedBefore && refusal === undefined) sink.unavailable(kind);
     refusal = message;
+    position.forget();
     note({ phase: 'unavailable', lastError: message, lastErrorAt: new Date() });
     return retryMs;
+  }
+
+  /** One list, or one watch. @returns how long to leave the server alone. */
+  async function step(sink: ObjectSink, signal: AbortSignal): Promise<number> {
+    try {
+      const { resumeAt } = position;
+      if (resumeAt !== undefined) return await follow(sink, signal, resumeAt);
+      await list(sink, signal);
+      return 0;
+    } catch (error) {
+      if (signal.aborted) return 0;
+      const known = error instanceof ApiError ? error : bug(error);
+      return resource.isOptional && isRefusal(known) ? refused(sink, known) : failed(known);
+    }
+  }
+
+  /** Whoever ends for what a server sent ends again with the next answer. */
+  function bug(error: unknown): ApiError {
+    log.error({ kind, err: error }, 'a bug of this agent');
+    return new ApiError('answer', `a bug of this agent: ${messageOf(error)}`);
   }
 
   return {
@@ -172,17 +248,8 @@ export function createReflector(options: ReflectorOptions): Reflector {
     },
     async run(sink, signal) {
       while (!signal.aborted) {
-        try {
-          if (position === undefined) await list(sink, signal);
-          if (position !== undefined) await follow(sink, signal, position);
-        } catch (error) {
-          if (signal.aborted) return;
-          if (!(error instanceof ApiError)) throw error;
-          const isRefused = resource.isOptional && isRefusal(error);
-          if (isRefused || mustListAgain(error)) position = undefined;
-          const retryMs = isRefused ? refused(sink, error) : failed(error);
-          await timing.pause(retryMs, signal);
-        }
+        const waitMs = await step(sink, signal);
+        if (waitMs > 0 && !signal.aborted) await timing.pause(waitMs, signal);
       }
     },
   };

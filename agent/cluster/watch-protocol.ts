@@ -2,8 +2,8 @@
 // What the API server answers to a list and to a watch, taken apart. Pure; used by the reflector.
 
 import { messageOf } from '../errors.ts';
-import { ApiError } from './api-error.ts';
-import { isObject, type JsonObject } from './json-fields.ts';
+import { ApiError, MAX_SAID_CHARS } from './api-error.ts';
+import { isObject, type JsonObject, shown } from './json-fields.ts';
 
 export interface ListPage {
   readonly items: readonly unknown[];
@@ -44,15 +44,21 @@ export function parseWatchEvent(line: string): WatchEvent {
   if (!isObject(object)) throw new ApiError('answer', 'a watch event has no object');
   if (type === 'ERROR') {
     const { code, message, reason } = object;
-    throw new ApiError('answer', `the watch ended with an error: ${code} ${message ?? reason}`, {
+    const why = [code, message ?? reason].map(inWords).join(' ');
+    throw new ApiError('answer', `the watch ended with an error: ${why}`, {
       ...(typeof code === 'number' ? { status: code } : {}),
     });
   }
   if (!EVENT_TYPES.includes(type)) {
-    throw new ApiError('answer', `a watch event has the unknown type ${JSON.stringify(type)}`);
+    throw new ApiError('answer', `a watch event has the unknown type ${shown(type)}`);
   }
   const resourceVersion = metadataText(object.metadata, 'resourceVersion');
   return { type: type as WatchEvent['type'], object, resourceVersion };
+}
+
+/** Texts as they are, but not at any length. */
+function inWords(value: unknown): string {
+  return typeof value === 'string' ? value.slice(0, MAX_SAID_CHARS) : shown(value);
 }
 
 /** @returns undefined also for '', which is how Go writes none. */

@@ -7,6 +7,7 @@ import type { ObjectKey } from '../model/objects.ts';
 import { HEADLESS_LABEL, parseEndpointSlice } from './endpoint-slice.ts';
 import { parseNode } from './node.ts';
 import type { Scope } from './object-metadata.ts';
+import { guarded } from './parsed-object.ts';
 import { parseService } from './service.ts';
 import { parseServiceCidr } from './service-cidr.ts';
 
@@ -39,7 +40,7 @@ export const SERVICES: WatchedResource = {
   selectors: { fieldSelector: 'spec.clusterIP!=None' },
   isOptional: false,
   parse(json) {
-    const parsed = parseService(json);
+    const parsed = guarded(parseService, json);
     return (sink, key) => sink.upsertService(key as ObjectKey, parsed);
   },
 };
@@ -52,7 +53,7 @@ export const ENDPOINT_SLICES: WatchedResource = {
   selectors: { labelSelector: `!${HEADLESS_LABEL}` },
   isOptional: false,
   parse(json) {
-    const parsed = parseEndpointSlice(json);
+    const parsed = guarded(parseEndpointSlice, json);
     return (sink, key) => sink.upsertEndpointSlice(key as ObjectKey, parsed);
   },
 };
@@ -66,7 +67,7 @@ export const NODES: WatchedResource = {
   selectors: {},
   isOptional: true,
   parse(json) {
-    const parsed = parseNode(json);
+    const parsed = guarded(parseNode, json);
     return (sink, key) => sink.upsertNode(key, parsed);
   },
 };
@@ -80,7 +81,7 @@ export const SERVICE_CIDRS: WatchedResource = {
   selectors: {},
   isOptional: true,
   parse(json) {
-    const parsed = parseServiceCidr(json);
+    const parsed = guarded(parseServiceCidr, json);
     return (sink, key) => sink.upsertServiceCidr(key, parsed);
   },
 };

@@ -63,6 +63,8 @@ export interface ObjectSink {
    * and is not in `present` is gone. The first call for a kind makes it synced.
    */
   listed(kind: WatchedKind, present: ReadonlySet<string>): void;
+  /** Of `kind`, of which nothing has been listed yet, there may be something, but it is not to be had. Nobody waits for it. */
+  unavailable(kind: WatchedKind): void;
   /** A manifest, by its path, cannot be taken as it stands, and why; without a reason: it can again. */
   noteManifest(path: string, reason?: string): void;
 }
@@ -78,6 +80,7 @@ export class ClusterState implements ObjectSink {
   #nodeRevision = 0;
   readonly #skipped = new Map<string, SkippedObject>();
   readonly #listed = new Set<WatchedKind>();
+  readonly #unavailable = new Set<WatchedKind>();
   readonly #dirty = new Set<ObjectKey>();
   readonly #onDirty: () => void;
   readonly #changes: ChangeTracker | undefined;
@@ -98,7 +101,12 @@ export class ClusterState implements ObjectSink {
 
   /** Whether everything is known, or known not to be had: what comes from now on is a change. */
   get settled(): boolean {
-    return WATCHED_KINDS.every((kind) => this.#listed.has(kind));
+    return WATCHED_KINDS.every((kind) => this.#listed.has(kind) || this.#unavailable.has(kind));
+  }
+
+  /** Whether all that there is of `kind` has been told once. */
+  isKnown(kind: WatchedKind): boolean {
+    return this.#listed.has(kind);
   }
 
   get node(): NodeSpec | undefined {
@@ -115,7 +123,7 @@ export class ClusterState implements ObjectSink {
     return [...new Set([...this.#foreign.values()].flat())].sort();
   }
 
-  /** Grows with every change of `node`, `serviceCidrs` or `foreignAddresses`: tells a reader whether to look at them again. */
+  /** Grows with every change of `node`, `serviceCidrs` or `foreignAddresses`, and when one becomes known: tells a reader whether to look at them again. */
   get nodeRevision(): number {
     return this.#nodeRevision;
   }
@@ -155,6 +163,11 @@ export class ClusterState implements ObjectSink {
     this.#dirty.clear();
     this.#changes?.taken();
     return dirty;
+  }
+
+  /** Gives back what was taken and not dealt with. */
+  markDirty(services: Iterable<ObjectKey>): void {
+    for (const service of services) this.#dirty.add(service);
   }
 
   upsertService(key: ObjectKey, parsed: Parsed<ServiceSpec>): void {
@@ -238,7 +251,14 @@ export class ClusterState implements ObjectSink {
     for (const key of [...this.#keysOf(kind), ...skipped.map((object) => object.key)]) {
       if (!present.has(key)) this.remove(kind, key);
     }
+    const isNew = !this.#listed.has(kind);
     this.#listed.add(kind);
+    if (isNew && (kind === 'Node' || kind === 'ServiceCIDR')) this.#nodeChanged();
+    else this.#onDirty();
+  }
+
+  unavailable(kind: WatchedKind): void {
+    this.#unavailable.add(kind);
     this.#onDirty();
   }
 

@@ -145,6 +145,7 @@ function parsedBy(event: Event): Parsed<unknown> {
     upsertServiceCidr: take,
     remove() {},
     listed() {},
+    unavailable() {},
     noteManifest() {},
   });
   return parsed ?? { ignored: 'nothing was delivered' };

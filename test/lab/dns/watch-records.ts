@@ -47,6 +47,7 @@ export function watchRecords({
       upsertNode() {},
       upsertServiceCidr() {},
       noteManifest() {},
+      unavailable() {},
       remove: (kind, key) => records.remove(kind as RecordKind, key),
       listed(kind, present) {
         for (const key of records.keys(kind as RecordKind)) {

@@ -184,7 +184,7 @@ test('a stream may be silent for longer than an answer may take to begin, but no
   const chunks: string[] = [];
   const error = await t.throwsAsync(
     async () => {
-      for await (const chunk of client.stream({ ...REQUEST, silenceMs: 400 })) {
+      for await (const chunk of client.stream({ ...REQUEST, silenceMs: () => 400 })) {
         chunks.push(chunk.toString());
       }
     },

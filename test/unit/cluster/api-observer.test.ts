@@ -38,7 +38,7 @@ test('each request with its answer; how long it took, but of watches', async (t)
   ]);
   const post = { ...REQUEST, signal, method: 'POST', body: {} } as const;
   t.deepEqual(await each(() => client.write(post)), ['POST true 200', 'POST true true']);
-  const stream = { ...REQUEST, signal, silenceMs: 1000 };
+  const stream = { ...REQUEST, signal, silenceMs: () => 1000 };
   t.deepEqual(await each(() => Array.fromAsync(client.stream(stream))), ['GET true 200']);
   const get = () => client.get({ ...REQUEST, signal });
   t.deepEqual(await each(get), ['GET true 403', 'GET true true']);

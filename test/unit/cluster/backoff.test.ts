@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import test from 'ava';
-import { createBackoff } from '../../../agent/cluster/backoff.ts';
+import { createBackoff, relistDelay } from '../../../agent/cluster/backoff.ts';
 
 test('doubles from 0.2 s to 30 s, and starts again after a success', (t) => {
   const backoff = createBackoff(() => 1);
@@ -13,4 +13,23 @@ test('doubles from 0.2 s to 30 s, and starts again after a success', (t) => {
 
 test('chance takes at most half of a wait', (t) => {
   t.is(createBackoff(() => 0).next(), 100);
+});
+
+test('new lists of all nodes are spread over the more time the more objects there are, up to half a minute', (t) => {
+  t.is(
+    relistDelay(0, () => 0),
+    0,
+  );
+  t.is(
+    relistDelay(0, () => 1),
+    2_000,
+  );
+  t.is(
+    relistDelay(10_000, () => 1),
+    10_000,
+  );
+  t.is(
+    relistDelay(1e6, () => 0.5),
+    15_000,
+  );
 });

@@ -3,6 +3,7 @@
 
 import test from 'ava';
 import fc from 'fast-check';
+import { ApiError } from '../../../agent/cluster/api-error.ts';
 import { splitLines } from '../../../agent/cluster/json-lines.ts';
 
 async function linesOf(chunks: readonly Buffer[]): Promise<string[]> {
@@ -29,6 +30,21 @@ test('however the bytes are spread over chunks, the lines are the same', async (
       );
     }),
   );
+});
+
+test('a line without an end is a failure, as soon as it is too long', async (t) => {
+  let chunks = 0;
+  async function* endless() {
+    for (;;) {
+      chunks += 1;
+      yield Buffer.from('x'.repeat(10));
+    }
+  }
+  const error = await t.throwsAsync(Array.fromAsync(splitLines(endless(), 95)), {
+    instanceOf: ApiError,
+  });
+  t.is(error?.kind, 'answer');
+  t.is(chunks, 10);
 });
 
 test('a last line that was not ended is left out', async (t) => {
