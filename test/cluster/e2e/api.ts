@@ -8,6 +8,7 @@ import {
   CoreV1Api,
   DiscoveryV1Api,
   KubeConfig,
+  type RequestContext,
 } from '@kubernetes/client-node';
 import { controlPlaneOf, type Inventory } from '../inventory.ts';
 import { mustRunScript } from '../ssh.ts';
@@ -25,10 +26,38 @@ export interface Api {
   close(): void;
 }
 
+/** A handshake of TLS takes an emulated machine seconds. */
+const CONNECT_TIMEOUT_MS = 120_000;
+
+/** The library makes a connection for each request, with a limit for machines that are not emulated; this keeps them. */
+class LastingConfig extends KubeConfig {
+  #dispatcher: ReturnType<RequestContext['getDispatcher']>;
+
+  override createDispatcherOptions(
+    ...args: Parameters<KubeConfig['createDispatcherOptions']>
+  ): ReturnType<KubeConfig['createDispatcherOptions']> {
+    const options = super.createDispatcherOptions(...args);
+    return options.type === 'agent'
+      ? { ...options, connect: { ...options.connect, timeout: CONNECT_TIMEOUT_MS } }
+      : options;
+  }
+
+  /** Of a user with a certificate there is nothing more to say in each request. */
+  override async applySecurityAuthentication(context: RequestContext): Promise<void> {
+    if (this.#dispatcher) return context.setDispatcher(this.#dispatcher);
+    await super.applySecurityAuthentication(context);
+    this.#dispatcher = context.getDispatcher();
+  }
+
+  async close(): Promise<void> {
+    await this.#dispatcher?.destroy();
+  }
+}
+
 /** @throws EnvironmentError when the control plane has no such cluster, or cannot be reached. */
 export async function openApi(inventory: Inventory): Promise<Api> {
   const machine = controlPlaneOf(inventory);
-  const config = new KubeConfig();
+  const config = new LastingConfig();
   config.loadFromString(await mustRunScript(machine, `cat ${KUBECONFIG}`));
   const server = new URL(config.getCurrentCluster()?.server ?? '');
   const port = Number(server.port) || API_PORT;
@@ -42,7 +71,10 @@ export async function openApi(inventory: Inventory): Promise<Api> {
     core: config.makeApiClient(CoreV1Api),
     apps: config.makeApiClient(AppsV1Api),
     discovery: config.makeApiClient(DiscoveryV1Api),
-    close: () => tunnel.close(),
+    close() {
+      tunnel.close();
+      void config.close();
+    },
   };
 }
 
