@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Credentials from a kubeconfig's exec plugin. Used by user-credentials.ts. Puts around client-node's
-// ExecAuth what it lacks: one run at a time, relative commands, the plugin's input, telling errors.
+// ExecAuth what it lacks: one run at a time, of limited time, relative commands, the plugin's input, telling errors.
 
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { dirname, resolve } from 'node:path';
 import { ExecAuth } from '@kubernetes/client-node/dist/exec_auth.js';
 import { EnvironmentError, messageOf } from '../errors.ts';
@@ -15,8 +16,19 @@ export interface ExecPlugin {
   forget(): void;
 }
 
-/** @throws EnvironmentError when the entry names no command. */
-export function createExecPlugin(file: string, userName: string, entry: unknown): ExecPlugin {
+/** Less than requests wait for credentials: they are to hear what became of it. */
+const LIMIT_MS = 25_000;
+
+/**
+ * @param limitMs how long a run may take; then it is ended, and all that it has started.
+ * @throws EnvironmentError when the entry names no command.
+ */
+export function createExecPlugin(
+  file: string,
+  userName: string,
+  entry: unknown,
+  limitMs = LIMIT_MS,
+): ExecPlugin {
   if (!isObject(entry) || typeof entry.command !== 'string' || entry.command === '') {
     throw new EnvironmentError(
       `kubeconfig ${file}: user ${JSON.stringify(userName)}: exec has no command`,
@@ -40,7 +52,18 @@ export function createExecPlugin(file: string, userName: string, entry: unknown)
       env: [...env, { name: 'KUBERNETES_EXEC_INFO', value: JSON.stringify(input) }],
     },
   };
-  let auth = new ExecAuth();
+  let child: ChildProcess | undefined;
+  const newAuth = () => {
+    const auth = new ExecAuth();
+    const execFn = (path: string, argv: readonly string[] = [], options: SpawnOptions = {}) => {
+      // A process group of its own: what hangs is often not the plugin but what it waits for.
+      child = spawn(path, argv, { ...options, detached: true });
+      return child;
+    };
+    Object.assign(auth, { execFn });
+    return auth;
+  };
+  let auth = newAuth();
   let running: Promise<Credentials> | undefined;
 
   async function run(): Promise<Credentials> {
@@ -48,12 +71,28 @@ export function createExecPlugin(file: string, userName: string, entry: unknown)
       headers: {},
     };
     try {
-      await auth.applyAuthentication(user, options);
+      await inTime(auth.applyAuthentication(user, options));
     } catch (error) {
       throw new Error(`exec plugin ${command}: ${messageOf(error).trim()}`, { cause: error });
     }
     const { headers, cert, key } = options;
     return { headers, tls: { ...(cert && { cert }), ...(key && { key }) } };
+  }
+
+  async function inTime(run: Promise<void>): Promise<void> {
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      reject(new Error(`no answer within ${limitMs / 1000} s, it was ended`));
+      endGroup(child);
+    }, limitMs);
+    // Its end comes later, if ever, and is no news then.
+    run.catch(() => {});
+    try {
+      await Promise.race([run, late]);
+    } finally {
+      clearTimeout(timer);
+      child = undefined;
+    }
   }
 
   return {
@@ -64,7 +103,16 @@ export function createExecPlugin(file: string, userName: string, entry: unknown)
       return running;
     },
     forget() {
-      auth = new ExecAuth();
+      auth = newAuth();
     },
   };
+}
+
+function endGroup(child: ChildProcess | undefined): void {
+  if (child?.pid === undefined || child.exitCode !== null) return;
+  try {
+    process.kill(-child.pid, 'SIGKILL');
+  } catch {
+    // It has ended meanwhile.
+  }
 }
