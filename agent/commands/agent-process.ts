@@ -157,6 +157,10 @@ async function serve(agent: Agent, side: Side, onReady: () => void): Promise<voi
         tellers.audited(audit);
         keepers.audited();
       },
+      slotsKept: (why) => {
+        const problem = `slots that nothing uses any more cannot be given back: ${why}`;
+        run.problems.set('slots', why === undefined ? [] : [problem]);
+      },
     },
     () => node.view,
     config.syncPeriodMs,
@@ -180,6 +184,14 @@ async function serve(agent: Agent, side: Side, onReady: () => void): Promise<voi
     changed,
     auditEveryMs: config.auditEveryMs,
     progress: tellers.progress,
+    onRefused: (message) => {
+      run.problems.set(
+        'tables',
+        message === undefined ? [] : [`the tables are not checked: ${message}`],
+      );
+      if (message !== undefined)
+        log.error({ error: message }, 'cannot read the tables; tried again');
+    },
     signal,
     onComplete: () => goToWork(agent, side, reconciler, onReady),
   });

@@ -58,7 +58,10 @@ export async function audit(audited: Audited): Promise<AuditReport> {
   const services = new Set([...cluster.services(), ...actual.services()]);
   const pending = [...changed, ...retries.failures.map(({ service }) => service)];
   for (const service of pending) services.delete(service);
-  const { steps } = await pass(services, true);
+  const { steps } = await pass(services, true).catch((error: unknown) => {
+    cluster.markDirty(changed);
+    throw error;
+  });
   // What changed while the pass was under way may have been taken up by it, and is no repair.
   const meanwhile = cluster.takeDirty();
   const report = { repairs: stepsBut(meanwhile, steps) + ofNode };

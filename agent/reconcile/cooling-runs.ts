@@ -3,6 +3,7 @@
 // set aside until the kernel says that no such program is left, and for a while on top.
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf } from '../errors.ts';
 import type { SlotRun } from '../sys/layout.gen.ts';
 
 /** Least time that a run is left alone; the longest is twice that and a grace period. */
@@ -11,6 +12,7 @@ const COOLING_MS = 1000;
 export class CoolingRuns {
   readonly #settle: () => Promise<void>;
   readonly #release: (run: SlotRun) => void;
+  readonly #onKept: (why: string | undefined) => void;
   #cold: SlotRun[] = [];
   #warm: SlotRun[] = [];
   #ticking = false;
@@ -18,10 +20,16 @@ export class CoolingRuns {
   /**
    * @param settle resolves when no program can be reading what was unpublished before the call.
    * @param release takes each run once it may be written again.
+   * @param onKept told why the kernel did not say so, each time; undefined each time that it did.
    */
-  constructor(settle: () => Promise<void>, release: (run: SlotRun) => void) {
+  constructor(
+    settle: () => Promise<void>,
+    release: (run: SlotRun) => void,
+    onKept: (why: string | undefined) => void = () => {},
+  ) {
     this.#settle = settle;
     this.#release = release;
+    this.#onKept = onKept;
   }
 
   get runs(): SlotRun[] {
@@ -29,7 +37,7 @@ export class CoolingRuns {
   }
 
   add(runs: readonly SlotRun[]): void {
-    this.#warm.push(...runs);
+    for (const run of runs) this.#warm.push(run);
     if (!this.#ticking && this.#warm.length) void this.#tick();
   }
 
@@ -49,11 +57,15 @@ export class CoolingRuns {
   }
 
   /** Where the kernel does not say so, everything stays set aside and is asked for again. */
-  #settled(): Promise<boolean> {
-    if (!this.#cold.length) return Promise.resolve(true);
-    return this.#settle().then(
-      () => true,
-      () => false,
-    );
+  async #settled(): Promise<boolean> {
+    if (!this.#cold.length) return true;
+    try {
+      await this.#settle();
+    } catch (error) {
+      this.#onKept(messageOf(error));
+      return false;
+    }
+    this.#onKept(undefined);
+    return true;
   }
 }

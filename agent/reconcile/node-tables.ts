@@ -17,6 +17,7 @@ import {
 } from '../model/node-facts.ts';
 import type { PortRange } from '../model/port-ranges.ts';
 import { type Node, NodeFlags, type Presence } from '../sys/layout.gen.ts';
+import { KernelError } from '../sys/libbpf/kernel-error.ts';
 import { LEFT_ALONE, PRESENT, prefixKey, prefixOfKey } from './entries.ts';
 import type { KernelTables, Table } from './kernel-tables.ts';
 
@@ -69,23 +70,37 @@ export interface NodeReport {
 
 export function reconcileNode(wanted: NodeState, tables: KernelTables): NodeReport {
   const reports = [
-    reconcileEntry(wanted, tables.nodes),
-    reconcileSet(
-      importantFirst(wanted).map((address) => [{ address }, PRESENT]),
-      ({ address }) => address,
-      tables.nodePortAddresses,
+    attempt(() => reconcileEntry(wanted, tables.nodes)),
+    attempt(() =>
+      reconcileSet(
+        importantFirst(wanted).map((address) => [{ address }, PRESENT]),
+        ({ address }) => address,
+        tables.nodePortAddresses,
+      ),
     ),
-    reconcileSet(serviceCidrEntries(wanted), prefixOfKey, tables.serviceCidrs),
-    reconcileSet(
-      wanted.clusterCIDRs.map((cidr) => [prefixKey(cidr), PRESENT]),
-      prefixOfKey,
-      tables.clusterCidrs,
+    attempt(() => reconcileSet(serviceCidrEntries(wanted), prefixOfKey, tables.serviceCidrs)),
+    attempt(() =>
+      reconcileSet(
+        wanted.clusterCIDRs.map((cidr) => [prefixKey(cidr), PRESENT]),
+        prefixOfKey,
+        tables.clusterCidrs,
+      ),
     ),
   ];
   return {
     steps: reports.reduce((sum, { steps }) => sum + steps, 0),
     failures: [...new Set(reports.flatMap(({ failures }) => failures))],
   };
+}
+
+/** A table that the kernel does not let be read costs the others nothing. */
+function attempt(reconcileOne: () => NodeReport): NodeReport {
+  try {
+    return reconcileOne();
+  } catch (error) {
+    if (!(error instanceof KernelError)) throw error;
+    return { steps: 0, failures: [error.message] };
+  }
 }
 
 /** A device that another proxy left may hold more addresses than the table: the node's own must not wait behind. */

@@ -28,4 +28,6 @@ export interface AuditReport {
 export interface ReconcilerObserver {
   passed(report: PassReport): void;
   audited(report: AuditReport): void;
+  /** Slots that nothing names stay set aside, and why; undefined: they come free again. Told again and again. */
+  slotsKept?(why: string | undefined): void;
 }

@@ -48,6 +48,7 @@ export class Reconciler {
   #retryNodeAtMs = 0;
   /** With what the tables hold and which slots are free, of which an audit makes a new reading. */
   readonly #state: Audited;
+  #isCutShort = false;
 
   /**
    * Reads the tables as an earlier agent left them.
@@ -75,6 +76,7 @@ export class Reconciler {
       cooling: new CoolingRuns(
         () => tables.slots.settle(),
         (run) => this.#state.slots.free(run),
+        (why) => observer.slotsKept?.(why),
       ),
       actual,
       slots: new SlotAllocator(tables.slots.capacity, runs),
@@ -112,6 +114,11 @@ export class Reconciler {
     return Math.min(ofNode, ofServices ?? Infinity);
   }
 
+  /** A pass ended in the middle, by what it threw: only an audit tells what the tables hold. */
+  get isCutShort(): boolean {
+    return this.#isCutShort;
+  }
+
   /** The first pass, over all that the cluster and the tables hold. Only once the watches are in sync. */
   async reconcileAll(): Promise<PassReport> {
     const { report } = await this.#pass(
@@ -130,8 +137,10 @@ export class Reconciler {
   }
 
   /** Reads the kernel back and mends what is not as it was left. */
-  audit(): Promise<AuditReport> {
-    return audit(this.#state);
+  async audit(): Promise<AuditReport> {
+    const report = await audit(this.#state);
+    this.#isCutShort = false;
+    return report;
   }
 
   /**
@@ -173,9 +182,23 @@ export class Reconciler {
     return this.#programNode();
   }
 
+  /** What it throws, a read that was refused, loses no change: `dirty` is dirty again. */
   async #pass(
     dirty: Set<ObjectKey>,
     isFull = false,
+  ): Promise<{ report: PassReport; steps: Steps }> {
+    try {
+      return await this.#passOver(dirty, isFull);
+    } catch (error) {
+      this.#isCutShort = true;
+      this.#cluster.markDirty(dirty);
+      throw error;
+    }
+  }
+
+  async #passOver(
+    dirty: Set<ObjectKey>,
+    isFull: boolean,
   ): Promise<{ report: PassReport; steps: Steps }> {
     const started = performance.now();
     const nodeSteps = this.#programNode();
@@ -203,19 +226,23 @@ export class Reconciler {
     const udpBackendsGone = planned.steps.removeMember.filter(
       ({ servicePortId }) => this.#state.actual.servicePort(servicePortId)?.protocol === 'UDP',
     ).length;
-    const failures = await apply(
-      planned,
-      this.#state.slots.capacity,
-      this.#tables,
-      this.#state.actual,
-    );
-    for (const run of planned.allocated) {
-      if (!this.#state.actual.isPublished(run)) this.#state.slots.free(run);
+    try {
+      const failures = await apply(
+        planned,
+        this.#state.slots.capacity,
+        this.#tables,
+        this.#state.actual,
+      );
+      for (const run of planned.allocated) {
+        if (!this.#state.actual.isPublished(run)) this.#state.slots.free(run);
+      }
+      return { steps: planned.steps, failures, udpBackendsGone };
+    } finally {
+      // Otherwise slots that do not exist would be tried again, before others that do.
+      this.#state.slots.shrink(this.#tables.slots.capacity);
+      // However it ended: what no frontend names any more, programs may be reading still.
+      this.#state.cooling.add(this.#state.actual.takeRetired());
     }
-    // Otherwise slots that do not exist would be tried again, before others that do.
-    this.#state.slots.shrink(this.#tables.slots.capacity);
-    this.#state.cooling.add(this.#state.actual.takeRetired());
-    return { steps: planned.steps, failures, udpBackendsGone };
   }
 
   /**

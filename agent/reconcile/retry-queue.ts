@@ -56,7 +56,8 @@ export class RetryQueue {
   /** Time until the first is due; undefined when none waits. */
   nextInMs(): number | undefined {
     if (!this.#waiting.size) return undefined;
-    const dueMs = Math.min(...[...this.#waiting.values()].map((waiting) => waiting.dueMs));
-    return Math.max(0, dueMs - this.#nowMs());
+    let firstMs = Infinity;
+    for (const { dueMs } of this.#waiting.values()) firstMs = Math.min(firstMs, dueMs);
+    return Math.max(0, firstMs - this.#nowMs());
   }
 }

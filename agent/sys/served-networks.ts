@@ -9,6 +9,7 @@ import { addressHash, type IpAddress, networkHash, networkHashes } from '../mode
 import type { MapSpec } from './codec.ts';
 import { KernelMap, type RefusedEntry } from './kernel-map.ts';
 import { MAPS, type ServedNetworks as Word } from './layout.gen.ts';
+import { KernelError } from './libbpf/kernel-error.ts';
 import type { RawMap } from './libbpf/map.ts';
 
 /** Addresses with the first `bits` of 128 that `address` has; without it the network that the address is in. */
@@ -33,8 +34,18 @@ export class ServedNetworks {
     this.#map = new KernelMap(raw, MAPS.servedNetworks);
   }
 
-  /** @returns what the kernel refused. */
+  /** @returns what the kernel refused, to be read too. */
   cover(prefixes: Iterable<Covered>): RefusedEntry[] {
+    try {
+      return this.#cover(prefixes);
+    } catch (error) {
+      if (!(error instanceof KernelError)) throw error;
+      this.#known = undefined;
+      return [{ index: 0, error }];
+    }
+  }
+
+  #cover(prefixes: Iterable<Covered>): RefusedEntry[] {
     this.#known ??= this.#read();
     const known = this.#known;
     const changed = new Set<number>();

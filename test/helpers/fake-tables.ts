@@ -60,6 +60,8 @@ interface Limits {
 export class FakeTables implements KernelTables {
   /** @returns the errno to refuse this write with. What it throws ends the agent there. */
   beforeWrite: (attempt: Attempt) => number | undefined = () => undefined;
+  /** @returns the errno to refuse reading a table with. */
+  beforeRead: (table: TableName) => number | undefined = () => undefined;
   /** Looks at the tables after each single write. */
   afterWrite: () => void = () => {};
 
@@ -81,6 +83,10 @@ export class FakeTables implements KernelTables {
     const hooks: Hooks = {
       before: (attempt) => this.beforeWrite(attempt),
       after: () => this.afterWrite(),
+      read: (table) => {
+        const errno = this.beforeRead(table);
+        if (errno !== undefined) throw new KernelError(`read ${table}`, errno);
+      },
     };
     this.frontends = new FakeTable('frontends', MAPS.frontends, hooks, limits.frontends);
     this.members = new FakeTable('members', MAPS.members, hooks, limits.members);
@@ -111,7 +117,10 @@ export class FakeTables implements KernelTables {
 interface Hooks {
   readonly before: (attempt: Attempt) => number | undefined;
   readonly after: () => void;
+  readonly read: (table: TableName) => void;
 }
+
+const NO_HOOKS: Hooks = { before: () => undefined, after: () => {}, read: () => {} };
 
 /** A hash table with a bound: when it is full, only keys that it holds can be written. */
 export class FakeTable<K, V> implements Table<K, V> {
@@ -125,7 +134,7 @@ export class FakeTable<K, V> implements Table<K, V> {
   constructor(
     name: TableName,
     codecs: { readonly key: Codec<K>; readonly value: Codec<V> },
-    hooks: Hooks = { before: () => undefined, after: () => {} },
+    hooks = NO_HOOKS,
     limit = Infinity,
   ) {
     this.#name = name;
@@ -141,6 +150,7 @@ export class FakeTable<K, V> implements Table<K, V> {
   }
 
   entries(): [K, V][] {
+    this.#hooks.read(this.#name);
     return [...this.#entries].map(([key, value]) => [
       decode(this.#key, key),
       decode(this.#value, value),
@@ -150,6 +160,7 @@ export class FakeTable<K, V> implements Table<K, V> {
   *batches(size: number): Generator<[K, V][], void> {
     const keys = [...this.#entries.keys()];
     for (let from = 0; from < keys.length; from += size) {
+      this.#hooks.read(this.#name);
       yield keys.slice(from, from + size).flatMap((key): [K, V][] => {
         const value = this.#entries.get(key);
         return value === undefined ? [] : [[decode(this.#key, key), decode(this.#value, value)]];
@@ -190,7 +201,7 @@ export class FakeSlots implements SlotTable {
   settled: Promise<void> = Promise.resolve();
   settleCalls = 0;
 
-  constructor(capacity: number, hooks: Hooks = { before: () => undefined, after: () => {} }) {
+  constructor(capacity: number, hooks = NO_HOOKS) {
     this.#slots = zeroed(capacity);
     this.#hooks = hooks;
   }
@@ -206,6 +217,7 @@ export class FakeSlots implements SlotTable {
   }
 
   read(): IpPort[] {
+    this.#hooks.read('slots');
     return this.#slots.map((bytes) => decode(SLOT, bytes));
   }
 

@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { ClusterState } from '../../../agent/model/cluster-state.ts';
+import { CoolingRuns } from '../../../agent/reconcile/cooling-runs.ts';
 import { Reconciler } from '../../../agent/reconcile/reconciler.ts';
 import type { IpPort, SlotRun } from '../../../agent/sys/layout.gen.ts';
 import { FakeTables } from '../../helpers/fake-tables.ts';
@@ -17,7 +18,9 @@ import { until } from '../../lab/until.ts';
 function changing() {
   const cluster = new ClusterState();
   const tables = new FakeTables();
-  const reconciler = new Reconciler(cluster, tables, SILENT);
+  const kept: (string | undefined)[] = [];
+  const slotsKept = (why: string | undefined) => void kept.push(why);
+  const reconciler = new Reconciler(cluster, tables, { ...SILENT, slotsKept });
   cluster.upsertService('a/web', { spec: service('a/web', ['10.96.0.1'], ['http/TCP:80']) });
   let n = 0;
   const change = async () => {
@@ -33,7 +36,7 @@ function changing() {
     const run = values.find(({ inside }) => inside.count > 0)?.inside as SlotRun;
     return { run, backends: slotsOf(tables, run) };
   };
-  return { tables, reconciler, change, read };
+  return { tables, reconciler, change, read, kept };
 }
 
 function slotsOf(tables: FakeTables, { first, count }: SlotRun): (IpPort | undefined)[] {
@@ -60,19 +63,31 @@ test('slots that a program may still read are not written before the kernel has 
 });
 
 test('slots of which the kernel does not say so stay set aside', async (t) => {
-  const { tables, reconciler, change, read } = changing();
+  const { tables, reconciler, change, read, kept } = changing();
   const settled = Promise.reject(new Error('EINTR'));
   settled.catch(() => {});
   tables.slots.settled = settled;
   await change();
   const reader = read();
   await change();
-  await until('the kernel was asked', () => tables.slots.settleCalls === 1);
-  await sleep(20);
+  await until('it is told', () => kept.length > 0);
+  t.deepEqual(kept, ['EINTR']);
   t.is(reconciler.slotsUsed, 4);
   await reconciler.audit();
   t.is(reconciler.slotsUsed, 4);
   t.deepEqual(slotsOf(tables, reader.run), reader.backends);
+  tables.slots.settled = Promise.resolve();
+  await until('slots are given back', () => reconciler.slotsUsed === slotsNeeded(tables));
+  t.is(kept.at(-1), undefined);
+});
+
+test('more runs than a call has room for arguments cool', (t) => {
+  const cooling = new CoolingRuns(
+    () => Promise.resolve(),
+    () => {},
+  );
+  cooling.add(Array.from({ length: 200_000 }, (_, first) => ({ first, count: 1 })));
+  t.is(cooling.runs.length, 200_000);
 });
 
 test('an audit keeps what cools', async (t) => {

@@ -67,3 +67,13 @@ test('an attempt at others changes nothing; one that succeeds begins anew', (t) 
   queue.record(['a/x'], [failed('a/x')]);
   t.is(queue.nextInMs(), 1000);
 });
+
+test('more Services than a call has room for arguments wait', (t) => {
+  const { queue } = queueWithClock();
+  const services = Array.from({ length: 200_000 }, (_, i): ObjectKey => `a/${i}`);
+  queue.record(
+    services,
+    services.map((service) => failed(service)),
+  );
+  t.is(queue.nextInMs(), 1000);
+});
