@@ -2,7 +2,7 @@
 // Objects from the API server. Built by the agent and by `explain`; one reflector per watched kind.
 
 import type { Logger } from '../telemetry/log.ts';
-import { type ApiAccess, parseServerUrl } from './api-access.ts';
+import { type ApiAccess, parseServerUrl, withHiddenPassword } from './api-access.ts';
 import { type ApiClient, type ApiObserver, createApiClient } from './api-client.ts';
 import { loadInCluster } from './in-cluster.ts';
 import { loadKubeconfig } from './kubeconfig.ts';
@@ -32,7 +32,11 @@ export interface ApiServerSource extends ObjectSource {
 /** @throws EnvironmentError when there is no usable way to the API server. Nothing is sent yet. */
 export function createApiServerSource(options: ApiServerSourceOptions): ApiServerSource {
   const { nodeName, log, observer, writes } = options;
-  const client = createApiClient({ access: loadAccess(options), observer, writes });
+  const client = createApiClient({
+    access: withHiddenPassword(loadAccess(options)),
+    observer,
+    writes,
+  });
   const reflectors = watchedResources(nodeName).map((resource) =>
     createReflector({ resource, client, log }),
   );

@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { newClusters, newContexts, newUsers } from '@kubernetes/client-node/dist/config_types.js';
 import { parseDocument } from 'yaml';
 import { EnvironmentError, messageOf } from '../errors.ts';
-import { type ApiAccess, parseServerUrl } from './api-access.ts';
+import { type ApiAccess, parseServerUrl, withoutPassword } from './api-access.ts';
 import { isObject, type JsonObject } from './json-fields.ts';
 import { createUserCredentials } from './user-credentials.ts';
 
@@ -27,8 +27,9 @@ export function loadKubeconfig(file: string): ApiAccess {
   const cluster = find(file, config, 'cluster', context.cluster, newClusters).value;
   const user = context.user ? find(file, config, 'user', context.user, newUsers) : undefined;
   const { proxyUrl } = cluster;
-  if (proxyUrl && !/^https?:/.test(proxyUrl)) {
-    throw problem(file, `proxy-url ${proxyUrl} is not an HTTP proxy`, 'use an http: or https: URL');
+  if (proxyUrl && !(/^https?:/.test(proxyUrl) && URL.canParse(proxyUrl))) {
+    const shown = withoutPassword(proxyUrl);
+    throw problem(file, `proxy-url ${shown} is not an HTTP proxy`, 'use an http: or https: URL');
   }
   const server = parseServerUrl(cluster.server, `kubeconfig ${file}: cluster ${cluster.name}`);
   const credentials = createUserCredentials({

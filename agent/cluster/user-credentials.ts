@@ -7,7 +7,12 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Cluster, User } from '@kubernetes/client-node/dist/config_types.js';
 import { EnvironmentError, messageOf } from '../errors.ts';
-import { type ApiAccess, bearerFromFile, type Credentials } from './api-access.ts';
+import {
+  type ApiAccess,
+  basicAuthorization,
+  bearerFromFile,
+  type Credentials,
+} from './api-access.ts';
 import { createExecPlugin, type ExecPlugin } from './exec-plugin.ts';
 
 export interface UserCredentialsOptions {
@@ -64,8 +69,7 @@ export function createUserCredentials(
 function staticHeader({ token, username, password }: User): Record<string, string> {
   if (token) return { Authorization: `Bearer ${token}` };
   if (!username) return {};
-  const pair = Buffer.from(`${username}:${password ?? ''}`).toString('base64');
-  return { Authorization: `Basic ${pair}` };
+  return { Authorization: basicAuthorization(`${username}:${password ?? ''}`) };
 }
 
 async function pem(data: string | undefined, file: string | undefined) {

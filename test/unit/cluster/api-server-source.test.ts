@@ -122,6 +122,38 @@ test('--master that is no URL is an error', (t) => {
   });
 });
 
+test('a name and a password in the URL are sent, and never shown', async (t) => {
+  const server = await startScript(t, Array(7).fill(answer));
+  const url = new URL(server.url);
+  url.username = 'admin';
+  url.password = 'hunter2%zz:é';
+  const source = createApiServerSource({
+    master: `${url.href}?token=hunter2#hunter2`,
+    nodeName: 'node-1',
+    log: recordLog().log,
+  });
+  t.is(source.description, `API server ${server.url}`);
+  t.is(source.client.server, server.url.href);
+  const state = new ClusterState();
+  const controller = new AbortController();
+  t.teardown(() => controller.abort());
+  source.start(state, controller.signal);
+  await eventually(t, 'lists', () => state.synced);
+  const [, pair = ''] = server.requests[0]?.headers.authorization?.split(' ') ?? [];
+  t.is(Buffer.from(pair, 'base64').toString(), 'admin:hunter2%zz:é');
+});
+
+for (const master of ['htp://admin:hunter2@h', 'https://admin:hunter2@h:x', 'admin:hunt@er2@h']) {
+  test(`what is no URL is quoted without a password: ${master}`, (t) => {
+    const { log } = recordLog();
+    const error = t.throws(() => createApiServerSource({ master, nodeName: 'node-1', log }), {
+      instanceOf: EnvironmentError,
+    });
+    t.regex(error?.message ?? '', /\.\.\.@h/);
+    t.notRegex(error?.message ?? '', /hunt|er2/);
+  });
+}
+
 test('in a pod: the service account, its token read again when it has rotated', async (t) => {
   const dir = temporaryFolder(t);
   writeFileSync(join(dir, 'token'), 'first');

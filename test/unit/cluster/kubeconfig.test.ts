@@ -283,6 +283,12 @@ test(
 );
 test('a token file that is not there', refuses, { user: { tokenFile: 'tok' } }, /ENOENT.*tok/);
 test('a proxy for SOCKS', refuses, { cluster: { 'proxy-url': 'socks5://x' } }, /proxy-url socks5/);
+test(
+  'a proxy that is no URL, without its password',
+  refuses,
+  { cluster: { 'proxy-url': 'http://me:hunter2@[bad' } },
+  /proxy-url http:\/\/\.\.\.@\[bad is not/,
+);
 test('exec without a command', refuses, { user: { exec: {} } }, /exec has no command/);
 test(
   'an auth-provider',
