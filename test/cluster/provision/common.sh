@@ -99,12 +99,12 @@ import_images() {
 
 digest() { sha256sum "$1" | cut -d ' ' -f 1; }
 
-# retry SECONDS COMMAND...: until it succeeds. Fails with what it said last.
+# retry SECONDS COMMAND...: until it succeeds; what it said is in SAID. Fails with what it said last.
 retry() {
-  local deadline=$((SECONDS + $1)) said
+  local deadline=$((SECONDS + $1))
   shift
-  until said=$("$@" 2>&1); do
-    [ "$SECONDS" -lt "$deadline" ] || fail "$*: $said"
+  until SAID=$("$@" 2>&1); do
+    [ "$SECONDS" -lt "$deadline" ] || fail "$*: $SAID"
     sleep 2
   done
 }

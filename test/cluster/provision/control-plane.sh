@@ -11,6 +11,7 @@ POD_NETWORK=${POD_NETWORK:-routes}
 KUBERNETES_BUNDLE=${KUBERNETES_BUNDLE:-}
 FLANNEL_MANIFEST=${FLANNEL_MANIFEST:-https://github.com/flannel-io/flannel/releases/download/v0.27.4/kube-flannel.yml}
 CONFIG=/etc/kubernetes/signalbox-cluster.yaml
+PATCHES=/etc/kubernetes/signalbox-cluster-patches
 
 # "routes" has given each machine its ranges: the controller manager is not to give out others.
 pod_subnet=
@@ -20,6 +21,17 @@ if [ "$POD_NETWORK" = flannel ]; then pod_subnet="podSubnet: $POD_RANGES"; fi
 no_dns=false
 if [ -n "$KUBERNETES_BUNDLE" ] && ! ctr --namespace k8s.io images ls -q | grep -q /coredns; then no_dns=true; fi
 
+# On a slow machine a probe that is answered late would end etcd or the API server, and make it slower still.
+for component in etcd kube-apiserver kube-controller-manager kube-scheduler; do
+  put "$PATCHES/$component+strategic.yaml" <<TEXT
+spec:
+  containers:
+    - name: $component
+      livenessProbe: { failureThreshold: 60, timeoutSeconds: 60 }
+      startupProbe: { timeoutSeconds: 60 }
+TEXT
+done
+
 # Machines may be emulated: the times are long, the keys of the cheapest kind, and there is no election, since on a
 # slow machine a component that renews late ends, and there is no other one to take over.
 put "$CONFIG" 600 <<TEXT
@@ -28,6 +40,8 @@ kind: InitConfiguration
 bootstrapTokens:
   - token: $TOKEN
     ttl: 0s
+patches:
+  directory: $PATCHES
 localAPIEndpoint:
   advertiseAddress: $NODE_IPV4
 nodeRegistration:

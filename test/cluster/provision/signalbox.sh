@@ -36,11 +36,11 @@ patches:
         path: /spec/template/metadata/annotations
         value: { cluster/image-file: $(digest "$IMAGE") }
 TEXT
-  retry 600 kubectl version
-  applied=$(kubectl apply -k "$APPLIED/kustomize/cluster" 2>&1) || fail "kubectl apply: $applied"
+  # The API server of a slow machine comes and goes until everything has started.
+  retry 900 kubectl apply -k "$APPLIED/kustomize/cluster"
   while IFS= read -r line; do
     case $line in *' unchanged' | '') ;; *) changed "$line" ;; esac
-  done <<<"$applied"
+  done <<<"$SAID"
 fi
 
 summary
