@@ -6,7 +6,9 @@ import { isDeepStrictEqual } from 'node:util';
 import type { IpAddress } from '../model/address.ts';
 import type { ClusterState } from '../model/cluster-state.ts';
 import { type NodeConfig, type NodeFacts, nodeFacts } from '../model/node-facts.ts';
-import { nodeStateOf } from '../reconcile/node-tables.ts';
+import type { NodeSpec, ServiceCidrSpec } from '../model/objects.ts';
+import type { KernelTables } from '../reconcile/kernel-tables.ts';
+import { nodeStateOf, readNode } from '../reconcile/node-tables.ts';
 import type { NodeView } from '../reconcile/reconciler.ts';
 
 export class AgentNode {
@@ -15,6 +17,9 @@ export class AgentNode {
   readonly #netnsCookie: bigint;
   #localAddresses: readonly IpAddress[] = [];
   #isBeside = false;
+  /** What an agent before was told of the node, for as long as nobody tells this one. */
+  #nodeBefore: NodeSpec | undefined;
+  #serviceCidrsBefore: readonly ServiceCidrSpec[] | undefined;
   /** Of the cluster state, when {@link #facts} was made. */
   #revision = -1;
   #facts: NodeFacts | undefined;
@@ -34,6 +39,20 @@ export class AgentNode {
     this.#facts = undefined;
   }
 
+  /**
+   * Takes from the tables what an agent before was told: an API server that answers for Services alone, as one that is
+   * just starting or under load may, must not make a node forget its addresses.
+   */
+  resume(tables: KernelTables): void {
+    const told = readNode(tables, this.#netnsCookie);
+    if (!told) return;
+    const { nodeIPs, clusterCIDRs, serviceCIDRs } = told;
+    const name = this.#config.nodeName;
+    this.#nodeBefore = { name, addresses: nodeIPs, podCIDRs: clusterCIDRs };
+    this.#serviceCidrsBefore = [{ name: '', cidrs: serviceCIDRs }];
+    this.#facts = undefined;
+  }
+
   /** What {@link setBeside} was told last. */
   get isBeside(): boolean {
     return this.#isBeside;
@@ -48,11 +67,21 @@ export class AgentNode {
   get facts(): NodeFacts {
     const revision = this.#cluster.nodeRevision;
     if (!this.#facts || this.#revision !== revision) {
-      const { node, serviceCidrs } = this.#cluster;
-      this.#facts = nodeFacts(this.#config, node, serviceCidrs, this.#localAddresses);
+      this.#facts = nodeFacts(this.#config, this.#node, this.#serviceCidrs, this.#localAddresses);
       this.#revision = revision;
     }
     return this.#facts;
+  }
+
+  get #node(): NodeSpec | undefined {
+    const { node } = this.#cluster;
+    return node ?? (this.#cluster.isKnown('Node') ? undefined : this.#nodeBefore);
+  }
+
+  get #serviceCidrs(): readonly ServiceCidrSpec[] {
+    const { serviceCidrs } = this.#cluster;
+    if (this.#cluster.isKnown('ServiceCIDR')) return serviceCidrs;
+    return this.#serviceCidrsBefore ?? serviceCidrs;
   }
 
   /** The same object for as long as nothing changed. */

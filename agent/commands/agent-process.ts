@@ -127,6 +127,7 @@ function build(run: AgentRun, configurationProblem: () => string | undefined): A
 
 async function openSide({ run, inputs, metrics, tellers, heard }: Agent): Promise<Side> {
   const kernel = await AgentKernel.open(run.config, run.log);
+  inputs.node.resume(kernel.tables);
   const keepers = new AgentKeepers(run, kernel, inputs.node, {
     nodeChanged: heard,
     closedSockets: (count) => metrics.closedSockets(count),

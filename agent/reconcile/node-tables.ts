@@ -61,6 +61,28 @@ export function nodeStateOf(
   };
 }
 
+/** What the tables say of a node that its Node object and the ServiceCIDRs may say, too. */
+export type ToldNode = Pick<NodeState, 'nodeIPs' | 'serviceCIDRs' | 'clusterCIDRs'>;
+
+/** What an agent before has written. @returns undefined when it was none of this network namespace. */
+export function readNode(
+  { nodes, serviceCidrs, clusterCidrs }: KernelTables,
+  netnsCookie: bigint,
+): ToldNode | undefined {
+  const [[, node] = []] = nodes.entries();
+  if (node?.netnsCookie !== netnsCookie) return undefined;
+  return {
+    nodeIPs: [node.ipv4, node.ipv6].filter(
+      (address) => address !== unspecifiedAddress(familyOf(address)),
+    ),
+    serviceCIDRs: serviceCidrs
+      .entries()
+      .filter(([, { present }]) => present === PRESENT.present)
+      .map(([key]) => prefixOfKey(key)),
+    clusterCIDRs: clusterCidrs.entries().map(([key]) => prefixOfKey(key)),
+  };
+}
+
 export interface NodeReport {
   /** Table writes. */
   readonly steps: number;
