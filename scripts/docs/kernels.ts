@@ -81,6 +81,12 @@ ${table(['program', 'instructions', ...columns], programRows(kernels).map(codeRo
 
 ## What is left out
 
+${SUITES.flatMap((suite) => Object.entries(PLAN[suite].titles ?? {}))
+  .map(
+    ([file, titles]) =>
+      `- of \`${file}\` all but ${titles.map((title) => `"${title.replace(/\*$/, '...')}"`).join(', ')}: each takes long, and the kernel does little that is new in it`,
+  )
+  .join('\n')}
 ${LEFT_OUT.map(({ what, why }) => `- ${what}: ${why}`).join('\n')}
 
 ## What emulation means

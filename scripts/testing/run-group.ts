@@ -19,6 +19,8 @@ export interface Group {
   readonly serial: boolean;
   /** Only these files; default: all of the folder. */
   readonly files?: readonly string[];
+  /** Only the tests whose titles match one of these patterns. */
+  readonly titles?: readonly string[];
   /** In place of ava.config.js's time without any test ending: for machines that are slow. */
   readonly timeout?: string;
 }
@@ -38,10 +40,17 @@ export interface GroupResult {
 }
 
 /** @returns the arguments for AVA that run a group. */
-export function avaArguments({ name, serial, files, timeout }: Group): readonly string[] {
+export function avaArguments({
+  name,
+  serial,
+  files,
+  titles = [],
+  timeout,
+}: Group): readonly string[] {
   return [
     ...(files ?? [`test/${name}/**/*.test.ts`]),
     ...(serial ? ['--serial'] : []),
+    ...titles.flatMap((title) => ['--match', title]),
     ...(timeout === undefined ? [] : ['--timeout', timeout]),
   ];
 }

@@ -6,6 +6,7 @@ import { messageOf } from '../../agent/errors.ts';
 import { ROOT } from '../../scripts/command.ts';
 import { runInGuest } from '../../scripts/guest/boot.ts';
 import type { Kernel } from '../../scripts/guest/kernels.ts';
+import { compiledPrograms } from './compiled-programs.ts';
 import { type SuiteName, subjectsOf } from './plan.ts';
 import type { FileResult, FindingResult, GuestEvent, ProgramResult } from './result.ts';
 
@@ -62,7 +63,7 @@ export async function runShift(shift: ShiftRun): Promise<ShiftResult> {
       cwd: ROOT,
       memoryMb: MEMORY_MB,
       timeoutS,
-      env: ENVIRONMENT,
+      env: { ...ENVIRONMENT, SIGNALBOX_TEST_PROGRAMS: await compiledPrograms() },
       onOutput: takeDown,
       ...(signal && { signal }),
     });

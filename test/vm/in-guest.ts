@@ -12,7 +12,7 @@ import type { Outcome } from '../../scripts/testing/tally.ts';
 import { examineGuest } from './examine-guest.ts';
 import { nodeCrashes } from './kernel-log.ts';
 import { loadPrograms } from './load-programs.ts';
-import { BESIDE, filesOf, SUITES, type SuiteName } from './plan.ts';
+import { BESIDE, filesOf, SUITES, type SuiteName, titlesOf } from './plan.ts';
 import { type FileResult, fileResult, fileResults, type GuestEvent } from './result.ts';
 
 /** Without any test ending. Everything takes ten times as long. */
@@ -31,7 +31,12 @@ async function runSuite(suite: SuiteName): Promise<void> {
   if (suite === 'load') tellBeside(suite, runLoad());
   if (suite === 'doctor') tellBeside(suite, await runDoctor());
   const files = filesOf(suite, values.part);
-  if (files.length > 0) await runFiles(suite, files);
+  const whole = files.filter((file) => titlesOf(suite, file) === undefined);
+  if (whole.length > 0) await runFiles(suite, whole);
+  for (const file of files) {
+    const titles = titlesOf(suite, file);
+    if (titles !== undefined) await runFiles(suite, [file], titles);
+  }
 }
 
 function runLoad(): readonly Outcome[] {
@@ -57,9 +62,13 @@ function tellBeside(suite: SuiteName, outcomes: readonly Outcome[]): void {
 }
 
 /** In one AVA, because each start of it takes long; what failed while Node crashed, a second time. */
-async function runFiles(suite: SuiteName, files: readonly string[]): Promise<void> {
+async function runFiles(
+  suite: SuiteName,
+  files: readonly string[],
+  titles: readonly string[] = [],
+): Promise<void> {
   const before = (await crashes()).length;
-  const first = await run(suite, files);
+  const first = await run(suite, files, titles);
   const results = fileResults(suite, files, first.outcomes);
   const reason = (await crashes())[before];
   const again =
@@ -68,16 +77,20 @@ async function runFiles(suite: SuiteName, files: readonly string[]): Promise<voi
     tell({ kind: 'file', result, report: reportOf(result, first) });
   }
   if (again.length === 0 || reason === undefined) return;
-  const second = await run(suite, again);
+  const second = await run(suite, again, titles);
   for (const result of fileResults(suite, again, second.outcomes)) {
     const told = { ...result, secondTime: reason };
     tell({ kind: 'file', result: told, report: reportOf(result, second) });
   }
 }
 
-function run(suite: SuiteName, files: readonly string[]): Promise<GroupResult> {
+function run(
+  suite: SuiteName,
+  files: readonly string[],
+  titles: readonly string[],
+): Promise<GroupResult> {
   return runGroup(
-    { name: suite, serial: true, files, timeout: TIMEOUT },
+    { name: suite, serial: true, files, titles, timeout: TIMEOUT },
     {
       // Nothing that a guest lacks is a reason to skip, except for the age of its kernel.
       inCi: true,

@@ -9,6 +9,8 @@ export interface Suite {
   /** For people: what the kernel is asked. */
   readonly title: string;
   readonly files: readonly string[];
+  /** Of these files only tests with such titles, where each takes long: patterns of AVA's --match. */
+  readonly titles?: Readonly<Record<string, readonly string[]>>;
   /** Those that the part within `npm test` runs, in the guest with the oldest kernel. */
   readonly inPart: readonly string[];
 }
@@ -20,6 +22,7 @@ export const PLAN: Readonly<Record<SuiteName, Suite>> = {
   doctor: {
     title: '`signalbox doctor`, on the guest itself and on a node of a test',
     files: netns('doctor'),
+    titles: { 'test/netns/doctor.test.ts': ['a node that is well*'] },
     inPart: [],
   },
   load: {
@@ -36,7 +39,6 @@ export const PLAN: Readonly<Record<SuiteName, Suite>> = {
       'handover',
       'icmp',
       'journeys',
-      'outcomes',
       'refusals',
       'requests',
       'service-counts',
@@ -47,17 +49,26 @@ export const PLAN: Readonly<Record<SuiteName, Suite>> = {
   },
   sockets: {
     title: 'sockets: what connect() and its like answer, with errno',
-    files: netns('sockets', 'socket-dials', 'unconnected-udp', 'stale-sockets', 'affinity'),
+    files: netns('sockets', 'socket-dials', 'unconnected-udp', 'stale-sockets'),
     inPart: netns('sockets', 'stale-sockets'),
   },
   devices: {
     title: 'devices, and real packets between network namespaces',
     files: netns('devices', 'packet-attach', 'packet-flows'),
+    titles: {
+      'test/netns/devices.test.ts': [
+        'auto:*',
+        'clsact: somebody deletes*',
+        'tcx: a device that is given away*',
+      ],
+      'test/netns/packet-flows.test.ts': ['the agent is killed*'],
+    },
     inPart: [],
   },
   restart: {
     title: 'the agent ends, is killed, and comes back',
     files: netns('agent-life', 'removed-pins'),
+    titles: { 'test/netns/agent-life.test.ts': ['SIGKILL and*', 'a new start rewrites*'] },
     inPart: [],
   },
 };
@@ -95,6 +106,10 @@ export const LEFT_OUT: readonly { readonly what: string; readonly why: string }[
     why: 'its place is taken by the load of every program, for which the figures of another kernel are no failure',
   },
   {
+    what: '`test/prog/outcomes`',
+    why: 'about the tests beside it, not about the kernel',
+  },
+  {
     what: 'the other files of `test/netns`',
     why: 'about the agent and the cluster’s objects more than about the kernel, or about kube-proxy’s rules',
   },
@@ -107,6 +122,11 @@ export const LEFT_OUT: readonly { readonly what: string; readonly why: string }[
 /** @returns the files of a suite, all of them or those of `npm test`. */
 export function filesOf(suite: SuiteName, isPart: boolean): readonly string[] {
   return isPart ? PLAN[suite].inPart : PLAN[suite].files;
+}
+
+/** @returns the titles of a file that are run; undefined when all are. */
+export function titlesOf(suite: SuiteName, file: string): readonly string[] | undefined {
+  return PLAN[suite].titles?.[file];
 }
 
 /** @returns everything that a guest tells of when it runs a suite, as `FileResult` names it. */

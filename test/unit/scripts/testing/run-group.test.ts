@@ -104,6 +104,14 @@ test('a group may be some files only, with a time-out of its own', async (t) => 
   t.deepEqual(tally(outcomes), { passed: 4, failed: 3, skipped: 4 });
 });
 
+test('a group may be some titles only, of which there has to be one', async (t) => {
+  const files = { mixed: MIXED };
+  const some = await run(t, files, { group: { titles: ['pass*', 'left *'] } });
+  t.deepEqual(tally(some.outcomes), { passed: 1, failed: 0, skipped: 1 });
+  const none = await run(t, files, { group: { titles: ['no such title'] } });
+  t.is(tally(none.outcomes).failed, 1);
+});
+
 test('a group without tests is a failure', async (t) => {
   const { outcomes } = await run(t, {});
   t.is(tally(outcomes).failed, 1);
