@@ -4,6 +4,7 @@
 // (2 for usage, 1 for the environment).
 
 import { Command, CommanderError } from 'commander';
+import { complain } from './commands/terminal.ts';
 import { MendableError } from './errors.ts';
 import { VERSION } from './version.ts';
 
@@ -40,6 +41,6 @@ try {
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   if (!(error instanceof MendableError)) throw error;
-  console.error(`signalbox: ${error.message}${error.hint ? `\n  ${error.hint}` : ''}`);
+  complain(`${error.message}${error.hint ? `\n  ${error.hint}` : ''}`);
   return error.exitCode;
 }

@@ -27,6 +27,7 @@ import { type AgentOptions, agentCommand, rawFlags } from './agent-options.ts';
 import { runReloading } from './agent-reload.ts';
 import { requireRoot } from './options.ts';
 import { isPacketPathOff } from './packet-path-devices.ts';
+import { complain, say } from './terminal.ts';
 
 export function command(): Command {
   return agentCommand().action(run);
@@ -36,7 +37,7 @@ async function run(options: AgentOptions & Readonly<Record<string, unknown>>): P
   const flags = readFlags(rawFlags(options));
   const { command: asked } = flags;
   if (asked.version !== undefined && asked.version !== 'false' && !asked.version.startsWith('v')) {
-    console.log(VERSION);
+    say(VERSION);
     return;
   }
   const name = asked.config || undefined;
@@ -101,6 +102,6 @@ function writeConfigTo(file: string, { settings }: Configuration): void {
     });
   }
   for (const { option, value, why } of notInFile(settings)) {
-    console.error(`signalbox: ${option}: ${value || '""'}: ${why}`);
+    complain(`${option}: ${value || '""'}: ${why}`);
   }
 }

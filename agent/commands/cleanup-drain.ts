@@ -26,6 +26,7 @@ import { isNotFound } from '../sys/libbpf/kernel-error.ts';
 import { openPacketTables, type PacketTables } from '../sys/packet-tables.ts';
 import type { Pins } from '../sys/pins.ts';
 import { formatDuration } from './duration.ts';
+import { complain, say } from './terminal.ts';
 
 export interface DrainOptions {
   readonly pins: Pins;
@@ -69,7 +70,7 @@ export async function drain(options: DrainOptions): Promise<void> {
     noteFlows(packetTables, timeoutSeconds);
     const left = await waitForEnd(options, packetTables);
     if (left.total > 0) {
-      console.log(`after ${formatDuration(timeoutSeconds)}, ${left.text}; they end now`);
+      say(`after ${formatDuration(timeoutSeconds)}, ${left.text}; they end now`);
     }
     await leaveRest(pins, packetTables);
   } finally {
@@ -124,7 +125,7 @@ function noteFlows({ flows }: PacketTables, timeoutSeconds: number): void {
   try {
     noteConnections(tuples, timeoutSeconds + 60);
   } catch (error) {
-    console.error(`signalbox: kube-proxy may choose a port that is in use: ${messageOf(error)}`);
+    complain(`kube-proxy may choose a port that is in use: ${messageOf(error)}`);
   }
 }
 
@@ -134,7 +135,7 @@ async function leaveRest(pins: Pins, tables: PacketTables): Promise<void> {
     withNodes(pins, markHandedOver);
     await inSlices(handOver(tables));
   } catch (error) {
-    console.error(`signalbox: an answer that is on its way may be lost: ${messageOf(error)}`);
+    complain(`an answer that is on its way may be lost: ${messageOf(error)}`);
   }
   await sleep(ANSWERED_WITHIN_MS);
 }
@@ -159,7 +160,7 @@ async function waitForEnd(
       const leftMs = deadlineMs - performance.now();
       if (total === 0 || leftMs <= 0) return { total, text };
       if (performance.now() - toldMs >= TELL_EVERY_MS) {
-        console.log(`${text}; waiting for ${formatDuration(Math.ceil(leftMs / 1000))} at most`);
+        say(`${text}; waiting for ${formatDuration(Math.ceil(leftMs / 1000))} at most`);
         toldMs = performance.now();
       }
       const agent = await findAgent();

@@ -19,6 +19,7 @@ import { processesNamed } from '../sys/processes.ts';
 import { fetchStatus } from '../telemetry/status-socket.ts';
 import { kubeProxyLines } from './kube-proxy-lines.ts';
 import { askForLook } from './kube-proxy-socket.ts';
+import { complain, say } from './terminal.ts';
 
 const KNOWN_WITHIN_MS = 10_000;
 const LOOK_EVERY_MS = 20;
@@ -37,22 +38,22 @@ export interface CleanupKubeProxyOptions {
 export async function cleanupKubeProxy(options: CleanupKubeProxyOptions): Promise<void> {
   const { bpffs, force, proc } = options;
   const { rules, hasIpvs, problems } = await findKubeProxyRules();
-  for (const problem of problems) console.error(`signalbox: ${problem}`);
+  for (const problem of problems) complain(problem);
   if (hasIpvs) throw ipvs();
   if (rules.length === 0) {
     if (problems.length)
       throw new EnvironmentError('what could be looked at has no rules of kube-proxy');
-    console.log('no rules of kube-proxy here');
+    say('no rules of kube-proxy here');
   } else {
     if (!force) await requireGoodAgent(bpffs);
     warnOfProcess(proc);
     // The agent is told first: from then on its programs leave alone what they do not know.
     if ((await askForLook(bpffs)) !== undefined) await programsKnow(bpffs);
     await keepNat(rules.map(({ family }) => family));
-    for (const removed of await removeKubeProxyRules(rules)) console.log(linesOf(removed));
+    for (const removed of await removeKubeProxyRules(rules)) say(linesOf(removed));
   }
   const left = await askForLook(bpffs);
-  console.log(kubeProxyLines(left ?? undefined).join('\n') || 'nothing is left of it');
+  say(kubeProxyLines(left ?? undefined).join('\n') || 'nothing is left of it');
 }
 
 /** The agent writes what it has found a moment later. */
@@ -95,8 +96,8 @@ async function requireGoodAgent(bpffs: string): Promise<void> {
 function warnOfProcess(proc: string): void {
   const [pid] = processesNamed('kube-proxy', proc);
   if (pid === undefined) return;
-  console.error(
-    `signalbox: kube-proxy still runs (pid ${pid}) and will put its rules back: end it (kubectl -n kube-system delete daemonset kube-proxy)`,
+  complain(
+    `kube-proxy still runs (pid ${pid}) and will put its rules back: end it (kubectl -n kube-system delete daemonset kube-proxy)`,
   );
 }
 

@@ -18,6 +18,7 @@ import { cleanupKubeProxy } from './cleanup-kube-proxy.ts';
 import { parseDuration } from './duration.ts';
 import { bpffsOption, procOption, requireRoot } from './options.ts';
 import { releaseMasqueradePorts } from './release-ports.ts';
+import { say } from './terminal.ts';
 
 interface Options {
   readonly bpffs: string;
@@ -91,9 +92,7 @@ async function removeEverything(pins: Pins, place: TablesPlace): Promise<void> {
   ];
   removeStatusSocket(bpffs);
   lock?.close();
-  console.log(
-    removed.length ? removed.map((what) => `removed ${what}`).join('\n') : `nothing in ${bpffs}`,
-  );
+  say(removed.length ? removed.map((what) => `removed ${what}`).join('\n') : `nothing in ${bpffs}`);
 }
 
 async function requireNoAgent(place: TablesPlace): Promise<void> {

@@ -7,7 +7,9 @@ import { Command } from 'commander';
 import { type Finding, MESSAGES, type Severity, severityOf } from '../doctor/finding.ts';
 import { judge } from '../doctor/judge.ts';
 import { type ProbeOptions, probe } from '../doctor/probe.ts';
+import { printable } from '../printable.ts';
 import { bpffsOption, outputOption, procOption } from './options.ts';
+import { say, sayJson } from './terminal.ts';
 
 interface Options {
   readonly bpffs: string;
@@ -46,10 +48,10 @@ async function run({ bpffs, cgroup, proc, trial, output }: Options): Promise<voi
   const findings = await examine({ bpffs, cgroup, proc, isTried: trial });
   if (output === 'json') {
     const shown = findings.map(({ id, found }) => ({ id, found, ...MESSAGES[id] }));
-    console.log(JSON.stringify({ findings: shown }, undefined, 2));
+    sayJson({ findings: shown });
   } else {
-    for (const finding of findings) console.log(text(finding));
-    console.log(summary(findings));
+    for (const finding of findings) say(text(finding));
+    say(summary(findings));
   }
   const [worst] = findings;
   process.exitCode = worst ? EXIT_CODES[severityOf(worst)] : 0;
@@ -67,7 +69,7 @@ function text(finding: Finding): string {
   const { severity, title, means, cure } = MESSAGES[finding.id];
   const label = styleText(STYLES[severity], severity.toUpperCase().padEnd(INDENT.length));
   return [
-    label + title + (finding.found && `: ${finding.found}`),
+    label + title + (finding.found && `: ${printable(finding.found)}`),
     `${INDENT}${means}`,
     `${INDENT}> ${cure}`,
     '',

@@ -3,6 +3,7 @@
 
 import { formatEndpoint, type IpAddress } from '../model/address.ts';
 import type { DialledFrontend, Masquerade, Verdict } from '../model/explanation.ts';
+import { printable } from '../printable.ts';
 import type { Answer, AnswerBackend, KernelAnswer } from './explain-answer.ts';
 import { formatTable } from './table.ts';
 
@@ -38,7 +39,7 @@ export function answerText(answer: Answer, style: Style): string {
       ['LEFT OUT', 'WHY'],
       answer.excluded.map((one) => [endpointText(one), one.reason]),
     ),
-    [answer.reason, ...answer.hints.map((hint) => `  -> ${hint}`)].join('\n'),
+    [answer.reason, ...answer.hints.map((hint) => `  -> ${hint}`)].map(printable).join('\n'),
   ];
   return blocks.filter(Boolean).join('\n\n');
 }
@@ -48,7 +49,8 @@ export function answerLine({ from, to, verdict, reason, kernel }: Answer, style:
   const differences = kernel?.differences.length
     ? ` Kernel: ${kernel.differences.join(', ')}.`
     : '';
-  return `${style(VERDICT_COLOURS[verdict], verdict.padEnd(7))} ${from} ${to}  ${reason}${differences}`;
+  const text = printable(`${from} ${to}  ${reason}${differences}`);
+  return `${style(VERDICT_COLOURS[verdict], verdict.padEnd(7))} ${text}`;
 }
 
 /** Weights only where they say something. */
@@ -69,7 +71,7 @@ function backendTable(backends: readonly AnswerBackend[]): string {
 function headline(answer: Answer, style: Style): string {
   const { verdict, from, to } = answer;
   const word = style('bold', style(VERDICT_COLOURS[verdict], verdict.toUpperCase()));
-  return `${word}  ${from} -> ${to}: ${OUTCOMES[verdict](answer)}`;
+  return `${word}  ${printable(`${from} -> ${to}`)}: ${OUTCOMES[verdict](answer)}`;
 }
 
 /** On sockets of this node the client is told what packets from outside meet as silence (semantics 1.20). */
@@ -184,5 +186,5 @@ function endpointText({ address, port }: Pick<AnswerBackend, 'address' | 'port'>
 }
 
 function line(label: string, text: string): string {
-  return `${label.padEnd(LABEL_WIDTH)}${text}`;
+  return `${label.padEnd(LABEL_WIDTH)}${printable(text)}`;
 }

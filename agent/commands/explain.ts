@@ -5,6 +5,7 @@
 import { styleText } from 'node:util';
 import { Command, Option } from 'commander';
 import { UsageError } from '../errors.ts';
+import { printableJson } from '../printable.ts';
 import type { Answer, Refusal } from './explain-answer.ts';
 import { answerLines, linesOf } from './explain-batch.ts';
 import {
@@ -26,6 +27,7 @@ import { answerLine, answerText } from './explain-text.ts';
 import { addNodeOptions, addressList, listed } from './node-options.ts';
 import { bpffsOption, openTablesOrExplain, outputOption, requireRoot } from './options.ts';
 import { endQuietlyWithoutReader, writeLine } from './standard-output.ts';
+import { complain } from './terminal.ts';
 
 interface Options extends FactOptions, ApiServerOptions {
   readonly manifests?: string;
@@ -118,7 +120,7 @@ async function ask(
 ): Promise<AsyncIterable<Answer | Refusal>> {
   const facts = await factsFrom(options);
   if (facts) {
-    for (const problem of facts.problems) console.error(`signalbox: ${problem}`);
+    for (const problem of facts.problems) complain(problem);
     return answerLines(facts.cluster, facts.node, lines);
   }
   refuseNodeOptions(command);
@@ -157,8 +159,8 @@ function printer(output: Options['output'], isBatch: boolean): Print {
   const text = isBatch ? answerLine : answerText;
   return async (answer) => {
     if ('error' in answer) process.exitCode = 2;
-    if (output === 'json') await writeLine(JSON.stringify(answer));
-    else if ('error' in answer) console.error(`signalbox: ${answer.query}: ${answer.error}`);
+    if (output === 'json') await writeLine(printableJson(JSON.stringify(answer)));
+    else if ('error' in answer) complain(`${answer.query}: ${answer.error}`);
     else await writeLine(text(answer, styleText));
   };
 }

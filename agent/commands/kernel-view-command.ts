@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { type FrontendView, frontendViews, selectService } from './kernel-view.ts';
 import { bpffsOption, openTablesOrExplain, outputOption } from './options.ts';
 import { printTable } from './table.ts';
+import { sayJson } from './terminal.ts';
 
 export interface KernelViewCommand {
   readonly name: string;
@@ -31,7 +32,7 @@ export function kernelViewCommand(shown: KernelViewCommand): Command {
       const tables = openTablesOrExplain(bpffs);
       const views = selectService(frontendViews(tables), service);
       tables.close();
-      if (output === 'json') console.log(JSON.stringify(views.map(shown.json), undefined, 2));
+      if (output === 'json') sayJson(views.map(shown.json));
       else printTable(shown.heads, views.flatMap(shown.rows));
     });
 }

@@ -5,7 +5,6 @@ import type { ServicePort } from '../model/service-port.ts';
 import { NO_SERVICE_PORT } from '../plan/flow-life.ts';
 import { servicePortOf } from '../reconcile/entries.ts';
 import type { ServicePortName } from '../sys/layout.gen.ts';
-import { printable } from './table.ts';
 
 /** Looks each id up once. @returns undefined for an id without a name. */
 export function servicePortLookup(servicePorts: {
@@ -26,7 +25,7 @@ export function servicePortText(servicePort: ServicePort | undefined, id: number
   if (id === NO_SERVICE_PORT) return '-';
   if (!servicePort) return `id ${id}`;
   const { service, portName } = servicePort;
-  return printable(portName ? `${service}:${portName}` : service);
+  return portName ? `${service}:${portName}` : service;
 }
 
 /** Whether `service` is what `wanted` asks for: a name, or namespace/name. Everything without one. */

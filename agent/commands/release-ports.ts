@@ -7,6 +7,7 @@ import { formatPortRange, type PortRange } from '../model/port-ranges.ts';
 import { readNode } from '../sys/datapath.ts';
 import type { Pins } from '../sys/pins.ts';
 import { releasePorts } from '../sys/reserved-ports.ts';
+import { complain } from './terminal.ts';
 
 /** @param proc a proc file system that may be written to. @returns what it took away, as text. */
 export function releaseMasqueradePorts(pins: Pins, proc: string): string[] {
@@ -16,7 +17,7 @@ export function releaseMasqueradePorts(pins: Pins, proc: string): string[] {
     const text = `${formatPortRange(ports)} from net.ipv4.ip_local_reserved_ports`;
     return releasePorts(ports, proc) ? [text] : [];
   } catch (error) {
-    console.error(`signalbox: ${formatPortRange(ports)} stay reserved: ${messageOf(error)}`);
+    complain(`${formatPortRange(ports)} stay reserved: ${messageOf(error)}`);
     return [];
   }
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Standard output for what may be long: as fast as it is read, and no longer than somebody reads.
+// Standard output for what may be long: as fast as it is read, and no longer than somebody reads. Its texts have been
+// through printable(), piece by piece, and may have colours.
 
 import { once } from 'node:events';
+import { printableJson } from '../printable.ts';
 
 /** Prints a line. @returns when there is room for the next. */
 export async function writeLine(text: string): Promise<void> {
@@ -22,15 +24,8 @@ export async function writeJsonArray(items: Iterable<object>): Promise<void> {
   await writeLine('[');
   for (const item of items) {
     if (last !== undefined) await writeLine(`  ${last},`);
-    last = asciiJson(item);
+    last = printableJson(JSON.stringify(item));
   }
   if (last !== undefined) await writeLine(`  ${last}`);
   await writeLine(']');
-}
-
-/** No control character reaches a terminal: JSON itself escapes only those below space. */
-function asciiJson(item: object): string {
-  return JSON.stringify(item).replace(/[^ -~]/g, (char) => {
-    return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  });
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The screen of `signalbox status`: the answer first, then what it rests on, the kernel's side and the agent's. Pure.
 
+import { printable } from '../printable.ts';
 import type { Attachment } from '../sys/datapath.ts';
 import type { TableFill } from '../telemetry/metrics.ts';
 import type { Status } from '../telemetry/status.ts';
@@ -52,7 +53,7 @@ function verdict(problems: readonly string[]): string[] {
   if (problems.length === 0) return ['Healthy.'];
   return [
     'Not healthy:',
-    ...shortened(problems).map((problem) => `  - ${problem}`),
+    ...shortened(problems).map((problem) => `  - ${printable(problem)}`),
     'What to do, by symptom: docs/troubleshooting.md; what this node allows, with cures: signalbox doctor',
   ];
 }
@@ -197,5 +198,5 @@ function list(label: string, entries: readonly string[]): string[] {
 }
 
 function line(label: string, text: string): string {
-  return `${label.padEnd(11)}${text}`;
+  return `${label.padEnd(11)}${printable(text)}`;
 }

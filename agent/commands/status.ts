@@ -20,6 +20,7 @@ import { countFrontends, frontendViews } from './kernel-view.ts';
 import { bpffsOption, outputOption, requireRoot } from './options.ts';
 import { readPacketStatus } from './packet-status.ts';
 import { type KernelStatus, statusText } from './status-text.ts';
+import { say, sayJson } from './terminal.ts';
 
 const NOT_RUNNING = 'is not running';
 const SILENT = 'does not answer';
@@ -50,9 +51,9 @@ async function run({ bpffs, output }: Options): Promise<void> {
   ];
   const healthy = problems.length === 0;
   if (output === 'json') {
-    console.log(JSON.stringify({ healthy, problems, agent, kernel }, undefined, 2));
+    sayJson({ healthy, problems, agent, kernel });
   } else {
-    console.log(statusText({ problems, agent: agent ?? absence, kernel }, new Date()));
+    say(statusText({ problems, agent: agent ?? absence, kernel }, new Date()));
   }
   process.exitCode = healthy ? 0 : 1;
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Columns for people, as kubectl prints them: upper-case heads, no rules, no colours.
+// Columns for people, as kubectl prints them: upper-case heads, no rules, no colours. Cells may hold any text.
 
 import Table from 'cli-table3';
+import { printable } from '../printable.ts';
+import { say } from './terminal.ts';
 
 /** Between columns. */
 const GAP = 3;
@@ -33,7 +35,7 @@ export function formatTable(
       middle: none,
     },
   });
-  table.push(...rows.map((row) => [...row]));
+  for (const row of rows) table.push(row.map(printable));
   return table
     .toString()
     .split('\n')
@@ -42,7 +44,7 @@ export function formatTable(
 }
 
 export function printTable(heads: readonly string[], rows: readonly (readonly string[])[]): void {
-  console.log(formatTable(heads, rows));
+  say(formatTable(heads, rows));
 }
 
 /**
@@ -56,21 +58,14 @@ export function* tableLines(
 ): Generator<string, void> {
   const widths = heads.map((head) => head.length);
   for (const row of rows()) {
-    for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length);
+    for (const [i, cell] of row.entries())
+      widths[i] = Math.max(widths[i] ?? 0, printable(cell).length);
   }
   const lineOf = (cells: readonly string[]) =>
     cells
-      .map((cell, i) => cell.padEnd((widths[i] ?? 0) + GAP))
+      .map((cell, i) => printable(cell).padEnd((widths[i] ?? 0) + GAP))
       .join('')
       .trimEnd();
   yield lineOf(heads);
   for (const row of rows()) yield lineOf(row);
-}
-
-/** `text` as a terminal may have it: what is not printable ASCII, as `\x1b`. */
-export function printable(text: string): string {
-  return text.replace(/[^ -~]/g, (char) => {
-    const hex = char.charCodeAt(0).toString(16).padStart(2, '0');
-    return `\\x${hex}`;
-  });
 }

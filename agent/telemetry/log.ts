@@ -2,6 +2,7 @@
 // The one logger. Messages are constant strings; whatever varies goes into a field.
 
 import { type Logger, pino } from 'pino';
+import { printableJson } from '../printable.ts';
 
 export type { Logger } from 'pino';
 
@@ -16,6 +17,8 @@ export function createLogger(level: LogLevel): Logger {
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
+      // Whoever reads logs does so on a terminal.
+      hooks: { streamWrite: printableJson },
     },
     pino.destination({ dest: 1, sync: true }),
   );

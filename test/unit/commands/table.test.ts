@@ -2,7 +2,7 @@
 // Columns for people.
 
 import test from 'ava';
-import { formatTable, printable, tableLines } from '../../../agent/commands/table.ts';
+import { formatTable, tableLines } from '../../../agent/commands/table.ts';
 
 test('columns are as wide as they must, lines have no trailing space, and nothing is coloured', (t) => {
   const rows = [
@@ -38,7 +38,14 @@ test('line by line, a table is the same', (t) => {
   t.deepEqual([...tableLines(heads, () => [])], [formatTable(heads, [])]);
 });
 
-test('nothing that a terminal acts upon is printed', (t) => {
-  t.is(printable('default/quote:http'), 'default/quote:http');
-  t.is(printable('a\u001b[31m\nb\u009bc\u007f'), 'a\\x1b[31m\\x0ab\\x9bc\\x7f');
+test('a cell may hold any text', (t) => {
+  const rows = [['a\u001b[31m\nb', 'c']];
+  const table = formatTable(['A', 'B'], rows);
+  t.is(table, 'A                B\na\\x1b[31m\\x0ab   c');
+  t.is([...tableLines(['A', 'B'], () => rows)].join('\n'), table);
+});
+
+test('a table may be long', (t) => {
+  const rows = Array.from({ length: 130_000 }, () => [] as string[]);
+  t.notThrows(() => formatTable([], rows));
 });
