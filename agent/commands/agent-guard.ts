@@ -1,65 +1,118 @@
 // SPDX-License-Identifier: Apache-2.0
-// Looks after what the agent has in bpffs and on the hooks of the cgroup, from when its programs are at work: what
-// somebody takes off comes back. Devices have their own (packet-path-devices.ts).
+// Looks after what the agent has in bpffs and on the hooks of the cgroup, from when its programs are at work: pins that
+// somebody removes are made again, programs that somebody takes off or replaces are put back. Nothing of it ends the
+// agent: what it holds open goes on without pins. What is on devices packet-path-devices.ts puts back.
 
 import { EnvironmentError, messageOf } from '../errors.ts';
-import { attachments, PINNED_MAPS } from '../sys/datapath.ts';
+import type { HeldPins } from '../sys/held-pins.ts';
+import type { PinsLock } from '../sys/pins-lock.ts';
+import type { Repaired } from '../telemetry/metrics.ts';
 import type { AgentKernel } from './agent-kernel.ts';
+import { findKeeper, makeDirectory } from './agent-lock.ts';
 import type { AgentRun } from './agent-run.ts';
 
-/** How long a hook may stay empty when somebody has removed its pin. A look costs well under a millisecond. */
-const LOOK_EVERY_MS = 10_000;
+/** A look takes a tenth of a millisecond: 36 pins and 8 links are asked for. */
+const LOOK_EVERY_MS = 1000;
+/** Devices are many on some nodes. */
+const LOOKS_PER_LOOK_AT_DEVICES = 10;
 
-/**
- * Until the run's signal aborts. Ends the run when tables are gone: what this process holds nobody else finds.
- *
- * @param onPutBack programs had to be put on so many hooks again.
- */
-export function guard(
-  { config, log, signal, onFatal }: AgentRun,
-  kernel: AgentKernel,
-  onPutBack: (hooks: number) => void,
-): void {
-  const look = setInterval(() => {
-    try {
-      const hooks = putBack();
-      if (hooks > 0) onPutBack(hooks);
-    } catch (error) {
-      if (error instanceof EnvironmentError) onFatal(error);
-      // A look that fails says nothing of what is there.
-      else log.warn({ error: messageOf(error) }, 'cannot look whether the pins are there');
-    }
-  }, LOOK_EVERY_MS);
-  signal.addEventListener('abort', () => clearInterval(look), { once: true });
+/** Under which `status` shows what is wrong. */
+const SOURCE = 'pins';
 
-  /**
-   * Puts the programs on hooks again of which somebody has removed the pins.
-   *
-   * @returns on how many.
-   * @throws EnvironmentError when tables are gone too: whoever keeps the agent running starts it anew, and then all
-   * is there again.
-   */
-  function putBack(): number {
-    const [missing] = kernel.pins.missingMaps(PINNED_MAPS);
-    if (missing !== undefined) {
-      throw new EnvironmentError(`somebody has removed ${missing}, and with it what is served`, {
-        hint: 'start the agent again: it makes all of it anew',
-      });
-    }
-    try {
-      const empty = attachments(kernel.pins).flatMap(({ hook, programId }) =>
-        programId === 0 ? hook : [],
-      );
-      if (empty.length === 0) return 0;
-      kernel.attach();
-      log.warn({ hooks: empty }, 'somebody had taken programs off their hooks; put back');
-      return empty.length;
-    } catch (error) {
-      log.error(
-        { cgroup: config.cgroup, error: messageOf(error) },
-        'cannot put the programs on their hooks again',
-      );
-      return 0;
-    }
+export interface Guarded {
+  readonly kernel: AgentKernel;
+  readonly lock: PinsLock;
+  readonly devices: {
+    /** What the packet path has pinned; undefined when it has nothing. */
+    readonly held: HeldPins | undefined;
+    /** Puts back what is not where it was put, if there is any. */
+    lookAnew(): void;
+    /** Something may be possible now that was not. */
+    ring(): void;
+  };
+  /** So much was made again, or put back. */
+  readonly onRepaired: (what: Repaired, count: number) => void;
+}
+
+/** Until the run's signal aborts. */
+export function guard(run: AgentRun, guarded: Guarded): void {
+  const { log, problems, signal } = run;
+  let looks = 0;
+  let told = '';
+
+  function look(): void {
+    const wrong = [pinsAgain(run, guarded), hooksAgain(run, guarded)].filter(
+      (it) => it !== undefined,
+    );
+    problems.set(SOURCE, wrong);
+    const text = wrong.join('; ');
+    if (text !== told && text !== '') log.error({ problems: wrong }, 'cannot put all of it back');
+    told = text;
+    if (++looks % LOOKS_PER_LOOK_AT_DEVICES === 0) guarded.devices.lookAnew();
+  }
+
+  const timer = setInterval(look, LOOK_EVERY_MS);
+  // What is not pinned ends with the process.
+  signal.addEventListener('abort', () => {
+    clearInterval(timer);
+    pinsAgain(run, guarded);
+  });
+}
+
+/** @returns what is wrong and stays so, in words. */
+function pinsAgain(run: AgentRun, { kernel, lock, devices, onRepaired }: Guarded) {
+  const { config, log } = run;
+  const isTaken = () => {
+    void tellWhoHasIt(run);
+    return undefined;
+  };
+  try {
+    // Whoever took the directory away has its lock, or it is nobody's.
+    if (!lock.isInPlace && !lock.renew(() => makeDirectory(kernel.pins, log))) return isTaken();
+    kernel.pins.create();
+  } catch (error) {
+    return cannotPin(config.bpffs, error);
+  }
+  const repairs = [kernel.held, devices.held].flatMap((held) => held?.repair() ?? []);
+  const pins = repairs.flatMap((repair) => repair.pins);
+  if (pins.length > 0) {
+    devices.ring();
+    log.warn({ pins }, 'somebody had removed pins; made again');
+    onRepaired('pins', pins.length);
+  }
+  const failed = repairs.find(({ error }) => error !== undefined);
+  return failed && cannotPin(config.bpffs, failed.error);
+}
+
+function cannotPin(bpffs: string, error: unknown): string {
+  return (
+    `the pins in ${bpffs} are gone and cannot be made again: ${messageOf(error)}. ` +
+    'What is served is served for as long as this agent runs, and no longer'
+  );
+}
+
+/** Two agents with pins of one name: this one gives way, as a third one would not know of it. */
+async function tellWhoHasIt({ config, onFatal, signal }: AgentRun): Promise<void> {
+  const other = await findKeeper(config).catch(() => undefined);
+  if (signal.aborted) return;
+  onFatal(
+    new EnvironmentError(
+      `the pins in ${config.bpffs} were removed, and another agent (${other ?? 'unknown'}) has made its own there`,
+      { hint: 'run one of them, or give each a directory of its own with --bpffs DIR' },
+    ),
+  );
+}
+
+/** @returns what is wrong and stays so, in words. */
+function hooksAgain({ config, log }: AgentRun, { kernel, onRepaired }: Guarded) {
+  try {
+    const hooks = kernel.displacedHooks();
+    if (hooks.length === 0) return undefined;
+    kernel.attach();
+    log.warn({ hooks }, 'somebody had taken programs off their hooks, or replaced them; put back');
+    onRepaired('hooks', hooks.length);
+    return undefined;
+  } catch (error) {
+    return `cannot put the programs on the hooks of ${config.cgroup} again: ${messageOf(error)}`;
   }
 }

@@ -18,6 +18,8 @@ export interface KeepersObserver {
   /** The node is to be written anew. */
   readonly nodeChanged: () => void;
   readonly closedSockets: (count: number) => void;
+  /** Programs are on so many devices again that somebody had taken off. */
+  readonly putBackOnDevices: (devices: number) => void;
 }
 
 export class AgentKeepers {
@@ -35,7 +37,13 @@ export class AgentKeepers {
     const { pins, tables, packetTables } = kernel;
     this.#run = run;
     this.#kernel = kernel;
-    this.devices = new PacketPathDevices(config.packetPath, () => node.facts, log);
+    const { putBackOnDevices } = observer;
+    this.devices = new PacketPathDevices(
+      config.packetPath,
+      () => node.facts,
+      log,
+      putBackOnDevices,
+    );
     this.flows = new FlowSweeper({
       tables: { flows: packetTables.flows, members: tables.members },
       log,

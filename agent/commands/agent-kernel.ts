@@ -4,6 +4,7 @@
 
 import type { AgentConfig } from '../config/agent-config.ts';
 import { openTables, PINNED_MAPS, Programs, type Tables } from '../sys/datapath.ts';
+import type { HeldPins } from '../sys/held-pins.ts';
 import { netnsCookie } from '../sys/libbpf/netns.ts';
 import { openPacketTables, type PacketTables } from '../sys/packet-tables.ts';
 import { Pins } from '../sys/pins.ts';
@@ -54,6 +55,16 @@ export class AgentKernel {
       for (const part of opened) part.close();
       throw error;
     }
+  }
+
+  /** The pins of the tables, and of the programs on hooks. */
+  get held(): HeldPins {
+    return this.#programs.held;
+  }
+
+  /** On which our programs are no more, although {@link attach} has put them there. @throws KernelError */
+  displacedHooks(): readonly string[] {
+    return this.#programs.displaced(this.#cgroup);
   }
 
   /** Puts the programs to work: only once the tables are complete. @throws KernelError */

@@ -54,6 +54,7 @@ interface Agent {
 
 /** What there is while the tables are open. */
 interface Side {
+  readonly lock: PinsLock;
   readonly kernel: AgentKernel;
   readonly keepers: AgentKeepers;
 }
@@ -93,7 +94,7 @@ export async function runAgent(
     onAlone();
     // Lists come in while the programs are verified.
     agent.inputs.source.start(agent.inputs.cluster, stop.signal);
-    side = await openSide(agent);
+    side = await openSide(agent, lock);
     await serve(agent, side, onReady);
     if (stop.signal.reason instanceof EnvironmentError) throw stop.signal.reason;
   } finally {
@@ -125,16 +126,20 @@ function build(run: AgentRun, configurationProblem: () => string | undefined): A
   return { run, inputs, metrics, tellers, changed, heard };
 }
 
-async function openSide({ run, inputs, metrics, tellers, heard }: Agent): Promise<Side> {
+async function openSide(
+  { run, inputs, metrics, tellers, heard }: Agent,
+  lock: PinsLock,
+): Promise<Side> {
   const kernel = await AgentKernel.open(run.config, run.log);
   inputs.node.resume(kernel.tables);
   const keepers = new AgentKeepers(run, kernel, inputs.node, {
     nodeChanged: heard,
     closedSockets: (count) => metrics.closedSockets(count),
+    putBackOnDevices: (devices) => tellers.repaired('devices', devices),
   });
   keepers.devices.load(kernel.pins);
   tellers.watchKernel(kernel, keepers);
-  return { kernel, keepers };
+  return { lock, kernel, keepers };
 }
 
 /** Until the run's signal aborts. */
@@ -201,12 +206,17 @@ async function serve(agent: Agent, side: Side, onReady: () => void): Promise<voi
 /** The tables are complete for the first time. Each step rests on the one before. */
 async function goToWork(
   { run, tellers }: Agent,
-  { kernel, keepers }: Side,
+  { lock, kernel, keepers }: Side,
   reconciler: Reconciler,
   onReady: () => void,
 ): Promise<void> {
   kernel.attach();
-  guard(run, kernel, (hooks) => tellers.repaired('hooks', hooks));
+  guard(run, {
+    kernel,
+    lock,
+    devices: keepers.devices,
+    onRepaired: (what, count) => tellers.repaired(what, count),
+  });
   await keepers.complete();
   // Told to end meanwhile: programs of another build may still be on devices, and use their tables.
   if (run.signal.aborted) return;

@@ -14,6 +14,7 @@ import {
 import { inSlices } from '../reconcile/slices.ts';
 import type { Tables } from '../sys/datapath.ts';
 import { type Doorbell, followNetlink } from '../sys/doorbell.ts';
+import type { HeldPins } from '../sys/held-pins.ts';
 import { DEVICE_GROUPS, readNetworkDevices } from '../sys/network-devices.ts';
 import { PacketPrograms, removePacketPrograms } from '../sys/packet-programs.ts';
 import type { Pins } from '../sys/pins.ts';
@@ -35,6 +36,8 @@ export class PacketPathDevices {
   readonly #config: PacketPathConfig;
   readonly #facts: () => NodeFacts;
   readonly #log: Logger;
+  readonly #onPutBack: (devices: number) => void;
+  #programs: PacketPrograms | undefined;
   #loading: Promise<PacketPrograms> | undefined;
   #doorbell: Doorbell | undefined;
   /** What the last look was made with. */
@@ -43,11 +46,34 @@ export class PacketPathDevices {
   /** What has been told of each device, so that it is told once. */
   #told = new Map<string, string>();
 
-  /** @param facts asked anew with each look. */
-  constructor(config: PacketPathConfig, facts: () => NodeFacts, log: Logger) {
+  /**
+   * @param facts asked anew with each look.
+   * @param onPutBack programs that somebody had taken off so many devices are there again.
+   */
+  constructor(
+    config: PacketPathConfig,
+    facts: () => NodeFacts,
+    log: Logger,
+    onPutBack: (devices: number) => void,
+  ) {
     this.#config = config;
     this.#facts = facts;
     this.#log = log;
+    this.#onPutBack = onPutBack;
+  }
+
+  /** What is pinned of it. */
+  get held(): HeldPins | undefined {
+    return this.#programs?.held;
+  }
+
+  /** For what nothing rings for: somebody has taken a program off a device. */
+  lookAnew(): void {
+    try {
+      if (this.#programs?.areInPlace === false) this.#doorbell?.ring();
+    } catch (error) {
+      this.#log.warn({ error: messageOf(error) }, 'cannot look whether devices have the programs');
+    }
   }
 
   /** What the last look made of the devices. */
@@ -86,6 +112,7 @@ export class PacketPathDevices {
       return;
     }
     if (signal.aborted) return;
+    this.#programs = programs;
     this.#doorbell = followNetlink({
       groups: DEVICE_GROUPS,
       subject: 'devices',
@@ -94,6 +121,11 @@ export class PacketPathDevices {
       signal,
     });
     await this.#doorbell.idle();
+  }
+
+  /** Has the devices looked at soon. */
+  ring(): void {
+    this.#doorbell?.ring();
   }
 
   /** To be called when what is known of the node may have changed. */
@@ -105,6 +137,7 @@ export class PacketPathDevices {
   async close(): Promise<void> {
     await this.#doorbell?.idle();
     const programs = await this.#loading?.catch(() => undefined);
+    this.#programs = undefined;
     programs?.close();
   }
 
@@ -120,6 +153,13 @@ export class PacketPathDevices {
     const hasRefused = report.devices.some(({ problem }) => problem !== undefined);
     this.#report = hasRefused ? withoutGone(report, readNetworkDevices()) : report;
     this.#tell();
+    const putBack = programs.takePutBack();
+    if (putBack.length === 0) return;
+    this.#log.warn(
+      { devices: putBack },
+      'somebody had taken programs off devices, or replaced them; put back',
+    );
+    this.#onPutBack(putBack.length);
   }
 
   #tell(): void {

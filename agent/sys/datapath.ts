@@ -6,6 +6,7 @@ import { statSync } from 'node:fs';
 import path from 'node:path';
 import type { MapSpec } from './codec.ts';
 import { possibleCpus } from './cpus.ts';
+import { HeldPins } from './held-pins.ts';
 import { KernelMap } from './kernel-map.ts';
 import {
   type Device,
@@ -22,10 +23,10 @@ import {
   type SourceRangeKey,
 } from './layout.gen.ts';
 import { isNotFound } from './libbpf/kernel-error.ts';
-import { type CgroupHook, createPinnedLink, readPinnedLink } from './libbpf/link.ts';
+import { type CgroupHook, createLink, readLink, readPinnedLink } from './libbpf/link.ts';
 import { RawMap } from './libbpf/map.ts';
 import { LoadedObject, type MapSetup } from './libbpf/object.ts';
-import { updatePinnedLink } from './libbpf/pinned-link.ts';
+import { updateLink } from './libbpf/pinned-link.ts';
 import { HOOKS, type Pins } from './pins.ts';
 import { type Covered, CoveredMap, MendingMap, ServedNetworks } from './served-networks.ts';
 import { counterEntries, ServiceCounts } from './service-counts.ts';
@@ -123,12 +124,17 @@ export interface Attachment {
 
 /** The programs, loaded against the pinned tables; {@link Programs.attach} puts them to work. */
 export class Programs {
+  /** The tables, and what {@link attach} has made. */
+  readonly held = new HeldPins();
   readonly #object: LoadedObject;
   readonly #pins: Pins;
+  readonly #programIds: ReadonlyMap<CgroupHook, number>;
 
   private constructor(object: LoadedObject, pins: Pins) {
     this.#object = object;
     this.#pins = pins;
+    this.#programIds = new Map(HOOKS.map((hook) => [hook, object.programId(hook)]));
+    for (const spec of PINNED_MAPS) this.held.hold(pins.map(spec), object.mapFd(spec.name));
   }
 
   /** Loads the programs; creates and pins the tables that are not there yet. */
@@ -162,23 +168,35 @@ export class Programs {
       for (const hook of HOOKS) {
         const pin = this.#pins.link(hook);
         const program = this.#object.programFd(hook);
-        const link = readPinnedLink(pin);
-        if (link?.cgroupId === cgroupId) {
-          updatePinnedLink(pin, program);
+        const link = this.held.open(pin);
+        if (link !== undefined && readLink(link, pin).cgroupId === cgroupId) {
+          updateLink(link, program, pin);
         } else {
-          if (link) this.#pins.removeLink(hook);
-          createPinnedLink(hook, program, cgroup, pin);
+          this.held.removeLink(pin);
+          this.held.add(pin, createLink(hook, program, cgroup));
           created.push(hook);
         }
       }
     } catch (error) {
-      for (const hook of created.reverse()) this.#pins.removeLink(hook);
+      for (const hook of created.reverse()) this.held.removeLink(this.#pins.link(hook));
       throw error;
     }
   }
 
-  /** Gives the descriptors back; what is attached stays. */
+  /** Hooks of `cgroup` on which our programs are no more, although {@link attach} has put them there. */
+  displaced(cgroup: string): CgroupHook[] {
+    const cgroupId = statSync(cgroup, { bigint: true }).ino;
+    return HOOKS.filter((hook) => {
+      const pin = this.#pins.link(hook);
+      const link = this.held.open(pin);
+      const now = link === undefined ? undefined : readLink(link, pin);
+      return now?.cgroupId !== cgroupId || now.programId !== this.#programIds.get(hook);
+    });
+  }
+
+  /** Gives the descriptors back; what is pinned stays. */
   close(): void {
+    this.held.close();
     this.#object.close();
   }
 }

@@ -3,12 +3,13 @@
 // no TCX. Like those of datapath.ts they outlive this process. What is attached is asked from the kernel every
 // time, never remembered. Devices are those of the network namespace that this thread is in.
 
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { tableSetup } from './datapath.ts';
-import { EINVAL, KernelError } from './libbpf/kernel-error.ts';
+import { PINNED_MAPS, tableSetup } from './datapath.ts';
+import { HeldPins } from './held-pins.ts';
+import { EINVAL, ENOENT, KernelError } from './libbpf/kernel-error.ts';
 import { LoadedObject } from './libbpf/object.ts';
-import { pinProgram, removePinnedLink, updatePinnedLink } from './libbpf/pinned-link.ts';
+import { pinObject, updateLink } from './libbpf/pinned-link.ts';
 import {
   makeClsact,
   putFilter,
@@ -18,8 +19,9 @@ import {
   removeFilter,
 } from './libbpf/tc-filter.ts';
 import {
-  createPinnedTcxLink,
+  createTcxLink,
   readPinnedTcxLink,
+  readTcxLink,
   TC_DIRECTIONS,
   type TcDirection,
 } from './libbpf/tc-link.ts';
@@ -52,9 +54,16 @@ export interface AttachedPrograms {
 
 /** The programs, loaded against the pinned tables: those of a framing once there is a device that has it. */
 export class PacketPrograms {
+  /** Links, and marks of qdiscs. */
+  readonly held = new HeldPins();
   readonly #objects = new Map<Framing, LoadedObject>();
   readonly #pins: Pins;
   readonly #mode: TcAttachMode;
+  /** What this process has put on devices: by the pin of its link, the device and our program. */
+  readonly #placed = new Map<string, { readonly ifindex: number; readonly programId: number }>();
+  /** Devices that have our filters. */
+  readonly #filtered = new Set<number>();
+  readonly #putBack = new Set<string>();
   /** undefined: not tried yet. */
   #hasTcx: boolean | undefined;
 
@@ -102,21 +111,51 @@ export class PacketPrograms {
   /**
    * Takes our programs off every device, there or gone, but for those that are tied to it as `kept` says.
    */
-  detachOthers(kept: ReadonlyMap<number, TcMechanism | 'either'>): void {
-    detachOthers(this.#pins, kept);
+  detachOthers(kept: Kept): void {
+    detachOthers(this.#pins, kept, this.held);
+    for (const [pin, { ifindex }] of this.#placed)
+      if (!isKept(kept, ifindex, 'tcx')) this.#placed.delete(pin);
+    for (const ifindex of this.#filtered)
+      if (!isKept(kept, ifindex, 'clsact')) this.#filtered.delete(ifindex);
+  }
+
+  /**
+   * Whether the programs that {@link attach} has tied by TCX are where they were put. Of filters the kernel tells by
+   * netlink; of links it tells nobody.
+   */
+  get areInPlace(): boolean {
+    for (const [pin, { ifindex, programId }] of this.#placed) {
+      const link = this.held.open(pin);
+      const now = link === undefined ? undefined : readTcxLink(link, pin);
+      if (now?.ifindex !== ifindex || now.programId !== programId) return false;
+    }
+    return true;
+  }
+
+  /** @returns names of devices to which {@link attach} has brought back what had been there, since the last call. */
+  takePutBack(): string[] {
+    const names = [...this.#putBack];
+    this.#putBack.clear();
+    return names;
   }
 
   /** Gives the descriptors back; what is attached stays. */
   close(): void {
+    this.held.close();
     for (const object of this.#objects.values()) object.close();
   }
 
   #object(framing: Framing): LoadedObject {
-    const loaded =
-      this.#objects.get(framing) ??
-      LoadedObject.load(TC_OBJECT, tableSetup(this.#pins), programNames(framing));
+    const loaded = this.#objects.get(framing) ?? this.#load(framing);
     this.#objects.set(framing, loaded);
     return loaded;
+  }
+
+  /** The tables are those that are pinned: what is missing is made again by who holds it, and must not be made anew. */
+  #load(framing: Framing): LoadedObject {
+    const [missing] = this.#pins.missingMaps(PINNED_MAPS);
+    if (missing !== undefined) throw new KernelError(`find the pin ${missing}`, ENOENT);
+    return LoadedObject.load(TC_OBJECT, tableSetup(this.#pins), programNames(framing));
   }
 
   /** @returns false when the kernel has no TCX, and another way is allowed. */
@@ -126,19 +165,26 @@ export class PacketPrograms {
       const pin = this.#pins.tcxLink(direction, device.ifindex);
       const program = programName(direction, framing);
       const fd = this.#object(framing).programFd(program);
-      const link = readPinnedTcxLink(pin);
-      if (link?.ifindex === device.ifindex) {
-        if (link.programId !== this.#object(framing).programId(program)) updatePinnedLink(pin, fd);
+      const programId = this.#object(framing).programId(program);
+      const link = this.held.open(pin);
+      const now = link === undefined ? undefined : readTcxLink(link, pin);
+      if (link !== undefined && now?.ifindex === device.ifindex) {
+        if (now.programId !== programId) updateLink(link, fd, pin);
       } else {
-        if (link) removePinnedLink(pin);
-        if (!createPinnedTcxLink(direction, fd, device, pin)) {
+        this.held.removeLink(pin);
+        const made = createTcxLink(direction, fd, device);
+        if (made === undefined) {
           if (this.#hasTcx || this.#mode === 'tcx') {
             throw new KernelError(`attach to ${direction} of device ${device.name} (TCX)`, EINVAL);
           }
           this.#hasTcx = false;
           return false;
         }
+        this.held.add(pin, made);
       }
+      const before = this.#placed.get(pin);
+      if (before?.programId === programId && !isSame(before, now)) this.#putBack.add(device.name);
+      this.#placed.set(pin, { ifindex: device.ifindex, programId });
       this.#hasTcx = true;
     }
     return true;
@@ -149,19 +195,25 @@ export class PacketPrograms {
       TC_DIRECTIONS.map((direction) => [direction, readFilter(direction, device.ifindex)?.id]),
     );
     if ([...found.values()].every((id) => id === undefined)) this.#makeQdisc(device, framing);
+    else this.held.open(this.#pins.qdisc(device.ifindex));
     for (const direction of TC_DIRECTIONS) {
       const program = programName(direction, framing);
       if (found.get(direction) === this.#object(framing).programId(program)) continue;
       putFilter(direction, this.#object(framing).programFd(program), device);
+      if (this.#filtered.has(device.ifindex)) this.#putBack.add(device.name);
     }
+    this.#filtered.add(device.ifindex);
   }
 
   /** Remembers whether the qdisc is our making: that of an earlier run may have given way to somebody's. */
   #makeQdisc(device: Device, framing: Framing): void {
     const isOurs = makeClsact(device);
     const mark = this.#pins.qdisc(device.ifindex);
-    rmSync(mark, { force: true });
-    if (isOurs) pinProgram(this.#object(framing).programFd(programName('ingress', framing)), mark);
+    this.held.remove(mark);
+    if (!isOurs) return;
+    const program = this.#object(framing).programFd(programName('ingress', framing));
+    pinObject(program, mark);
+    this.held.hold(mark, program);
   }
 }
 
@@ -188,24 +240,42 @@ export function packetAttachments(pins: Pins): Map<number, AttachedPrograms> {
  * @returns what was removed, for people.
  */
 export function removePacketPrograms(pins: Pins): string[] {
-  return detachOthers(pins, new Map());
+  const held = new HeldPins();
+  try {
+    return detachOthers(pins, new Map(), held);
+  } finally {
+    held.close();
+  }
 }
 
-function detachOthers(pins: Pins, kept: ReadonlyMap<number, TcMechanism | 'either'>): string[] {
+type Kept = ReadonlyMap<number, TcMechanism | 'either'>;
+
+function isKept(kept: Kept, ifindex: number, mechanism: TcMechanism): boolean {
+  return [mechanism, 'either'].includes(kept.get(ifindex) ?? '');
+}
+
+function detachOthers(pins: Pins, kept: Kept, held: HeldPins): string[] {
   const removed: string[] = [];
-  const isKept = (ifindex: number, mechanism: TcMechanism) =>
-    [mechanism, 'either'].includes(kept.get(ifindex) ?? '');
+  // As long as pins are missing, what is on devices is known by what is held.
+  held.repair();
   for (const ifindex of pins.tcxDevices()) {
-    if (!isKept(ifindex, 'tcx')) removed.push(...removeTcx(ifindex, pins));
+    if (!isKept(kept, ifindex, 'tcx')) removed.push(...removeTcx(ifindex, pins, held));
   }
   for (const { ifindex } of readClsactQdiscs()) {
-    if (!isKept(ifindex, 'clsact')) removed.push(...removeFilters(ifindex, pins));
+    if (!isKept(kept, ifindex, 'clsact')) removed.push(...removeFilters(ifindex, pins, held));
   }
   // Of devices that are gone, with their qdiscs.
   for (const ifindex of pins.qdiscDevices()) {
-    if (!isKept(ifindex, 'clsact')) rmSync(pins.qdisc(ifindex), { force: true });
+    if (!isKept(kept, ifindex, 'clsact')) held.remove(pins.qdisc(ifindex));
   }
   return removed;
+}
+
+function isSame(
+  a: { readonly ifindex: number; readonly programId: number },
+  b: { readonly ifindex: number; readonly programId: number } | undefined,
+): boolean {
+  return a.ifindex === b?.ifindex && a.programId === b.programId;
 }
 
 function programName(direction: TcDirection, framing: Framing): string {
@@ -237,13 +307,13 @@ function idsOf(
 }
 
 /** Ingress first: nothing makes flows that nobody translates back. */
-function removeTcx(ifindex: number, pins: Pins): string[] {
+function removeTcx(ifindex: number, pins: Pins, held: HeldPins): string[] {
   return TC_DIRECTIONS.toReversed()
     .map((direction) => pins.tcxLink(direction, ifindex))
-    .filter(removePinnedLink);
+    .filter((pin) => held.removeLink(pin));
 }
 
-function removeFilters(ifindex: number, pins: Pins): string[] {
+function removeFilters(ifindex: number, pins: Pins, held: HeldPins): string[] {
   const removed: string[] = [];
   for (const direction of TC_DIRECTIONS.toReversed()) {
     if (ownFilter(direction, ifindex) === undefined) continue;
@@ -253,7 +323,7 @@ function removeFilters(ifindex: number, pins: Pins): string[] {
   const mark = pins.qdisc(ifindex);
   if (existsSync(mark)) {
     if (removeEmptyClsact(ifindex)) removed.push(`the clsact qdisc of device ${ifindex}`);
-    rmSync(mark);
+    held.remove(mark);
   }
   return removed;
 }

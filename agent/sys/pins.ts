@@ -95,11 +95,6 @@ export class Pins {
     }
   }
 
-  /** Takes our program off `hook`. No link, no error. */
-  removeLink(hook: CgroupHook): void {
-    removePinnedLink(this.link(hook));
-  }
-
   /** Pins of maps that are not there: somebody has removed them, or mounted another file system over them. */
   missingMaps(specs: readonly Layout[]): string[] {
     const there = new Set(this.#list('maps'));

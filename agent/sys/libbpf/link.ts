@@ -5,7 +5,7 @@ import { closeSync, openSync } from 'node:fs';
 import { libbpf } from './ffi.ts';
 import { EPERM, KernelError } from './kernel-error.ts';
 import { check } from './map.ts';
-import { pinNewLink, readLinkInfo } from './pinned-link.ts';
+import { type RawLinkInfo, readLinkInfo, readPinnedLinkInfo } from './pinned-link.ts';
 
 /** enum bpf_attach_type, by the name of the hook that bpf/sock.bpf.c has a program for. */
 export const CGROUP_HOOKS = {
@@ -30,13 +30,8 @@ export interface LinkInfo {
   readonly cgroupId: bigint;
 }
 
-/** Ties program `programFd` to `hook` of the cgroup and pins the link. Other programs on the hook stay. */
-export function createPinnedLink(
-  hook: CgroupHook,
-  programFd: number,
-  cgroup: string,
-  pin: string,
-): void {
+/** Ties program `programFd` to `hook` of the cgroup. Other programs on the hook stay. @returns the link. */
+export function createLink(hook: CgroupHook, programFd: number, cgroup: string): number {
   const cgroupFd = openSync(cgroup, 'r');
   try {
     const attempted = `attach ${hook} to cgroup ${cgroup}`;
@@ -51,7 +46,7 @@ export function createPinnedLink(
         `find it with: bpftool cgroup show ${cgroup} effective`,
       );
     }
-    pinNewLink(check(link, attempted), pin);
+    return check(link, attempted);
   } finally {
     closeSync(cgroupFd);
   }
@@ -59,6 +54,15 @@ export function createPinnedLink(
 
 /** What the link pinned at `pin` ties together; undefined when there is no such pin. */
 export function readPinnedLink(pin: string): LinkInfo | undefined {
-  const info = readLinkInfo(pin);
-  return info && { programId: info.programId, cgroupId: info.bytes.readBigUInt64LE(INFO.cgroupId) };
+  const info = readPinnedLinkInfo(pin);
+  return info && linkInfoOf(info);
+}
+
+/** As {@link readPinnedLink}, of an open link. @param pin for messages. */
+export function readLink(link: number, pin: string): LinkInfo {
+  return linkInfoOf(readLinkInfo(link, pin));
+}
+
+function linkInfoOf({ programId, bytes }: RawLinkInfo): LinkInfo {
+  return { programId, cgroupId: bytes.readBigUInt64LE(INFO.cgroupId) };
 }

@@ -95,6 +95,11 @@ export class LoadedObject {
     return libbpf().programFd(program);
   }
 
+  /** The descriptor of a map; it belongs to the object. */
+  mapFd(name: string): number {
+    return libbpf().mapFd(findMap(this.#object, name, this.#path));
+  }
+
   /** What the kernel numbers a program by. */
   programId(name: string): number {
     return readProgramInfo(this.programFd(name), name).id;

@@ -4,7 +4,7 @@
 
 import { libbpf } from './ffi.ts';
 import { EINVAL, KernelError } from './kernel-error.ts';
-import { pinNewLink, readLinkInfo } from './pinned-link.ts';
+import { type RawLinkInfo, readLinkInfo, readPinnedLinkInfo } from './pinned-link.ts';
 
 /** In which a device is passed; in the order in which programs are attached. */
 export const TC_DIRECTIONS = ['egress', 'ingress'] as const;
@@ -23,27 +23,34 @@ export interface TcxLinkInfo {
 }
 
 /**
- * Ties a program to a device behind those that are there, and pins the link.
+ * Ties a program to a device behind those that are there.
  *
  * @param device for messages.
- * @returns false when the kernel has no such links, as far as can be told: it calls the request invalid.
+ * @returns the link; undefined when the kernel has no such links, as far as can be told: it calls the request invalid.
  * @throws KernelError when it refuses for another reason.
  */
-export function createPinnedTcxLink(
+export function createTcxLink(
   direction: TcDirection,
   programFd: number,
   { ifindex, name }: { readonly ifindex: number; readonly name: string },
-  pin: string,
-): boolean {
+): number | undefined {
   const link = libbpf().linkCreate(programFd, ifindex, TCX_ATTACH_TYPES[direction], null);
-  if (link === -EINVAL) return false;
+  if (link === -EINVAL) return undefined;
   if (link < 0) throw new KernelError(`attach to ${direction} of device ${name} (TCX)`, -link);
-  pinNewLink(link, pin);
-  return true;
+  return link;
 }
 
 /** What the link pinned at `pin` ties together; undefined when there is no such pin. */
 export function readPinnedTcxLink(pin: string): TcxLinkInfo | undefined {
-  const info = readLinkInfo(pin);
-  return info && { programId: info.programId, ifindex: info.bytes.readUInt32LE(INFO.ifindex) };
+  const info = readPinnedLinkInfo(pin);
+  return info && linkInfoOf(info);
+}
+
+/** As {@link readPinnedTcxLink}, of an open link. @param pin for messages. */
+export function readTcxLink(link: number, pin: string): TcxLinkInfo {
+  return linkInfoOf(readLinkInfo(link, pin));
+}
+
+function linkInfoOf({ programId, bytes }: RawLinkInfo): TcxLinkInfo {
+  return { programId, ifindex: bytes.readUInt32LE(INFO.ifindex) };
 }
