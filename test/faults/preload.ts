@@ -46,7 +46,7 @@ const MAP_INFO = { size: 88, name: 24, nameSize: 16 } as const;
 type Call = (...args: unknown[]) => unknown;
 
 /** As they are before anything is put in their place. */
-const { readFileSync, appendFileSync } = fs;
+const { readFileSync, appendFileSync, existsSync } = fs;
 
 class Faults {
   readonly #file: string;
@@ -137,8 +137,10 @@ function betweenFiles(): void {
     const call = fs[name] as Call;
     const between: Call = (...args) => {
       const file = path.resolve(String(args[0]));
+      // A directory that is there is made again for certainty.
+      const isChange = name !== 'mkdirSync' || !existsSync(file);
       const refusal = KERNEL_FILES.test(file)
-        ? faults.suffer(name, belowPins(file), true)
+        ? faults.suffer(name, belowPins(file), isChange)
         : undefined;
       if (!refusal) return call(...args);
       throw Object.assign(new Error(`${name} ${file}: refused`), { errno: -refusal.errno });

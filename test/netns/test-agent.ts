@@ -18,6 +18,8 @@ export class TestAgent {
   flags: readonly string[] = [];
   /** Its environment, besides ours, at every start. */
   env: Readonly<Record<string, string>> = {};
+  /** What starts it, at every start: `nsenter`, ... */
+  wrapper: readonly string[] = [];
   readonly #node: TestNode;
   #process: ChildProcess | undefined;
   #ready: Promise<void> = Promise.resolve();
@@ -51,7 +53,7 @@ export class TestAgent {
 
   /** Starts it and does not wait. */
   launch(source?: readonly string[]): void {
-    const child = this.#node.spawn(this.argv(source), {
+    const child = this.#node.spawn([...this.wrapper, ...this.argv(source)], {
       env: { ...process.env, ...this.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -60,6 +62,25 @@ export class TestAgent {
     this.#log = log;
     this.#ready = untilReady(child, 'the agent', (line) => log.push(parseLine(line)));
     this.#ready.catch(() => {});
+  }
+
+  get hasEnded(): boolean {
+    const child = this.#process;
+    return !!child && (child.exitCode !== null || child.signalCode !== null);
+  }
+
+  /** Of the last {@link launch}: how it came out. @returns 'ready', its exit code, or the signal that ended it. */
+  async outcome(): Promise<'ready' | number | NodeJS.Signals> {
+    const child = this.#process;
+    if (!child) throw new Error('the agent was not started');
+    try {
+      await this.#ready;
+      return 'ready';
+    } catch (error) {
+      const how = child.exitCode ?? child.signalCode;
+      if (how === null) throw error;
+      return how;
+    }
   }
 
   /** @returns its exit code, null when the signal ended it. */

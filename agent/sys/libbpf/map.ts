@@ -68,15 +68,25 @@ export class RawMap {
     options.writeUInt32LE(spec.flags, CREATE_OPTIONS.mapFlags);
     const { type, keySize, valueSize, maxEntries } = spec;
     const fd = libbpf().mapCreate(type, name, keySize, valueSize, maxEntries, options);
-    return new RawMap(check(fd, `create map ${name} of ${maxEntries} entries`), name);
+    return RawMap.#own(check(fd, `create map ${name} of ${maxEntries} entries`), name);
   }
 
   static openPin(path: string): RawMap {
-    return new RawMap(check(libbpf().objectGet(path), `open pinned map ${path}`), path);
+    return RawMap.#own(check(libbpf().objectGet(path), `open pinned map ${path}`), path);
   }
 
   static openById(id: number, name: string): RawMap {
-    return new RawMap(check(libbpf().mapFdById(id), `open map ${name} with id ${id}`), name);
+    return RawMap.#own(check(libbpf().mapFdById(id), `open map ${name} with id ${id}`), name);
+  }
+
+  /** Of which the properties cannot be read it keeps nothing open. */
+  static #own(fd: number, name: string): RawMap {
+    try {
+      return new RawMap(fd, name);
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
   }
 
   close(): void {
