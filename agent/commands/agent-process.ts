@@ -35,7 +35,7 @@ export interface RunHooks {
   /** What is wrong with the configuration file by now, for `status`. */
   readonly configurationProblem: () => string | undefined;
   /** No other agent keeps the tables; nothing has been touched yet. */
-  readonly onAlone: () => void;
+  readonly onAlone: (warnings: Problems) => void;
   /** All that was due has been written, and it works with this configuration. */
   readonly onReady: () => void;
 }
@@ -76,7 +76,14 @@ export async function runAgent(
   signal.addEventListener('abort', end);
   if (signal.aborted) end();
   const onFatal = (error: EnvironmentError) => stop.abort(error);
-  const run = { config, log, signal: stop.signal, onFatal, problems: new Problems() };
+  const run = {
+    config,
+    log,
+    signal: stop.signal,
+    onFatal,
+    problems: new Problems(),
+    warnings: new Problems(),
+  };
   const agent = build(run, configurationProblem);
   let side: Side | undefined;
   let lock: PinsLock | undefined;
@@ -91,7 +98,7 @@ export async function runAgent(
       }),
       [KUBE_PROXY_PATH]: kubeProxyHandler(() => side?.keepers.askedKubeProxy),
     });
-    onAlone();
+    onAlone(run.warnings);
     // Lists come in while the programs are verified.
     agent.inputs.source.start(agent.inputs.cluster, stop.signal);
     side = await openSide(agent, lock);

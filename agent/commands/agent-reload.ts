@@ -11,6 +11,7 @@ import { createLogger, type Logger } from '../telemetry/log.ts';
 import type { Configuration, ConfigurationFile } from './agent-configuration.ts';
 import { createSource } from './agent-inputs.ts';
 import { runAgent } from './agent-process.ts';
+import type { Problems } from './problems.ts';
 
 export interface Reloading {
   readonly configuration: Configuration;
@@ -21,7 +22,7 @@ export interface Reloading {
   /** @throws MendableError */
   readonly toConfig: (configuration: Configuration) => AgentConfig;
   /** Before each run touches anything, and once no other agent keeps the tables. */
-  readonly prepare: (configuration: Configuration, log: Logger) => void;
+  readonly prepare: (configuration: Configuration, log: Logger, warnings: Problems) => void;
 }
 
 /** What the agent runs with, and the file that says it. */
@@ -112,7 +113,7 @@ async function runUntilChanged(
   try {
     await runAgent(toConfig(running), log, AbortSignal.any([stop, changed.signal]), {
       configurationProblem: () => problem,
-      onAlone: () => prepare(running, log),
+      onAlone: (warnings) => prepare(running, log, warnings),
       onReady,
     });
   } finally {

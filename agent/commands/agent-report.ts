@@ -17,7 +17,7 @@ import type { AgentMetrics } from './agent-metrics.ts';
 import type { AgentRun } from './agent-run.ts';
 
 export class AgentReport {
-  readonly #run: Pick<AgentRun, 'config' | 'problems'>;
+  readonly #run: Pick<AgentRun, 'config' | 'problems' | 'warnings'>;
   readonly #cluster: ClusterState;
   readonly #source: ObjectSource;
   readonly #configurationProblem: () => string | undefined;
@@ -32,7 +32,7 @@ export class AgentReport {
   #selfTestProblems: readonly string[] = [];
 
   constructor(
-    run: Pick<AgentRun, 'config' | 'problems'>,
+    run: Pick<AgentRun, 'config' | 'problems' | 'warnings'>,
     cluster: ClusterState,
     source: ObjectSource,
     configurationProblem: () => string | undefined,
@@ -81,6 +81,7 @@ export class AgentReport {
       startedAt: this.#startedAt.toISOString(),
       healthy: problems.length === 0,
       problems,
+      warnings: this.#run.warnings.all,
       cgroup: config.cgroup,
       bpffs: config.bpffs,
       source: this.#source.description,

@@ -16,4 +16,6 @@ export interface AgentRun {
   readonly onFatal: (error: EnvironmentError) => void;
   /** Where a part says what is wrong with what it does, for `status`. */
   readonly problems: Problems;
+  /** The same for what does not make it unhealthy, but should be known: the node's settings, software beside it. */
+  readonly warnings: Problems;
 }

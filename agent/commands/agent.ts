@@ -23,6 +23,7 @@ import {
   type ConfigurationFile,
   readyConfiguration,
 } from './agent-configuration.ts';
+import { examineNode } from './agent-doctor.ts';
 import { type AgentOptions, agentCommand, rawFlags } from './agent-options.ts';
 import { runReloading } from './agent-reload.ts';
 import { requireRoot } from './options.ts';
@@ -80,10 +81,12 @@ async function serve(
   await runReloading({
     ...start,
     toConfig,
-    prepare: (configuration, log) => {
-      if (!configuration.ownsHost) return;
-      settleHost(configuration, options, log);
-      setOomScore(configuration.settings.oomScoreAdj, log);
+    prepare: (configuration, log, warnings) => {
+      if (configuration.ownsHost) {
+        settleHost(configuration, options, log);
+        setOomScore(configuration.settings.oomScoreAdj, log);
+      }
+      examineNode(toConfig(configuration), log, warnings);
     },
   });
 }

@@ -17,6 +17,7 @@ interface Options {
   readonly proc: string;
   readonly trial: boolean;
   readonly output: 'table' | 'json';
+  readonly json?: boolean;
 }
 
 /** Worst first. */
@@ -40,13 +41,14 @@ export function command(): Command {
     .addOption(procOption())
     .option('--no-trial', 'do not ask the kernel whether it takes the programs')
     .addOption(outputOption())
+    .option('--json', 'as -o json')
     .addHelpText('after', '\nExit code: 0 nothing, or notes; 3 warnings; 1 errors.')
     .action(run);
 }
 
-async function run({ bpffs, cgroup, proc, trial, output }: Options): Promise<void> {
+async function run({ bpffs, cgroup, proc, trial, output, json }: Options): Promise<void> {
   const findings = await examine({ bpffs, cgroup, proc, isTried: trial });
-  if (output === 'json') {
+  if (json || output === 'json') {
     const shown = findings.map(({ id, found }) => ({ id, found, ...MESSAGES[id] }));
     sayJson({ findings: shown });
   } else {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is wrong right now, as those say who found it: each part of the agent keeps its own lines here, AgentReport
-// shows all of them. Belongs to a run: nothing of it is left to the next.
+// shows all of them. A run has two, for problems and for warnings: nothing of it is left to the next.
 
 export class Problems {
   readonly #lines = new Map<string, readonly string[]>();

@@ -126,6 +126,7 @@ function agentLines(agent: Status, now: Date): string[] {
     line('Health', healthText(agent)),
     line('Metrics', serverText(agent.servers, 'metrics', 'served')),
     line('Cgroup', agent.cgroup),
+    ...(agent.warnings ?? []).map((text) => line('Warning', text)),
     ...list('kube-proxy', kubeProxyLines(agent.kubeProxy)),
     ...list(
       'Skipped',

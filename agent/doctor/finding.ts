@@ -66,6 +66,20 @@ export const MESSAGES = {
     means: 'They were loaded, as a trial, and the verifier or the kernel’s configuration said no.',
     cure: 'The words of the kernel follow. CONFIG_BPF_SYSCALL, CONFIG_CGROUP_BPF and CONFIG_NET_CLS_ACT are needed; lockdown=confidentiality forbids BPF. If none of that helps, report it with the kernel’s version.',
   },
+  lockdown: {
+    severity: 'warning',
+    title: 'the kernel is locked down for confidentiality',
+    means:
+      'Programs may not read the kernel’s memory: sockets of backends that have left cannot be found and closed, and the kernel may refuse the programs altogether.',
+    cure: 'Boot with lockdown=integrity, which forbids writing only, or without lockdown=.',
+  },
+  'memory-limit': {
+    severity: 'warning',
+    title: 'the memory limit is lower than what an agent needs',
+    means:
+      'Its peak is above 200 MiB, the kernel’s tables among them, and grows with the cluster. An agent that is killed for memory leaves all at work, but starts over and over, and changes wait.',
+    cure: 'Leave the limit out, as the manifests do, or take the one that docs/capacity.md has for the size of the cluster.',
+  },
   'no-btf': {
     severity: 'warning',
     title: 'the kernel has no BTF',
@@ -99,6 +113,13 @@ export const MESSAGES = {
       'A connection that the node opens gets one of these numbers as its source port; answers to it, of UDP, are then taken for requests to the nodePort.',
     cure: 'Keep nodePorts out of net.ipv4.ip_local_port_range, or put them into net.ipv4.ip_local_reserved_ports.',
   },
+  'node-ports-in-masquerade-range': {
+    severity: 'warning',
+    title: 'nodePorts are among the ports of masqueraded connections',
+    means:
+      'A packet to such a nodePort looks like an answer to a masqueraded connection when its sender is a backend of one; and what belongs to no connection is dropped there, where elsewhere it is reset.',
+    cure: 'Give the agent other --masquerade-ports, or the API server another --service-node-port-range.',
+  },
   'ports-not-reserved': {
     severity: 'warning',
     title: 'the ports of masqueraded connections are not all reserved',
@@ -131,11 +152,11 @@ export const MESSAGES = {
     title: 'programs of somebody else are on the same hooks',
     means:
       'Another proxy that works on sockets, as Cilium’s, changes the same addresses; which of the two comes first decides.',
-    cure: 'Find out whose they are (bpftool prog show id ID) and turn one of the two off. Programs that only look or only forbid do no harm.',
+    cure: 'Find out whose they are (bpftool prog show id ID) and turn one of the two off. Programs that only look or only forbid do no harm. Programs behind ours see the address of the backend, those before ours that of the Service.',
   },
   'nfs-on-service': {
     severity: 'note',
-    title: 'a file system of the network is mounted by the address of a Service',
+    title: 'a file system or disk of the network is reached by the address of a Service',
     means:
       'The kernel keeps that connection for days, to the backend that it had when it was mounted, and waits for it when the backend goes.',
     cure: 'Nothing, as long as the server stays. Mount options that end waiting (soft, timeo) help where it does not.',

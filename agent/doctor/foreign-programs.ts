@@ -8,7 +8,7 @@ import { TC_DIRECTIONS } from '../sys/libbpf/tc-link.ts';
 import { packetAttachments } from '../sys/packet-programs.ts';
 import { HOOKS, type Pins } from '../sys/pins.ts';
 
-/** As `connect4: program 17 (cil_sock4_connect)`. @param cgroup undefined: sockets are left out. */
+/** As `connect4: program 17 (cil_sock4_connect), before ours`. @param cgroup undefined: sockets are left out. */
 export function foreignPrograms(pins: Pins, cgroup: string | undefined): string[] {
   const own = new Set(attachments(pins).map(({ programId }) => programId));
   const onSockets =
@@ -26,14 +26,16 @@ export function foreignPrograms(pins: Pins, cgroup: string | undefined): string[
 }
 
 function named(where: string, ids: readonly number[], own: ReadonlySet<number>): string[] {
-  return ids
-    .filter((id) => !own.has(id))
-    .flatMap((id) => {
-      try {
-        return `${where}: program ${id} (${readProgramInfoById(id).name})`;
-      } catch {
-        // It is gone since.
-        return [];
-      }
-    });
+  // As the kernel runs them.
+  const place = ids.findIndex((id) => own.has(id));
+  return ids.flatMap((id, i) => {
+    if (own.has(id)) return [];
+    const side = place < 0 ? '' : i < place ? ', before ours' : ', behind ours';
+    try {
+      return `${where}: program ${id} (${readProgramInfoById(id).name})${side}`;
+    } catch {
+      // It is gone since.
+      return [];
+    }
+  });
 }

@@ -6,6 +6,10 @@ import { containsPorts, formatPortRange, parsePortList } from '../model/port-ran
 import type { Finding, MessageId } from './finding.ts';
 import type { HostSettings, NodeReport } from './node-report.ts';
 
+const MIB = 1024 ** 2;
+/** For up to 1,000 Services (docs/capacity.md). */
+const LEAST_MEMORY = 256 * MIB;
+
 type Judgement<Report> = (report: Report) => Iterable<Finding>;
 
 /** Causes before what follows from them. */
@@ -29,11 +33,15 @@ const JUDGEMENTS: readonly Judgement<NodeReport>[] = [
   ({ cgroup }) => when(!cgroup, 'no-cgroup2'),
   ({ trial }) => when(trial, 'programs-refused', trial),
   ({ cgroup }) => when(cgroup && !cgroup.isRoot, 'cgroup-not-root', cgroup?.directory),
+  ({ lockdown }) => when(lockdown === 'confidentiality', 'lockdown'),
+  ({ memoryLimit: limit = LEAST_MEMORY }) =>
+    when(limit < LEAST_MEMORY, 'memory-limit', `${Math.floor(limit / MIB)} MiB`),
   ({ hasBtf }) => when(!hasBtf, 'no-btf'),
   ({ sysctls }) => when(sysctls['net.core.bpf_jit_enable'] === '0', 'jit-off'),
   forwarding,
   strictRpFilter,
   nodePortsInLocalRange,
+  nodePortsInMasqueradeRange,
   portsReserved,
   conntrack,
   ({ kubeProxy: { processes } }) =>
@@ -81,9 +89,22 @@ function* nodePortsInLocalRange({ nodePorts, sysctls }: NodeReport): Generator<F
   const free = nodePorts.filter(
     (port) => port >= first && port <= last && !containsPorts(reserved, { first: port, count: 1 }),
   );
-  const shown = free.slice(0, 5).join(' ');
-  const more = free.length > 5 ? ` and ${free.length - 5} more` : '';
-  yield* when(free.length, 'node-ports-in-local-range', shown + more);
+  yield* when(free.length, 'node-ports-in-local-range', somePorts(free));
+}
+
+function* nodePortsInMasqueradeRange({
+  nodePorts,
+  masqueradePorts: range,
+}: NodeReport): Generator<Finding> {
+  const within = nodePorts.filter(
+    (port) => range && port >= range.first && port < range.first + range.count,
+  );
+  yield* when(within.length, 'node-ports-in-masquerade-range', somePorts(within));
+}
+
+function somePorts(ports: readonly number[]): string {
+  const shown = ports.slice(0, 5).join(' ');
+  return ports.length > 5 ? `${shown} and ${ports.length - 5} more` : shown;
 }
 
 /** From where on the table counts as nearly full. */

@@ -21,6 +21,10 @@ export interface NodeReport extends HostSettings {
   readonly missingCapabilities: readonly string[];
   /** Its version; undefined: it is not there. */
   readonly libbpf: string | undefined;
+  /** none, integrity or confidentiality; undefined where the kernel has no such thing. */
+  readonly lockdown: string | undefined;
+  /** Of the container, in bytes; undefined without one. */
+  readonly memoryLimit: number | undefined;
   readonly hasBtf: boolean;
   readonly hasIpv6: boolean;
   readonly bpffs: { readonly directory: string; readonly isBpf: boolean };
@@ -32,7 +36,7 @@ export interface NodeReport extends HostSettings {
   readonly outwardDevices: readonly string[];
   /** Those that are served now; empty without tables. */
   readonly nodePorts: readonly number[];
-  /** On the hooks of sockets and devices, but not ours: `connect4: program 17 (cil_sock4_connect)`. */
+  /** On the hooks of sockets and devices, but not ours: `connect4: program 17 (cil_sock4_connect), before ours`. */
   readonly foreignPrograms: readonly string[];
   readonly kubeProxy: {
     /** Its processes' ids. */

@@ -4,9 +4,8 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import os from 'node:os';
-import path from 'node:path';
 import { messageOf } from '../errors.ts';
-import { type IpAddress, parseAddress } from '../model/address.ts';
+import type { IpAddress } from '../model/address.ts';
 import { findKubeProxyRules, formatFound } from '../reconcile/kube-proxy-rules.ts';
 import { isInBpffs } from '../sys/bpf-filesystem.ts';
 import { findCgroupRoot, isHierarchyRoot, requireCgroup } from '../sys/cgroup.ts';
@@ -20,6 +19,8 @@ import { processesNamed } from '../sys/processes.ts';
 import { attempt } from './attempt.ts';
 import { foreignPrograms } from './foreign-programs.ts';
 import type { NodeReport } from './node-report.ts';
+import { lockdown, memoryLimit, missingCapabilities } from './probe-machine.ts';
+import { readNetworkMounts } from './probe-mounts.ts';
 import { probeSettings } from './probe-settings.ts';
 
 export interface ProbeOptions {
@@ -32,12 +33,6 @@ export interface ProbeOptions {
   readonly isTried: boolean;
 }
 
-/**
- * Bits of capabilities(7). SYS_ADMIN, without which tables are not found by their number, has all that BPF and PERFMON
- * allow in it; they are what would be left of it should it go.
- */
-const CAPABILITIES = { CAP_NET_ADMIN: 12, CAP_SYS_PTRACE: 19, CAP_SYS_ADMIN: 21 };
-
 const SYSCTLS = [
   'net.core.bpf_jit_enable',
   'net.ipv4.ip_local_port_range',
@@ -45,55 +40,76 @@ const SYSCTLS = [
 ];
 
 /** Never throws. */
-export async function probe({ bpffs, cgroup, proc, isTried }: ProbeOptions): Promise<NodeReport> {
-  const directory = attempt(() => cgroupDirectory(cgroup), undefined);
+export async function probe(options: ProbeOptions): Promise<NodeReport> {
+  const { bpffs, proc, isTried } = options;
   const pins = new Pins(bpffs);
   const tables = attempt(() => openTables(pins), undefined);
   const node = attempt(() => readNode(pins), undefined);
   const outwardDevices = attempt(() => devicesOf(pins), []);
-  const isBpf = attempt(() => isInBpffs(pins.directory), false);
+  const machine = probeMachine(options);
   const report: NodeReport = {
-    kernel: os.release(),
-    missingCapabilities: attempt(() => missingCapabilities(), []),
-    libbpf: attempt(() => libbpf().version(), undefined),
-    hasBtf: existsSync('/sys/kernel/btf/vmlinux'),
-    hasIpv6: attempt(() => readFileSync('/proc/net/if_inet6', 'utf8').trim() !== '', false),
-    bpffs: { directory: pins.directory, isBpf },
-    cgroup: directory === undefined ? undefined : { directory, isRoot: isHierarchyRoot(directory) },
-    trial: isTried && isBpf ? trial(pins) : undefined,
-    ...probeSettings({
-      proc,
-      tables,
-      node,
-      sysctls: [
-        ...SYSCTLS,
-        ...['all', ...outwardDevices].map((device) => `net.ipv4.conf.${device}.rp_filter`),
-      ],
-    }),
+    ...machine,
+    trial: isTried && machine.bpffs.isBpf ? trial(pins) : undefined,
+    ...probeSettings({ proc, tables, node, sysctls: sysctlsOf(outwardDevices) }),
     outwardDevices,
     nodePorts: tables ? attempt(() => nodePortsOf(tables), []) : [],
-    foreignPrograms: attempt(() => foreignPrograms(pins, directory), []),
     kubeProxy: {
       processes: attempt(() => processesNamed('kube-proxy', proc), []),
       rules: await kubeProxyRules(),
     },
-    networkMounts: attempt(
-      () => networkMounts(readFileSync(path.join(proc, '1/mountinfo'), 'utf8')),
-      [],
-    ),
+    networkMounts: readNetworkMounts(proc),
     serviceAddresses: tables ? attempt(() => serviceAddressesOf(tables), new Set()) : new Set(),
   };
   tables?.close();
   return report;
 }
 
-function missingCapabilities(): string[] {
-  const [, text = '0'] =
-    readFileSync('/proc/self/status', 'utf8').match(/^CapEff:\s*(\w+)$/m) ?? [];
-  const effective = BigInt(`0x${text}`);
-  return Object.entries(CAPABILITIES).flatMap(([name, bit]) =>
-    effective & (1n << BigInt(bit)) ? [] : name,
-  );
+/**
+ * The same for an agent that starts: what it looks after itself, and what it would have to read large tables or run
+ * other programs for, counts as all right. Never throws.
+ */
+export function probeAtStart(options: Omit<ProbeOptions, 'isTried'>): NodeReport {
+  const outwardDevices = attempt(() => devicesOf(new Pins(options.bpffs)), []);
+  return {
+    ...probeMachine(options),
+    trial: undefined,
+    ...probeSettings({
+      proc: options.proc,
+      tables: undefined,
+      node: undefined,
+      sysctls: sysctlsOf(outwardDevices),
+    }),
+    outwardDevices,
+    nodePorts: [],
+    kubeProxy: { processes: [], rules: '' },
+    networkMounts: [],
+    serviceAddresses: new Set(),
+  };
+}
+
+/** Of the kernel and the machine, whatever is served. */
+function probeMachine({ bpffs, cgroup }: Pick<ProbeOptions, 'bpffs' | 'cgroup'>) {
+  const pins = new Pins(bpffs);
+  const directory = attempt(() => cgroupDirectory(cgroup), undefined);
+  return {
+    kernel: os.release(),
+    missingCapabilities: attempt(() => missingCapabilities(), []),
+    libbpf: attempt(() => libbpf().version(), undefined),
+    lockdown: attempt(() => lockdown(), undefined),
+    memoryLimit: attempt(() => memoryLimit(), undefined),
+    hasBtf: existsSync('/sys/kernel/btf/vmlinux'),
+    hasIpv6: attempt(() => readFileSync('/proc/net/if_inet6', 'utf8').trim() !== '', false),
+    bpffs: {
+      directory: pins.directory,
+      isBpf: attempt(() => isInBpffs(pins.directory), false),
+    },
+    cgroup: directory === undefined ? undefined : { directory, isRoot: isHierarchyRoot(directory) },
+    foreignPrograms: attempt(() => foreignPrograms(pins, directory), []),
+  };
+}
+
+function sysctlsOf(devices: readonly string[]): string[] {
+  return [...SYSCTLS, ...['all', ...devices].map((device) => `net.ipv4.conf.${device}.rp_filter`)];
 }
 
 /** @throws EnvironmentError when there is none, or it is none of version 2. */
@@ -142,14 +158,4 @@ function nodePortsOf({ frontends }: Pick<Tables, 'frontends'>): number[] {
 
 function serviceAddressesOf({ frontends }: Pick<Tables, 'frontends'>): Set<IpAddress> {
   return new Set(frontends.entries().map(([{ address }]) => address));
-}
-
-/** Mounts that have a server's address among their options. Pure. */
-export function networkMounts(mountinfo: string): { mountPoint: string; server: IpAddress }[] {
-  return mountinfo.split('\n').flatMap((line) => {
-    const fields = line.split(' ');
-    const options = fields.at(-1) ?? '';
-    const server = parseAddress(options.match(/(?:^|,)addr=([^,]+)/)?.[1] ?? '');
-    return server === undefined ? [] : [{ mountPoint: fields[4] ?? '', server }];
-  });
 }

@@ -15,6 +15,8 @@ export interface Status {
   readonly healthy: boolean;
   /** What is wrong, one line each. */
   readonly problems: readonly string[];
+  /** What should be known, and does no harm by now. An older agent has none. */
+  readonly warnings?: readonly string[];
   readonly cgroup: string;
   readonly bpffs: string;
   readonly source: string;

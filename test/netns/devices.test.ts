@@ -292,7 +292,8 @@ test.serial('nothing is attached before the objects are known', async (t) => {
   if (!canAttach(t, 'tcx')) return;
   const node = await nodeWithUplink(t, 'tcx');
   node.agent.launch(['--master', 'http://127.0.0.1:9']);
-  await until('the agent has tried', () => node.agent.log.some(({ level }) => level === 'warn'));
+  const hasFailed = () => node.agent.log.some(({ kind, level }) => kind && level === 'warn');
+  await until('the agent has tried', hasFailed);
   await until('its tables are there', () => node.agent.log.some(({ msg }) => msg === 'started'));
   await isNotServed(node, 'up0');
   t.deepEqual(await knownDevices(node), {});

@@ -4,6 +4,8 @@
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import type { Status } from '../../agent/telemetry/status.ts';
+import { faultTest } from '../faults/fault-test.ts';
 import { output } from './device-programs.ts';
 import { programmed } from './kernel-backends.ts';
 import { bothProtocols, kubeService } from './kube-service.ts';
@@ -36,7 +38,7 @@ const ALWAYS = ['no-ipv6', 'no-tcx', 'no-socket-destroyer'];
 
 async function examine(t: ExecutionContext): Promise<{ code: number | null; found: string[] }> {
   const { code, stdout, stderr } = await node().run(
-    node().signalboxArgv('doctor', '--bpffs', node().bpffs, '-o', 'json'),
+    node().signalboxArgv('doctor', '--bpffs', node().bpffs, '--json'),
   );
   t.is(stderr, '');
   const { findings } = JSON.parse(stdout) as Answer;
@@ -91,6 +93,42 @@ test.serial(
     t.notRegex(stdout, new RegExp(String.fromCharCode(27)));
   },
 );
+
+const AS_NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+
+faultTest(test, 'start-refused', async (t, report) => {
+  if (!canMakeNodes(t)) return;
+  await node().agent.end('SIGTERM');
+  const argv = node().agent.argv();
+  const without = (what: string, value: string) => {
+    const at = argv.indexOf(what) + 1;
+    return argv.toSpliced(at, 1, value);
+  };
+  const refusals: readonly (readonly [readonly string[], RegExp])[] = [
+    [[...AS_NOBODY, ...argv], /^signalbox: .*needs root\n {2}run it with sudo\n$/],
+    [without('--bpffs', '/tmp/nowhere'), /is not in a BPF file system\n {2}mount one: mount -t/],
+    [without('--cgroup', '/tmp'), /is not a cgroup v2 directory\n {2}the hierarchy is mounted at/],
+  ];
+  for (const [command, says] of refusals) {
+    const { code, stdout, stderr } = await node().run(command);
+    t.is(code, 1, stdout);
+    t.regex(stderr, says);
+  }
+
+  await set('net/ipv4/conf/all/rp_filter', '1');
+  await node().agent.start();
+  const told = node().agent.log.filter(({ msg }) => msg === 'this node is not as it should be');
+  const strict = told.find(({ finding }) => finding === 'strict-rp-filter');
+  t.like(strict, { level: 'warn', found: 'up0 up1' });
+  t.regex(String(strict?.cure), /to 2 \(loose\) or 0/);
+  const { stdout } = await node().signalbox('status', '-o', 'json');
+  const { healthy, agent } = JSON.parse(stdout) as { healthy: boolean; agent: Status };
+  t.true(healthy, stdout);
+  t.truthy(agent.warnings?.some((text) => /^rp_filter is strict .*: up0 up1\. Set/.test(text)));
+  const { stdout: screen } = await node().signalbox('status');
+  t.regex(screen, /^Warning +rp_filter is strict/m);
+  report({ injections: refusals.length + 1, note: 'three refusals, one start with a warning' });
+});
 
 test.serial('no BPF file system', async (t) => {
   if (!canMakeNodes(t)) return;

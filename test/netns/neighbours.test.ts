@@ -128,7 +128,10 @@ test.serial(
     await foreignIsThere();
     t.is((await programsOn(node)).length, 1 + 8);
     const { stdout } = await node.signalbox('doctor', '--cgroup', node.cgroup, '--no-trial');
-    t.true(stdout.includes(`on the same hooks: connect4: program ${foreign} (allow)`), stdout);
+    t.true(
+      stdout.includes(`on the same hooks: connect4: program ${foreign} (allow), before ours\n`),
+      stdout,
+    );
     await node.agent.end('SIGKILL');
     await node.agent.start();
     await foreignIsThere();
