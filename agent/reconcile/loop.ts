@@ -29,6 +29,8 @@ export interface LoopOptions {
   /** Rings when the cluster state changes. */
   readonly changed: Wakeup;
   readonly auditEveryMs: number;
+  /** The longest time until what came to nothing is begun again. */
+  readonly longestRetryMs?: number;
   /** Runs once, when the tables are complete for the first time. */
   readonly onComplete: () => Promise<void>;
   readonly progress?: LoopProgress;
@@ -75,10 +77,16 @@ export async function runLoop(options: LoopOptions): Promise<void> {
 class Attempts {
   readonly #progress: LoopProgress | undefined;
   readonly #onRefused: ((message: string | undefined) => void) | undefined;
+  readonly #longestMs: number;
   #refused = 0;
 
-  constructor({ progress, onRefused }: Pick<LoopOptions, 'progress' | 'onRefused'>) {
+  constructor({
+    progress,
+    onRefused,
+    longestRetryMs = LONGEST_DELAY_MS,
+  }: Pick<LoopOptions, 'progress' | 'onRefused' | 'longestRetryMs'>) {
     this.#progress = progress;
+    this.#longestMs = longestRetryMs;
     this.#onRefused = onRefused;
   }
 
@@ -102,7 +110,7 @@ class Attempts {
 
   /** How long to leave it, by now. */
   get delayMs(): number {
-    return Math.min(FIRST_DELAY_MS * 2 ** (this.#refused - 1), LONGEST_DELAY_MS);
+    return Math.min(FIRST_DELAY_MS * 2 ** (this.#refused - 1), this.#longestMs);
   }
 
   async pause(signal: AbortSignal): Promise<void> {

@@ -5,6 +5,7 @@
 //   kill@17                                        SIGKILL in place of the 17th call that changes something
 //   errno=EPERM@mapUpdateBatch:frontends           refuses each such call, as long as the order stands
 //   errno=E2BIG@mapUpdateBatch:frontends,done=2    ... once two entries of the batch are done
+//   errno=E2BIG@mapUpdateBatch:frontends,holding=0a600001   ... at each entry that has these bytes, in hex
 //   errno=ENOMEM@mapCreate,times=3                 ... three times
 //   list                                           nothing; calls are written down, as they are under any order
 //   # 5                                            nothing
@@ -27,6 +28,8 @@ export interface Refusal {
   readonly target: string | undefined;
   /** Entries of a batch that are done before; undefined: it is refused as a whole, its count left as it was. */
   readonly done: number | undefined;
+  /** Only entries with these bytes in them, in hex, and those one by one. */
+  readonly holding: string | undefined;
   readonly times: number;
 }
 
@@ -57,15 +60,22 @@ export function parseOrders(text: string): Orders {
 
 function parseRefusal(order: string): Refusal {
   const [, name = '', call = '', target, options = ''] =
-    /^errno=(\w+)@(\w+)(?::([^,]+))?((?:,\w+=\d+)*)$/.exec(order) ?? [];
+    /^errno=(\w+)@(\w+)(?::([^,]+))?((?:,\w+=\w+)*)$/.exec(order) ?? [];
   const errno = (constants.errno as Readonly<Record<string, number>>)[name];
   if (errno === undefined) throw new Error(`no order: ${order}`);
   const option = (key: string) => {
-    const [, value] = new RegExp(`,${key}=(\\d+)`).exec(options) ?? [];
-    return value === undefined ? undefined : Number(value);
+    const [, value] = new RegExp(`,${key}=(\\w+)`).exec(options) ?? [];
+    return value;
   };
-  const done = option('done') ?? (OF_ENTRIES.includes(name) ? 0 : undefined);
-  return { errno, call, target, done, times: option('times') ?? Infinity };
+  const done = Number(option('done') ?? (OF_ENTRIES.includes(name) ? 0 : Number.NaN));
+  return {
+    errno,
+    call,
+    target,
+    done: Number.isNaN(done) ? undefined : done,
+    holding: option('holding'),
+    times: Number(option('times') ?? Infinity),
+  };
 }
 
 /** Whether the refusal is meant for such a call. */

@@ -41,7 +41,7 @@ const COUNT_AT: Readonly<Record<string, number>> = {
 };
 
 /** struct bpf_map_info (linux/bpf.h) */
-const MAP_INFO = { size: 88, name: 24, nameSize: 16 } as const;
+const MAP_INFO = { size: 88, keySize: 8, valueSize: 12, name: 24, nameSize: 16 } as const;
 
 type Call = (...args: unknown[]) => unknown;
 
@@ -95,7 +95,11 @@ function between(lib: Libbpf): Libbpf {
     name,
     (...args) => {
       const refusal = faults.suffer(name, targetOf(lib, name, args), CHANGING.has(name));
-      return refusal ? refused(refusal, name, call, args) : call(...args);
+      if (!refusal) return call(...args);
+      const { holding } = refusal;
+      if (holding === undefined) return refused(refusal, name, call, args);
+      const done = entriesBefore(lib, name, args, holding);
+      return done === undefined ? call(...args) : refused({ ...refusal, done }, name, call, args);
     },
   ]);
   return Object.fromEntries(calls) as unknown as Libbpf;
@@ -112,6 +116,31 @@ function refused({ errno, done }: Refusal, name: string, call: Call, args: unkno
   return name.endsWith('Async') ? Promise.resolve(-errno) : -errno;
 }
 
+/** Of a batch. @returns undefined when it has no entry that holds the bytes. */
+function entriesBefore(
+  lib: Libbpf,
+  name: string,
+  args: readonly unknown[],
+  holding: string,
+): number | undefined {
+  const info = mapInfo(lib, args[0] as number);
+  const [count = 0] = args[COUNT_AT[name] as number] as [number];
+  const parts = [
+    { bytes: args[1] as Uint8Array, size: info.readUInt32LE(MAP_INFO.keySize) },
+    ...(name === 'mapUpdateBatch'
+      ? [{ bytes: args[2] as Uint8Array, size: info.readUInt32LE(MAP_INFO.valueSize) }]
+      : []),
+  ];
+  const holds = (entry: number) =>
+    parts.some(({ bytes, size }) =>
+      Buffer.from(bytes.subarray(entry * size, (entry + 1) * size))
+        .toString('hex')
+        .includes(holding),
+    );
+  for (let entry = 0; entry < count; entry++) if (holds(entry)) return entry;
+  return undefined;
+}
+
 /** The name of the map, what is below the directory of pins of a pin, the attach type of a link. */
 function targetOf(lib: Libbpf, name: string, args: readonly unknown[]): string {
   if (name === 'mapCreate') return String(args[1]);
@@ -121,9 +150,14 @@ function targetOf(lib: Libbpf, name: string, args: readonly unknown[]): string {
   return name.startsWith('map') && typeof args[0] === 'number' ? mapName(lib, args[0]) : '';
 }
 
-function mapName(lib: Libbpf, fd: number): string {
+function mapInfo(lib: Libbpf, fd: number): Buffer {
   const info = Buffer.alloc(MAP_INFO.size);
-  if (lib.objectInfo(fd, info, [info.length]) < 0) return '';
+  lib.objectInfo(fd, info, [info.length]);
+  return info;
+}
+
+function mapName(lib: Libbpf, fd: number): string {
+  const info = mapInfo(lib, fd);
   const name = info.toString('latin1', MAP_INFO.name, MAP_INFO.name + MAP_INFO.nameSize);
   return name.replace(/\0.*$/s, '');
 }
