@@ -10,6 +10,9 @@ import { at, stageFor } from './stage.ts';
 
 const stage = stageFor(test, import.meta.filename);
 
+/** Of nodes that are containers, as those of kind. */
+const IN_CONTAINER = 'cgroup-not-root';
+
 interface Explanation {
   readonly verdict: string;
   readonly service: string | null;
@@ -37,7 +40,9 @@ test.serial('doctor finds no error and no reason to worry on any node', async (t
   for (const { name } of inventory.machines) {
     const { stdout, stderr } = await signalbox(api, inventory, name, ['doctor', '-o', 'json']);
     const { findings } = JSON.parse(stdout || `{"findings":[{"title":${JSON.stringify(stderr)}}]}`);
-    const serious = (findings as Finding[]).filter(({ severity }) => severity !== 'note');
+    const serious = (findings as Finding[]).filter(
+      ({ id, severity }) => severity !== 'note' && id !== IN_CONTAINER,
+    );
     t.deepEqual(serious, [], name);
   }
 });

@@ -90,7 +90,9 @@ function joinScript({ address: { ipv4, ipv6 } }: Machine, network: string): stri
 read -r _ device _ with_prefix4 _ < <(ip -o -4 address show to ${ipv4}/32)
 read -r _ _ _ with_prefix6 _ < <(ip -o -6 address show to ${ipv6}/128)
 ${findProcess(network)}
-ip link add link "$device" name ${DEVICE} type ipvlan mode l2
+# With an ipvlan, unlike a macvlan, no switch sees an address that it does not know.
+ip link add link "$device" name ${DEVICE} type ipvlan mode l2 ||
+  ip link add link "$device" name ${DEVICE} type macvlan mode bridge
 ip link set ${DEVICE} netns "$process"
 inside() { nsenter --net --target "$process" "$@"; }
 inside ip address add "${outsideAddress(ipv4)}/\${with_prefix4#*/}" dev ${DEVICE}
