@@ -2,11 +2,12 @@
 // Clients that go on while something is done to the node: new connections all the time, and some that stay open. What
 // they report is what a fault did to them.
 
+import { inIpv4Words } from './dual-stack.ts';
 import type { ProbeSocket, SocketProbe, Target } from './socket-probe.ts';
 
 /** What a client dials, and the backend that is to answer. */
 export interface DisturbedTarget extends Target {
-  /** As it names itself: address and port. */
+  /** As it names itself in the words of IPv4: address and port. */
   readonly lands: string;
 }
 
@@ -33,7 +34,9 @@ export class DisturbedClients {
     this.#ends.push(async () => {
       probe.stop();
       const made = await attempts;
-      const failed = made.filter(({ target, landed }) => targets[target]?.lands !== landed);
+      const failed = made.filter(
+        ({ target, landed }) => targets[target]?.lands !== inIpv4Words(landed.split(' ')[0] ?? ''),
+      );
       const lost: string[] = [];
       for (const [i, socket] of open.entries()) {
         const said = await echo(socket);
