@@ -78,6 +78,7 @@ export function agentConfig(
       nodeIPs: [...(options.nodeIp ?? []), ...parts.boundNodeIP(settings)],
       clusterCIDRs: parts.clusterCIDRs(settings),
       serviceCIDRs: options.serviceCidr ?? [],
+      ...(options.externalIpCidrs && { externalIpCidrs: options.externalIpCidrs }),
       nodePortAddresses: parts.nodePortAddresses(settings),
       localhostNodePorts: settings['iptables.localhostNodePorts'],
       masqueradeAll: masqueradesAll(settings),

@@ -39,7 +39,7 @@ export function createInputs(
   { heard, changes, api }: InputsObserver,
 ): AgentInputs {
   const { nodeName } = config.node;
-  const cluster = new ClusterState(heard, changes);
+  const cluster = new ClusterState(heard, changes, config.node.externalIpCidrs);
   const source = createSource(config, log, api);
   const client = 'client' in source ? source.client : undefined;
   return {

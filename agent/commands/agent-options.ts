@@ -15,7 +15,10 @@ import { addOwnNodeOptions, type NodeOptions } from './node-options.ts';
 import { bpffsOption, procOption } from './options.ts';
 
 export interface AgentOptions
-  extends Pick<NodeOptions, 'nodeName' | 'nodeIp' | 'serviceCidr' | 'masqueradePorts'> {
+  extends Pick<
+    NodeOptions,
+    'nodeName' | 'nodeIp' | 'serviceCidr' | 'externalIpCidrs' | 'masqueradePorts'
+  > {
   readonly manifests?: string;
   readonly proc: string;
   readonly cgroup?: string;

@@ -10,6 +10,7 @@ import { mergeManifests } from '../cluster/manifest-merge.ts';
 import { NO_CLUSTER_IP } from '../cluster/service.ts';
 import { EnvironmentError, messageOf } from '../errors.ts';
 import { ClusterState, type Parsed, type SkippedObject } from '../model/cluster-state.ts';
+import type { NodeConfig } from '../model/node-facts.ts';
 import type {
   EndpointSliceSpec,
   NodeSpec,
@@ -81,12 +82,12 @@ export async function readManifests(path: string): Promise<Manifests> {
   return { files, nodeNames: [...new Set(nodes.map(({ key }) => key))] };
 }
 
-/** @param nodeName metadata.name of the Node that counts. */
+/** @param config of the Node that counts. */
 export function clusterOf(
   { files }: Manifests,
-  nodeName: string,
+  { nodeName, externalIpCidrs }: NodeConfig,
 ): { readonly cluster: ManifestState; readonly problems: ReadonlyMap<string, string> } {
-  const cluster = new ManifestState();
+  const cluster = new ManifestState(undefined, undefined, externalIpCidrs);
   const { objects, problems } = mergeManifests(files, nodeName);
   for (const object of objects) object.deliver(cluster, object.key);
   return { cluster, problems };

@@ -47,7 +47,7 @@ export async function factsFromManifests(path: string, options: FactOptions): Pr
   const manifests = await readManifests(path);
   const [only, ...others] = manifests.nodeNames;
   const config = nodeConfig(options, only !== undefined && !others.length ? only : os.hostname());
-  const { cluster, problems } = clusterOf(manifests, config.nodeName);
+  const { cluster, problems } = clusterOf(manifests, config);
   return {
     cluster,
     node: factsOf(cluster, options, config),
@@ -96,7 +96,7 @@ export async function factsFromApiServer(
   const config = nodeConfig(options);
   const log = createLogger('error');
   log.level = 'silent';
-  const cluster = new ClusterState();
+  const cluster = new ClusterState(undefined, undefined, config.externalIpCidrs);
   // Half of a second that nobody else should pay for.
   const { createApiServerSource } = await import('../cluster/api-server-source.ts');
   const source = createApiServerSource({ ...access, nodeName: config.nodeName, log });

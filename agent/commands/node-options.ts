@@ -20,6 +20,8 @@ export interface NodeOptions {
   readonly nodeIp?: readonly IpAddress[];
   readonly clusterCidr?: readonly IpPrefix[];
   readonly serviceCidr?: readonly IpPrefix[];
+  /** Empty: none is served. */
+  readonly externalIpCidrs?: readonly IpPrefix[];
   readonly nodeportAddresses?: string;
   readonly masqueradeAll?: boolean;
   readonly masqueradePorts?: PortRange;
@@ -68,6 +70,12 @@ export function addOwnNodeOptions(command: Command): Command {
     )
     .addOption(
       new Option(
+        '--external-ip-cidrs <cidrs>',
+        "where externalIPs of Services are served; '' for none of them (default: wherever a Service says)",
+      ).argParser(listed((text) => prefixList('--external-ip-cidrs', text))),
+    )
+    .addOption(
+      new Option(
         '--masquerade-ports <first-last>',
         `source ports of packets that get an address of the node (default: ${formatPortRange(DEFAULT_MASQUERADE_PORTS)})`,
       ).argParser(masqueradePorts),
@@ -91,6 +99,7 @@ export function nodeConfig(options: NodeOptions, defaultName = os.hostname()): N
     nodeIPs: options.nodeIp ?? [],
     clusterCIDRs: options.clusterCidr ?? [],
     serviceCIDRs: options.serviceCidr ?? [],
+    ...(options.externalIpCidrs && { externalIpCidrs: options.externalIpCidrs }),
     nodePortAddresses,
     masqueradeAll: options.masqueradeAll ?? false,
     masqueradePorts: options.masqueradePorts ?? DEFAULT_MASQUERADE_PORTS,

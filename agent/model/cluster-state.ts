@@ -4,8 +4,9 @@
 // callback does no I/O, it marks dirty).
 
 import { isDeepStrictEqual } from 'node:util';
-import type { IpAddress } from './address.ts';
+import type { IpAddress, IpPrefix } from './address.ts';
 import type { ChangeTracker } from './change-tracker.ts';
+import { forbiddenExternalIps, forbiddenReason } from './external-ips.ts';
 import { Groups } from './groups.ts';
 import {
   type EndpointSliceSpec,
@@ -84,14 +85,21 @@ export class ClusterState implements ObjectSink {
   readonly #dirty = new Set<ObjectKey>();
   readonly #onDirty: () => void;
   readonly #changes: ChangeTracker | undefined;
+  readonly #externalIpCidrs: readonly IpPrefix[] | undefined;
 
   /**
    * @param onDirty called after every change that may matter; must not throw or block.
    * @param changes hears of every change.
+   * @param externalIpCidrs the only ranges in which externalIPs count; undefined: all do.
    */
-  constructor(onDirty: () => void = () => {}, changes?: ChangeTracker) {
+  constructor(
+    onDirty: () => void = () => {},
+    changes?: ChangeTracker,
+    externalIpCidrs?: readonly IpPrefix[],
+  ) {
     this.#onDirty = onDirty;
     this.#changes = changes;
+    this.#externalIpCidrs = externalIpCidrs;
   }
 
   /** Whether all that must be known before the first kernel write is known. */
@@ -170,7 +178,8 @@ export class ClusterState implements ObjectSink {
     for (const service of services) this.#dirty.add(service);
   }
 
-  upsertService(key: ObjectKey, parsed: Parsed<ServiceSpec>): void {
+  upsertService(key: ObjectKey, read: Parsed<ServiceSpec>): void {
+    const parsed = this.#withoutForbidden(read);
     this.#note('Service', key, parsed);
     if ('invalid' in parsed) return;
     this.#setForeign(key, 'ignored' in parsed ? parsed.foreign : undefined);
@@ -322,6 +331,18 @@ export class ClusterState implements ObjectSink {
       case 'ServiceCIDR':
         return this.#serviceCidrs.keys();
     }
+  }
+
+  #withoutForbidden(parsed: Parsed<ServiceSpec>): Parsed<ServiceSpec> {
+    if (!('spec' in parsed)) return parsed;
+    const { spec, leftOut } = parsed;
+    const forbidden = forbiddenExternalIps(spec, this.#externalIpCidrs);
+    if (forbidden.length === 0) return parsed;
+    return {
+      ...parsed,
+      spec: { ...spec, externalIPs: spec.externalIPs.filter((ip) => !forbidden.includes(ip)) },
+      leftOut: [...(leftOut === undefined ? [] : [leftOut]), forbiddenReason(forbidden)].join('; '),
+    };
   }
 
   #note(kind: WatchedKind, key: string, parsed: Parsed<unknown>): void {

@@ -35,6 +35,8 @@ export interface NodeConfig {
   readonly clusterCIDRs: readonly IpPrefix[];
   /** Empty: the ServiceCIDR objects count. */
   readonly serviceCIDRs: readonly IpPrefix[];
+  /** The only ranges in which externalIPs of Services are served; absent: any. */
+  readonly externalIpCidrs?: readonly IpPrefix[];
   readonly nodePortAddresses: NodePortAddresses;
   /** Absent: yes, where `nodePortAddresses` takes loopback in. */
   readonly localhostNodePorts?: boolean;

@@ -96,6 +96,30 @@ test('what makes an answer worth less is told beside it', async (t) => {
   ]);
 });
 
+test('an externalIP outside of the allowed ranges passes, and explain says why', async (t) => {
+  const leftOut = path.join(import.meta.dirname, 'explain-external-ips.yaml');
+  const ask = async (...more: string[]) =>
+    (await run(['--manifests', leftOut, ...more, 'external', 'tcp/192.0.2.9:80'])).stdout;
+  t.regex(await ask(), /^FORWARD/);
+  t.regex(await ask('--external-ip-cidrs', '198.51.100.0/24,192.0.2.8/31'), /^FORWARD/);
+  for (const cidrs of ['198.51.100.0/24', '']) {
+    const answer = await ask('--external-ip-cidrs', cidrs);
+    t.regex(answer, /^PASS/);
+    t.regex(
+      answer,
+      /Service default\/web: spec\.externalIPs: 192\.0\.2\.9: in no range of --external/,
+    );
+  }
+  const { code, stderr } = await run([
+    '--external-ip-cidrs',
+    '192.0.2.9/x',
+    'host',
+    'tcp/192.0.2.9:80',
+  ]);
+  t.is(code, 2);
+  t.regex(stderr, /--external-ip-cidrs: 192\.0\.2\.9\/x is not a CIDR/);
+});
+
 test('the node is the only one of the manifests, unless options say another', async (t) => {
   const local = async (...more: string[]) =>
     (await json('external', 'tcp/198.51.100.2:80', ...more)).backends.length;

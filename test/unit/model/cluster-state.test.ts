@@ -221,6 +221,31 @@ test('a Node and a ServiceCIDR that make no sense are reported by their name alo
   t.deepEqual(state.skipped, []);
 });
 
+test('externalIPs in no allowed range are left out and named, others stay', (t) => {
+  const externalIPs = ['192.0.2.7', '203.0.113.9', 'fd00::9'].map(address);
+  const spec = { ...service(), externalIPs };
+  const taken = (...cidrs: string[]) => {
+    const state = new ClusterState(undefined, undefined, cidrs.map(prefix));
+    state.upsertService(QUIZ, { spec, leftOut: 'x' });
+    return [state.service(QUIZ)?.externalIPs, state.skipped[0]?.reason] as const;
+  };
+  const why = 'in no range of --external-ip-cidrs';
+  t.deepEqual(taken('192.0.2.0/24', 'fd00::/8'), [
+    [address('192.0.2.7'), address('fd00::9')],
+    `x; spec.externalIPs: 203.0.113.9: ${why}`,
+  ]);
+  t.deepEqual(taken(), [[], `x; spec.externalIPs: 192.0.2.7, 203.0.113.9, fd00::9: ${why}`]);
+  t.deepEqual(taken('0.0.0.0/0', '::/0'), [externalIPs, 'x']);
+  t.deepEqual(spec.externalIPs, externalIPs, 'what was read is as it was');
+
+  const state = new ClusterState(undefined, undefined, []);
+  const many = Array.from({ length: 40 }, (_, i) => address(`192.0.2.${i}`));
+  state.upsertService(QUIZ, { spec: { ...service(), externalIPs: many } });
+  t.regex(state.skipped[0]?.reason ?? '', / 192\.0\.2\.31 and 8 more: /);
+  state.upsertService(QUIZ, { spec: service() });
+  t.deepEqual(state.skipped, []);
+});
+
 test('slices and Services may come in any order, and are counted apart', (t) => {
   const state = new ClusterState();
   state.upsertEndpointSlice('kiada/quiz-1', { spec: slice('quiz-1', '10.244.0.1') });
