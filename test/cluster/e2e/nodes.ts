@@ -6,7 +6,6 @@ import { disconnect, mustRunScript } from '../ssh.ts';
 import type { Api } from './api.ts';
 import { eventually, NotYet } from './eventually.ts';
 
-const UNIT = 'signalbox-e2e-cut';
 /** After so long a machine that was cut off comes back by itself: where ssh goes by the same device nobody can tell it to. */
 const CUT_S = 900;
 const RESTART = '/run/signalbox-e2e-restart';
@@ -18,11 +17,12 @@ const RESTART = '/run/signalbox-e2e-restart';
 export async function cutOff(machine: Machine): Promise<void> {
   const script = `set -eu
 read -r _ device _ < <(ip -o -4 address show to ${machine.address.ipv4}/32)
-systemd-run --quiet --collect --unit ${UNIT} /bin/sh -c "
+rm -f ${RESTART}
+setsid sh -c "
   sleep 2
   ip link set $device down
   for _ in \\$(seq ${CUT_S}); do [ ! -e ${RESTART} ] || break; sleep 1; done
-  echo s >/proc/sysrq-trigger; sleep 1; echo b >/proc/sysrq-trigger"`;
+  reboot -ff" </dev/null >/dev/null 2>&1 &`;
   await mustRunScript(machine, script, { timeoutS: 300 });
 }
 
