@@ -200,7 +200,7 @@ export function createReflector(options: ReflectorOptions): Reflector {
     if (isLost) position.forget();
     const mustList = couldResume && position.resumeAt === undefined;
     const spreadMs = mustList ? relistDelay(size, timing.random) : 0;
-    const retryMs = Math.round(Math.max(backoff.next(), retryAfterMs, spreadMs));
+    const retryMs = Math.round(Math.max(backoff.next(), retryAfterMs) + spreadMs);
     log.warn({ kind, error: message, retryMs }, 'watch failed');
     note({
       phase: 'waiting',
