@@ -36,24 +36,23 @@ export class ServedNetworks {
 
   /** @returns what the kernel refused, to be read too. */
   cover(prefixes: Iterable<Covered>): RefusedEntry[] {
+    const added = new Set<number>();
     try {
-      return this.#cover(prefixes);
+      this.#known ??= this.#read();
+      return this.#cover(this.#known, prefixes, added);
     } catch (error) {
       if (!(error instanceof KernelError)) throw error;
-      this.#known = undefined;
+      this.#take(added);
       return [{ index: 0, error }];
     }
   }
 
-  #cover(prefixes: Iterable<Covered>): RefusedEntry[] {
-    this.#known ??= this.#read();
-    const known = this.#known;
-    const changed = new Set<number>();
+  #cover(known: Uint8Array, prefixes: Iterable<Covered>, added: Set<number>): RefusedEntry[] {
     const add = (hash: number) => {
       const bit = hash >>> HASH_BITS;
       if (known[bit] === 1) return;
       known[bit] = 1;
-      changed.add(Math.floor(bit / WORD_BITS));
+      added.add(bit);
     };
     let last: IpAddress | undefined;
     for (const { address, bits, isAlone } of prefixes) {
@@ -71,19 +70,32 @@ export class ServedNetworks {
       if (hashes) hashes.forEach(add);
       else for (let bit = 0; bit < BITS; bit++) add((bit << HASH_BITS) >>> 0);
     }
-    return this.#write(known, changed);
+    const words = [...new Set(Array.from(added, wordWith))];
+    const refused = this.#write(known, words);
+    const without = new Set(refused.map(({ index }) => words[index]));
+    this.#take([...added].filter((bit) => without.has(wordWith(bit))));
+    return refused;
   }
 
-  /** Sets again what somebody else has taken away since this process read it first. @throws KernelError */
+  /** What is not there must not be taken for it. */
+  #take(bits: Iterable<number>): void {
+    if (this.#known) for (const bit of bits) this.#known[bit] = 0;
+  }
+
+  /**
+   * Sets again what somebody else has taken away since this process read it first; where that is refused, the next time.
+   *
+   * @throws KernelError
+   */
   mend(): void {
     const known = this.#known;
     if (!known) return;
     const there = this.#read();
     const missing = new Set<number>();
     known.forEach((isSet, bit) => {
-      if (isSet > (there[bit] ?? 0)) missing.add(Math.floor(bit / WORD_BITS));
+      if (isSet > (there[bit] ?? 0)) missing.add(wordWith(bit));
     });
-    throwFirst(this.#write(known, missing));
+    throwFirst(this.#write(known, [...missing]));
   }
 
   close(): void {
@@ -98,18 +110,20 @@ export class ServedNetworks {
   }
 
   /** With what others have set in the same words meanwhile. */
-  #write(known: Uint8Array, words: ReadonlySet<number>): RefusedEntry[] {
-    if (words.size === 0) return [];
-    const refused = this.#map.put(
-      Array.from(words, (word) => [
+  #write(known: Uint8Array, words: readonly number[]): RefusedEntry[] {
+    if (words.length === 0) return [];
+    return this.#map.put(
+      words.map((word) => [
         word,
         { bits: wordOf(known, word) | (this.#map.get(word)?.bits ?? 0n) },
       ]),
     );
-    // What is not there must not be taken for it.
-    if (refused.length > 0) this.#known = undefined;
-    return refused;
   }
+}
+
+/** Which word a bit is in. */
+function wordWith(bit: number): number {
+  return Math.floor(bit / WORD_BITS);
 }
 
 function unpack(bits: bigint, bytes: Uint8Array, word: number): void {
@@ -146,9 +160,19 @@ export class CoveredMap<K, V> extends KernelMap<K, V> {
   }
 
   override put(entries: readonly (readonly [K, V])[]): RefusedEntry[] {
-    const [refused] = this.#cover(entries);
-    if (refused) return entries.map((_, index) => ({ index, error: refused.error }));
-    return super.put(entries);
+    if (this.#cover(entries).length === 0) return super.put(entries);
+    // Only those go without whose own network is refused.
+    const refused: RefusedEntry[] = [];
+    const covered = [...entries.entries()].filter(([index, entry]) => {
+      const [refusal] = this.#cover([entry]);
+      if (refusal) refused.push({ index, error: refusal.error });
+      return !refusal;
+    });
+    const put = super.put(covered.map(([, entry]) => entry));
+    for (const { index, error } of put) {
+      refused.push({ index: covered[index]?.[0] as number, error });
+    }
+    return refused;
   }
 
   /** The first time it covers what is there: whoever goes on with it reads it before. @throws KernelError */
