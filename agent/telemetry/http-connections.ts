@@ -3,7 +3,8 @@
 // number of listeners. Used by the health servers.
 //
 // Invariant: what clients do costs a bounded number of connections, for a bounded time each. When all are taken the
-// oldest makes room, so that a client that holds many open keeps nobody out: an honest one needs a few milliseconds.
+// oldest of the peer that has most makes room, so that one that holds many open keeps nobody out; nor do many peers,
+// among whom it is the oldest of all: an honest client needs a few milliseconds.
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import net from 'node:net';
@@ -101,12 +102,20 @@ export class HttpConnections<Context> {
 
   #accept(socket: net.Socket): void {
     const { connections, lifetimeMs } = this.#limits;
-    const [oldest] = this.#open.keys();
-    if (oldest && this.#open.size >= connections) this.#end(oldest);
+    if (this.#open.size >= connections) this.#makeRoom();
     const timer = setTimeout(() => this.#end(socket), lifetimeMs);
     this.#open.set(socket, timer);
     socket.once('close', () => this.#forget(socket));
     this.#http.emit('connection', socket);
+  }
+
+  #makeRoom(): void {
+    const ofPeer = Map.groupBy(this.#open.keys(), ({ remoteAddress }) => remoteAddress);
+    let most: readonly net.Socket[] = [];
+    // In the order of their oldest: of equals the first counts.
+    for (const sockets of ofPeer.values()) if (sockets.length > most.length) most = sockets;
+    const [oldest] = most;
+    if (oldest) this.#end(oldest);
   }
 
   #end(socket: net.Socket): void {

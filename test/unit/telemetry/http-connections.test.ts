@@ -44,8 +44,13 @@ interface Client {
   readonly closed: Promise<void>;
 }
 
-async function connect(t: ExecutionContext, port: number, text = ''): Promise<Client> {
-  const socket = net.connect(port, '127.0.0.1');
+async function connect(
+  t: ExecutionContext,
+  port: number,
+  text = '',
+  localAddress = '127.0.0.1',
+): Promise<Client> {
+  const socket = net.connect({ port, host: '127.0.0.1', localAddress });
   t.teardown(() => socket.destroy());
   let received = '';
   socket.setEncoding('latin1').on('data', (data) => {
@@ -108,6 +113,18 @@ test('who holds many connections open keeps nobody out: the oldest make room', a
     held.slice(7).map(({ socket }) => socket.closed),
     [false, false, false],
   );
+});
+
+test('who holds many is the one who makes room, however old another one is', async (t) => {
+  const { port } = await serve(t);
+  const old = await connect(t, port, GET.slice(0, 10), '127.0.0.2');
+  const held: Client[] = [];
+  for (let i = 0; i < 10; i++) held.push(await connect(t, port, 'GET / HTTP/1.1\r\nA: '));
+  await Promise.all(held.slice(0, 7).map(({ closed }) => closed));
+  t.false(old.socket.closed);
+  old.socket.write(GET.slice(10));
+  await old.closed;
+  t.regex(old.received(), /here: GET \/x$/);
 });
 
 test('a connection that comes to nothing ends, whatever it sends meanwhile', async (t) => {
