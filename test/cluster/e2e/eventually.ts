@@ -31,13 +31,18 @@ export async function eventually<T>(
     const answer = await probe().catch((error: unknown) => new NotYet(error));
     if (!(answer instanceof NotYet)) return answer;
     if (performance.now() > deadlineMs) {
-      const why = answer.why instanceof Error ? answer.why.message : describe(answer.why);
-      throw new Error(`did not happen within ${patienceMs / 1000} s: ${what}: ${why}`);
+      throw new Error(
+        `did not happen within ${patienceMs / 1000} s: ${what}: ${describe(answer.why)}`,
+      );
     }
     await sleep(STEP_MS);
   }
 }
 
 function describe(value: unknown): string {
+  if (value instanceof Error) {
+    const cause = value.cause === undefined ? '' : describe(value.cause);
+    return value.message.includes(cause) ? value.message : `${value.message}: ${cause}`;
+  }
   return typeof value === 'string' ? value : inspect(value, { depth: 6, breakLength: 120 });
 }

@@ -72,9 +72,10 @@ async function answer(request: http.IncomingMessage, response: http.ServerRespon
 }
 
 for (const port of PORTS.split(',').filter(Boolean)) serve({ pod: NAME, node: NODE }, Number(port));
-http
-  .createServer((request, response) => void answer(request, response))
-  .listen(Number(CONTROL_PORT), CONTROL_HOST);
+const control = http.createServer((request, response) => void answer(request, response));
+// Whoever asks ends the connection: otherwise the next request may meet its end.
+control.keepAliveTimeout = 0;
+control.listen(Number(CONTROL_PORT), CONTROL_HOST);
 
 // As process 1 it would not end by the signal alone.
 process.on('SIGTERM', () => {
