@@ -92,7 +92,7 @@ export const FAULTS = {
   'api-slow': {
     group: API,
     fault: 'slow',
-    injected: 'answers byte by byte',
+    injected: 'lists and watches in drops of some bytes',
     promise: 'nothing is removed before a complete list; bounded in time',
   },
   'api-restart': {
@@ -105,7 +105,7 @@ export const FAULTS = {
     group: API,
     fault: '410 Gone, as a status, an event, in the middle of a list',
     injected: 'a compacted store',
-    promise: 'one list of each kind, at a random time of some seconds',
+    promise: 'one list of each kind and node, at a random time of some seconds',
   },
   'api-429': {
     group: API,
@@ -141,7 +141,7 @@ export const FAULTS = {
     group: API,
     fault: 'a watch that never speaks',
     injected: 'accepted, then silent, connection open',
-    promise: 'given up and resumed',
+    promise: 'given up and resumed; listed after two of them',
   },
   'api-deleted-while-away': {
     group: API,
@@ -152,7 +152,7 @@ export const FAULTS = {
   'api-node-silent': {
     group: API,
     fault: 'Services are answered, the Node is not',
-    injected: 'Node and ServiceCIDR refused at a restart',
+    injected: 'Node and ServiceCIDR are not answered at a restart',
     promise: 'what is known of the node stays in the tables',
   },
   'api-endless': {
