@@ -7,6 +7,7 @@ import { dirname, resolve } from 'node:path';
 import { ExecAuth } from '@kubernetes/client-node/dist/exec_auth.js';
 import { EnvironmentError, messageOf } from '../errors.ts';
 import type { Credentials } from './api-access.ts';
+import { MAX_SAID_CHARS } from './api-error.ts';
 import { isObject } from './json-fields.ts';
 
 export interface ExecPlugin {
@@ -73,7 +74,8 @@ export function createExecPlugin(
     try {
       await inTime(auth.applyAuthentication(user, options));
     } catch (error) {
-      throw new Error(`exec plugin ${command}: ${messageOf(error).trim()}`, { cause: error });
+      // Without its cause, which may quote what was printed: credentials.
+      throw new Error(`exec plugin ${command}: ${complaint(error)}`);
     }
     const { headers, cert, key } = options;
     return { headers, tls: { ...(cert && { cert }), ...(key && { key }) } };
@@ -115,4 +117,12 @@ function endGroup(child: ChildProcess | undefined): void {
   } catch {
     // It has ended meanwhile.
   }
+}
+
+/** Of one that failed, the beginning of what it wrote to standard error. */
+function complaint(error: unknown): string {
+  if (error instanceof SyntaxError || error instanceof TypeError) {
+    return 'what it printed is not an ExecCredential with a status';
+  }
+  return messageOf(error).trim().slice(0, MAX_SAID_CHARS);
 }

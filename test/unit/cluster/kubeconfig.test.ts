@@ -4,6 +4,7 @@
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
+import { inspect } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
 import type { ApiAccess } from '../../../agent/cluster/api-access.ts';
 import { createApiClient } from '../../../agent/cluster/api-client.ts';
@@ -218,6 +219,17 @@ test('an exec plugin that fails is named, with what it said, and run again', asy
   await t.throwsAsync(access.credentials());
   t.is(count(), 2);
 });
+
+for (const printed of ['eyJhbGci.hunter2', '{"status": ["hunter2"', '{"token": "hunter2"}']) {
+  test(`what an exec plugin printed is not quoted: ${printed}`, async (t) => {
+    const exec = { command: 'echo', args: [printed] };
+    const access = loadKubeconfig(kubeconfig(t, { user: { exec } }));
+    const error = await t.throwsAsync(access.credentials(), {
+      message: /is not an ExecCredential/,
+    });
+    t.notRegex(inspect(error), /hunter2|eyJ/);
+  });
+}
 
 test('an exec plugin that does not exist is named', async (t) => {
   const user = { exec: { command: 'signalbox-no-such-plugin' } };
