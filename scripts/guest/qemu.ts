@@ -30,10 +30,11 @@ const CPU: Readonly<Record<Accelerator, string>> = { tcg: 'max,cx16=off,la57=off
 
 /**
  * A panic ends QEMU, which does not restart. What costs time and protects nothing here is off; so is a check of the timer
- * ("IO-APIC + timer doesn't work!"), which an emulated processor on a busy machine does not always pass.
+ * ("IO-APIC + timer doesn't work!"), which an emulated processor on a busy machine does not always pass. Without CMPXCHG16B,
+ * kernels of today allocate what BPF keeps with a socket only from slabs that are checked (kmalloc_nolock() of mm/slub.c).
  */
 const KERNEL_OPTIONS =
-  'console=ttyS0 loglevel=4 panic=-1 mitigations=off nokaslr tsc=reliable no_timer_check no5lvl';
+  'console=ttyS0 loglevel=4 panic=-1 mitigations=off nokaslr tsc=reliable no_timer_check no5lvl slab_debug=F,kmalloc-*';
 
 export function qemuArguments(machine: Machine): readonly string[] {
   const { accelerator, memoryMb, cpus, kernel, initramfs, folders } = machine;
