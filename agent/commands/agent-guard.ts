@@ -13,8 +13,8 @@ import type { AgentRun } from './agent-run.ts';
 
 /** A look takes a tenth of a millisecond: 36 pins and 8 links are asked for. */
 const LOOK_EVERY_MS = 1000;
-/** Devices are many on some nodes. */
-const LOOKS_PER_LOOK_AT_DEVICES = 10;
+/** Links of devices that are asked for a second: there are two for each device, and some nodes have hundreds of pods. */
+const DEVICE_LINKS_PER_LOOK = 100;
 
 /** Under which `status` shows what is wrong. */
 const SOURCE = 'pins';
@@ -48,7 +48,8 @@ export function guard(run: AgentRun, guarded: Guarded): void {
     const text = wrong.join('; ');
     if (text !== told && text !== '') log.error({ problems: wrong }, 'cannot put all of it back');
     told = text;
-    if (++looks % LOOKS_PER_LOOK_AT_DEVICES === 0) guarded.devices.lookAnew();
+    const links = guarded.devices.held?.pins.length ?? 0;
+    if (++looks % Math.ceil(links / DEVICE_LINKS_PER_LOOK || 1) === 0) guarded.devices.lookAnew();
   }
 
   const timer = setInterval(look, LOOK_EVERY_MS);
@@ -69,11 +70,12 @@ function pinsAgain(run: AgentRun, { kernel, lock, devices, onRepaired }: Guarded
   try {
     // Whoever took the directory away has its lock, or it is nobody's.
     if (!lock.isInPlace && !lock.renew(() => makeDirectory(kernel.pins, log))) return isTaken();
-    kernel.pins.create();
   } catch (error) {
     return cannotPin(config.bpffs, error);
   }
-  const repairs = [kernel.held, devices.held].flatMap((held) => held?.repair() ?? []);
+  const repairs = [kernel.held, devices.held].flatMap(
+    (held) => held?.repair(() => kernel.pins.create()) ?? [],
+  );
   const pins = repairs.flatMap((repair) => repair.pins);
   if (pins.length > 0) {
     devices.ring();

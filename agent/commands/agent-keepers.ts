@@ -3,6 +3,8 @@
 // that have left, and the ports of masqueraded flows. Each acts only once the tables are complete; agent-process.ts says
 // when, and passes on what happens.
 
+import { foreignPrograms } from '../doctor/foreign-programs.ts';
+import { messageOf } from '../errors.ts';
 import type { PassReport } from '../reconcile/observer.ts';
 import { arePortsReserved, reservePorts } from '../sys/reserved-ports.ts';
 import type { KubeProxyStatus } from '../telemetry/status.ts';
@@ -71,6 +73,20 @@ export class AgentKeepers {
     await this.#kubeProxy.begin();
   }
 
+  /** Named, never fought: what they do to connections is theirs. */
+  #nameForeignPrograms(): void {
+    const { config, log, warnings } = this.#run;
+    try {
+      const found = foreignPrograms(this.#kernel.pins, config.cgroup);
+      warnings.set(
+        'foreign programs',
+        found.map((program) => `somebody else’s program is on a hook of ours: ${program}`),
+      );
+    } catch (error) {
+      log.debug({ error: messageOf(error) }, 'cannot see who else is on the hooks');
+    }
+  }
+
   /** The tables are complete, and the programs on their hooks. @returns when devices are served, too. */
   async complete(): Promise<void> {
     const { config, signal } = this.#run;
@@ -79,6 +95,7 @@ export class AgentKeepers {
     this.#isComplete = true;
     await this.#kubeProxy.look();
     await this.devices.start(pins, tables, signal);
+    this.#nameForeignPrograms();
     // For what left while no agent was there.
     this.#sockets.request();
     this.flows.request();
@@ -108,6 +125,7 @@ export class AgentKeepers {
   }
 
   audited(): void {
+    this.#nameForeignPrograms();
     const { node, proc } = this.#run.config;
     // Whoever reads sysctls from files again replaces the whole list.
     if (this.#portsAreReserved && !arePortsReserved(node.masqueradePorts, proc))

@@ -82,13 +82,20 @@ export class HeldPins {
     return [...this.#held.keys()];
   }
 
-  /** Pins again what is not pinned any more: in place of what is there instead. Never throws. */
-  repair(): Repair {
+  /**
+   * Pins again what is not pinned any more: in place of what is there instead. Never throws.
+   *
+   * @param prepare called before the first one is made; what it throws keeps them all from being made.
+   */
+  repair(prepare?: () => void): Repair {
     const pins: string[] = [];
     let failure: unknown;
+    let isPrepared = prepare === undefined;
     for (const [pin, held] of this.#held) {
       if (held.file !== undefined && fileAt(pin) === held.file) continue;
       try {
+        if (!isPrepared) prepare?.();
+        isPrepared = true;
         rmSync(pin, { force: true, recursive: true });
         pinObject(held.fd, pin);
         held.file = fileAt(pin);

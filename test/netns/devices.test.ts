@@ -9,6 +9,7 @@ import { openTables } from '../../agent/sys/datapath.ts';
 import { type Device, DeviceFlags } from '../../agent/sys/layout.gen.ts';
 import { Pins } from '../../agent/sys/pins.ts';
 import type { Status } from '../../agent/telemetry/status.ts';
+import { type FaultBody, faultTest } from '../faults/fault-test.ts';
 import { hasKernel, requireKernel } from '../helpers/requirements.ts';
 import { until } from '../lab/until.ts';
 import { attachForeign, output, pinForeign, programIdsOn, programsOn } from './device-programs.ts';
@@ -376,21 +377,36 @@ test.serial('clsact: our own qdisc stays with somebody else’s filter in it', a
   t.deepEqual((await programsOn(node, 'up0')).clsact, { ingress: [], egress: ['pass'] });
 });
 
-test.serial('tcx: somebody else’s program stays through start, restart and cleanup', async (t) => {
+const staysByTcx: FaultBody = async (t, report) => {
   if (!canAttach(t, 'tcx')) return;
   const node = await nodeWithUplink(t, 'tcx');
   const pin = await pinForeign(node);
   t.teardown(() => rmSync(pin, { force: true }));
   await attachForeign(node, 'up0', pin);
-  const both = ['pass', 'ingress_ethernet'];
+  const hook = `ingress of device ${await ifindexOf(node, 'up0')}`;
   for (let run = 1; run <= 2; run++) {
     await node.agent.start();
-    t.deepEqual((await programsOn(node, 'up0')).tcx.ingress, both);
+    const { ingress } = (await programsOn(node, 'up0')).tcx;
+    t.deepEqual(ingress, ['pass', 'ingress_ethernet', ...(run === 2 ? ['pass'] : [])]);
+    const { stdout, code } = await node.signalbox('status');
+    t.is(code, 0);
+    const named = [...stdout.matchAll(/a hook of ours: (.*): program \d+ \(pass\)/g)];
+    t.deepEqual(
+      named.map(([, where]) => where),
+      Array(run).fill(hook),
+    );
+    if (run === 1) {
+      // One behind ours, too: another one, as the kernel takes none twice.
+      rmSync(pin);
+      await attachForeign(node, 'up0', await pinForeign(node));
+    }
     await node.agent.end('SIGKILL');
   }
   t.is((await node.signalbox('cleanup')).code, 0);
-  t.deepEqual((await programsOn(node, 'up0')).tcx, { ingress: ['pass'], egress: [] });
-});
+  t.deepEqual((await programsOn(node, 'up0')).tcx, { ingress: ['pass', 'pass'], egress: [] });
+  report({ injections: 2 });
+};
+faultTest(test, 'foreign-program', staysByTcx, 'by TCX, before and behind ours');
 
 test.serial('tcx: a device that is given away goes without our programs', async (t) => {
   if (!canAttach(t, 'tcx')) return;

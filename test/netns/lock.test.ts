@@ -3,10 +3,12 @@
 // privileges does beforehand.
 
 import { once } from 'node:events';
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { statusSocketPath } from '../../agent/telemetry/status-socket.ts';
 import { faultTest } from '../faults/fault-test.ts';
+import { BPFFS } from '../lab/bpf-filesystem.ts';
 import { namespacePath } from '../lab/netns.ts';
 import type { CommandResult } from '../lab/run-command.ts';
 import { kubeService, TARGET_PORT } from './kube-service.ts';
@@ -140,6 +142,12 @@ faultTest(test, 'lock-squatted', async (t, report) => {
   t.teardown(() => squatter.kill('SIGKILL'));
   const [said] = await once(squatter.stdout as NodeJS.ReadableStream, 'data');
   const aside = `${node.bpffs}-of-uid-${UID}-`;
+  t.teardown(() => {
+    for (const name of readdirSync(BPFFS)) {
+      const found = path.join(BPFFS, name);
+      if (found.startsWith(aside)) rmSync(found, { recursive: true });
+    }
+  });
   t.log(`the directory: ${String(said).trim()}`);
 
   await node.agent.start();
@@ -148,7 +156,6 @@ faultTest(test, 'lock-squatted', async (t, report) => {
     const moved = node.agent.log.find(({ msg }) => msg?.endsWith('moved aside'));
     t.true(String(moved?.aside).startsWith(aside));
     t.true(existsSync(String(moved?.aside)));
-    rmSync(String(moved?.aside), { recursive: true });
   }
   const refused = await second(node, node.agent.argv());
   isRefused(t, node, refused, `pid ${node.agent.pid}`);

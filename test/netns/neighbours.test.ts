@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { CLANG_FLAGS } from '../../scripts/build.ts';
+import { faultTest } from '../faults/fault-test.ts';
 import { BPFFS } from '../lab/bpf-filesystem.ts';
 import { runCommand } from '../lab/run-command.ts';
 import { kubeService, TARGET_PORT } from './kube-service.ts';
@@ -117,9 +118,10 @@ test.serial('two agents in two cgroups do not disturb each other', async (t) => 
   t.is((await two.signalbox('status')).code, 0);
 });
 
-test.serial(
-  'somebody else’s program on the same hook stays through start, restart and cleanup',
-  async (t) => {
+faultTest(
+  test,
+  'foreign-program',
+  async (t, report) => {
     if (!canMakeNodes(t)) return;
     const node = await nodeWithWeb(t, '10.244.1.1');
     const foreign = await attachForeign(t, node, 'connect4', 'multi');
@@ -132,6 +134,14 @@ test.serial(
       stdout.includes(`on the same hooks: connect4: program ${foreign} (allow), before ours\n`),
       stdout,
     );
+    const status = await node.signalbox('status');
+    t.is(status.code, 0);
+    t.true(
+      status.stdout.includes(
+        `somebody else’s program is on a hook of ours: connect4: program ${foreign} (allow)`,
+      ),
+      status.stdout,
+    );
     await node.agent.end('SIGKILL');
     await node.agent.start();
     await foreignIsThere();
@@ -140,7 +150,9 @@ test.serial(
     await node.agent.end('SIGTERM');
     t.is((await node.signalbox('cleanup')).code, 0);
     t.deepEqual(await programsOn(node), [foreign]);
+    report({ injections: 1 });
   },
+  'on a hook of the cgroup, through start, restart and cleanup',
 );
 
 test.serial('a hook that somebody else has to itself ends the agent, which says so', async (t) => {
