@@ -30,7 +30,10 @@ export const KERNEL_FILES: readonly { readonly file: string; readonly text: () =
     : [];
 
 export function kernelDocument(result: Result): string {
-  const { kernels, date, minutes, processorMinutes, processors } = result;
+  const { kernels, date, minutes, processorMinutes, processors, later } = result;
+  const since = later.map(
+    (run) => `${run.suites.join(', ')} with ${run.kernels.join(', ')} (${run.date.slice(0, 10)})`,
+  );
   const all = summary(sumsOf(kernels.flatMap(({ files }) => files)));
   const again = secondAttempts(kernels);
   const columns = kernels.map(({ name }) => name);
@@ -50,7 +53,7 @@ npm run test:kernels -- --write && npm run generate   # this page anew
 scripts/vm --kernel newest COMMAND                    # anything with that kernel
 \`\`\`
 
-The last whole run took ${minutes} minutes on ${processors} processors, which worked ${processorMinutes} minutes for it altogether.
+The last whole run took ${minutes} minutes on ${processors} processors, which worked ${processorMinutes} minutes for it altogether.${since.length > 0 ? ` Run again since: ${since.join('; ')}.` : ''}
 \`npm test\` runs a part of it with the oldest kernel: [\`test/vm/oldest-kernel.test.ts\`](../test/vm/oldest-kernel.test.ts).
 
 ## Tests

@@ -4,7 +4,7 @@
 
 const TIMES = Number(process.env.SIGNALBOX_TEST_PATIENCE ?? '1');
 
-/** @returns how long to wait on this machine, of what is far above need elsewhere. Milliseconds. */
+/** @returns how long to wait on this machine, of what is enough elsewhere. Milliseconds. */
 export function patient(deadlineMs: number): number {
   return deadlineMs * TIMES;
 }

@@ -9,6 +9,7 @@ import { KernelMap } from '../../agent/sys/kernel-map.ts';
 import { MAPS } from '../../agent/sys/layout.gen.ts';
 import { RawMap } from '../../agent/sys/libbpf/map.ts';
 import { Pins } from '../../agent/sys/pins.ts';
+import { patient } from '../lab/patience.ts';
 import { runCommand } from '../lab/run-command.ts';
 import { programmed } from './kernel-backends.ts';
 import { bothProtocols, kubeService, targetAt } from './kube-service.ts';
@@ -79,15 +80,15 @@ const endsUnderLoad = test.macro({
     web(OLD);
     await webIs(OLD);
     const clients = probe.repeat(CLIENTS, { timeoutMs: 30_000, pauseUs: 200 });
-    await sleep(100);
+    await sleep(patient(100));
     t.is(await node().agent.end(signal), signal === 'SIGTERM' ? 0 : null);
     web(NEW);
-    await sleep(200);
+    await sleep(patient(200));
     const restartedNs = nowNs();
     await node().agent.start();
     await webIs(NEW);
     const settledNs = nowNs();
-    await sleep(100);
+    await sleep(patient(100));
     probe.stop();
     const attempts = await clients;
     allLandOn(
@@ -173,7 +174,7 @@ test.serial(
     networks.close();
     await node().agent.start();
     const clients = CLIENTS.map(({ kind }) => ({ kind, address, port: 80 }));
-    allLandOn(t, await probe.repeat(clients, { count: 6, timeoutMs: 1000 }), OLD);
+    allLandOn(t, await probe.repeat(clients, { count: 6, timeoutMs: patient(1000) }), OLD);
   },
 );
 

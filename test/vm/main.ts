@@ -17,7 +17,7 @@ import { findProgram, QEMU, whyNoGuest } from '../../scripts/guest/needs.ts';
 import { printDetail, printReproduce } from '../../scripts/progress.ts';
 import { commandFor } from './command-for.ts';
 import { PLAN, SUITES, type SuiteName } from './plan.ts';
-import { type KernelResult, type Result, resultJson, sumsOf } from './result.ts';
+import { type KernelResult, type Result, resultJson, sumsOf, withLaterRun } from './result.ts';
 import { type Matrix, runMatrix } from './run-matrix.ts';
 import { programRows, type Row, secondAttempts, skipRows, summary, testRows } from './tables.ts';
 
@@ -33,7 +33,8 @@ downloaded from Debian's packages. On two processors all of it takes about twent
   --only SUITE    only this suite; may be given more than once:
 ${SUITES.map((suite) => `                    ${suite.padEnd(8)} ${PLAN[suite].title}`).join('\n')}
   --at-once N     guests at a time (default: one for each processor, ${MOST_AT_ONCE} at most; each takes up to 3 GB)
-  --write         keep the result in test/vm/results.json, of which npm run generate makes docs/kernels.md`;
+  --write         keep the result in test/vm/results.json, of which npm run generate makes docs/kernels.md; of a part, in place
+                  of what the last whole run has of it`;
 
 const stopping = new AbortController();
 
@@ -69,7 +70,7 @@ async function main(): Promise<void> {
   console.log(
     `${summary(sums)}, in ${rounded(minutes)} minutes (${rounded(processorMinutes())} of processors)`,
   );
-  if (write) writeFileSync(RESULTS, resultJson(resultOf(matrix.kernels, minutes)));
+  if (write) record(matrix.kernels, { names, suites, minutes });
   process.exitCode = sums.failed > 0 ? 1 : 0;
 }
 
@@ -91,8 +92,6 @@ function readOptions(): Options {
   for (const suite of suites)
     if (!SUITES.includes(suite as SuiteName)) throw new UsageError(`there is no suite ${suite}`);
   const { write = false, help = false } = values;
-  if (write && (values.kernel ?? values.only) !== undefined)
-    throw new UsageError('--write keeps the result of all kernels and suites');
   const atOnce = values['at-once'] ?? `${Math.min(MOST_AT_ONCE, os.availableParallelism())}`;
   if (!/^[1-9]\d?$/.test(atOnce)) throw new UsageError(`--at-once takes a number, not ${atOnce}`);
   return { help, write, names, suites: suites as SuiteName[], atOnce: Number(atOnce) };
@@ -140,9 +139,29 @@ function printTable(heads: readonly string[], rows: readonly Row[]): void {
   );
 }
 
-function resultOf(kernels: readonly KernelResult[], minutes: number): Result {
+interface Run {
+  readonly names: readonly string[];
+  readonly suites: readonly SuiteName[];
+  readonly minutes: number;
+}
+
+/** In test/vm/results.json, which has to be there when not everything was run. */
+function record(kernels: readonly KernelResult[], { names, suites, minutes }: Run): void {
+  const date = new Date().toISOString();
+  const isWhole = names.length === KERNELS.length && suites.length === SUITES.length;
+  const result = isWhole
+    ? resultOf(kernels, date, minutes)
+    : withLaterRun(
+        JSON.parse(readFileSync(RESULTS, 'utf8')),
+        { date, kernels: names, suites },
+        kernels,
+      );
+  writeFileSync(RESULTS, resultJson(result));
+}
+
+function resultOf(kernels: readonly KernelResult[], date: string, minutes: number): Result {
   return {
-    date: new Date().toISOString(),
+    date,
     minutes: rounded(minutes),
     processorMinutes: rounded(processorMinutes()),
     processors: os.availableParallelism(),
@@ -150,6 +169,7 @@ function resultOf(kernels: readonly KernelResult[], minutes: number): Result {
     clang: version('clang'),
     node: process.version,
     kernels,
+    later: [],
   };
 }
 

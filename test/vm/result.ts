@@ -54,6 +54,15 @@ export interface KernelResult {
   readonly findings: readonly FindingResult[];
 }
 
+/** A run of some kernels or suites, whose results have taken the place of those of the whole run. */
+export interface LaterRun {
+  /** ISO 8601. */
+  readonly date: string;
+  readonly kernels: readonly string[];
+  readonly suites: readonly SuiteName[];
+}
+
+/** Of the last whole run, but for what `later` names. */
 export interface Result {
   /** ISO 8601. */
   readonly date: string;
@@ -66,6 +75,7 @@ export interface Result {
   readonly clang: string;
   readonly node: string;
   readonly kernels: readonly KernelResult[];
+  readonly later: readonly LaterRun[];
 }
 
 /** What a guest says while it runs, a line of JSON each. */
@@ -133,6 +143,37 @@ function strictly(outcome: Outcome): Outcome {
 /** @returns the results of the same kernel's guests as one, in the order of the plan. */
 export function mergeFiles(parts: readonly (readonly FileResult[])[]): FileResult[] {
   return parts.flat().sort((a, b) => SUITES.indexOf(a.suite) - SUITES.indexOf(b.suite));
+}
+
+/**
+ * @param run of some kernels or suites.
+ * @returns the recorded result with that run's in it. @throws Error when it has not been run with the same kernel.
+ */
+export function withLaterRun(
+  recorded: Result,
+  run: LaterRun,
+  kernels: readonly KernelResult[],
+): Result {
+  const isRun = ({ suite }: FileResult) => run.suites.includes(suite);
+  for (const { name, version } of kernels) {
+    const before = recorded.kernels.find((kernel) => kernel.name === name)?.version;
+    if (before !== version)
+      throw new Error(`kernel ${name} is ${version} now, and was ${before}: run all of it anew`);
+  }
+  return {
+    ...recorded,
+    kernels: recorded.kernels.map((old) => {
+      const found = kernels.find(({ name }) => name === old.name);
+      if (found === undefined) return old;
+      return {
+        ...old,
+        files: mergeFiles([old.files.filter((file) => !isRun(file)), found.files]),
+        programs: run.suites.includes('load') ? found.programs : old.programs,
+        findings: run.suites.includes('doctor') ? found.findings : old.findings,
+      };
+    }),
+    later: [...recorded.later, run],
+  };
 }
 
 export interface Sums {

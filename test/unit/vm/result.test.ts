@@ -11,6 +11,7 @@ import {
   mergeFiles,
   resultJson,
   sumsOf,
+  withLaterRun,
 } from '../../vm/result.ts';
 import { programRows, secondAttempts, skipRows, summary, testRows } from '../../vm/tables.ts';
 
@@ -159,6 +160,28 @@ test('a command for what failed, which the shell takes as it is', (t) => {
   t.is(load, 'npm run test:kernels -- --kernel 6.1 --only load');
 });
 
+test('a later run of a part takes the place of that part alone, and is told', (t) => {
+  const packets: FileResult = { ...NONE, suite: 'packets', passed: 3 };
+  const whole = {
+    ...{ date: '', minutes: 1, processorMinutes: 2, processors: 2, qemu: '', clang: '', node: '' },
+    kernels: [
+      kernel('6.1', { files: [packets, NONE], findings: [{ id: 'a', severity: '', found: '' }] }),
+      kernel('6.12', { files: [packets, NONE] }),
+    ],
+    later: [],
+  };
+  const run = { date: 'now', kernels: ['6.1'], suites: ['sockets'] as const };
+  const { kernels, later } = withLaterRun(whole, run, [
+    kernel('6.1', { files: [{ ...NONE, passed: 9 }] }),
+  ]);
+  t.deepEqual(kernels, [
+    { ...whole.kernels[0], files: [packets, { ...NONE, passed: 9 }] },
+    whole.kernels[1],
+  ]);
+  t.deepEqual(later, [run]);
+  t.throws(() => withLaterRun(whole, run, [kernel('6.1', { version: '2' })]), { message: /anew/ });
+});
+
 test('the file of results is JSON that can be compared line by line', (t) => {
   const program = {
     name: 'a.o b',
@@ -170,6 +193,7 @@ test('the file of results is JSON that can be compared line by line', (t) => {
   const result = {
     ...{ date: '', minutes: 1, processorMinutes: 2, processors: 2, qemu: '', clang: '', node: '' },
     kernels: [kernel('6.1', { programs: [program] })],
+    later: [],
   };
   const text = resultJson(result);
   t.deepEqual(JSON.parse(text), result);

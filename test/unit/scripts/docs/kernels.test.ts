@@ -38,6 +38,7 @@ const RESULT: Result = {
   ...{ date: '2026-11-21T22:00:00.000Z', minutes: 20, processorMinutes: 36, processors: 2 },
   ...{ qemu: 'QEMU 7.2', clang: 'clang 14', node: 'v24' },
   kernels: [OLD, NEW],
+  later: [],
 };
 
 /** A line of a table, without the widths of its columns. */
@@ -64,6 +65,17 @@ test('what failed, was skipped, or run again is said', (t) => {
   t.true(lines(text).includes('| needs Linux 6.5 for bpf_sock_destroy | 1 | 0 |'));
   t.true(lines(text).includes('- 6.1: test/netns/sockets.test.ts: MainThread[1]: segfault at 0'));
   t.true(lines(text).includes('| `sock.o connect4` | 1,630 | 52,080 / 533 ms | 52,080 / 533 ms |'));
+});
+
+test('what was run again since the whole run is told', (t) => {
+  const later = [
+    { date: '2026-11-23T01:00:00.000Z', kernels: ['6.1'], suites: ['sockets'] as const },
+  ];
+  t.notRegex(kernelDocument(RESULT), /Run again since/);
+  t.regex(
+    kernelDocument({ ...RESULT, later }),
+    /Run again since: sockets with 6\.1 \(2026-11-23\)\./,
+  );
 });
 
 test('a run in which nothing was out of the ordinary says so', (t) => {
