@@ -51,13 +51,14 @@ static void print_program(const char *object, const struct bpf_program *program,
 {
 	struct bpf_prog_info info = {};
 	__u32 size = sizeof(info);
+	/* Kernels of today tell of the deepest chain of calls behind it. */
 	const char *stack = after(log, STACK_LINE);
 
 	if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
 		fail("read what became of", object, errno);
 	printf("%s %s %zu %u %u %u %.*s %lu\n", object, bpf_program__name(program),
 	       bpf_program__insn_cnt(program), info.verified_insns, info.xlated_prog_len,
-	       info.jited_prog_len, (int)strcspn(stack, "\n"), stack,
+	       info.jited_prog_len, (int)strcspn(stack, " \n"), stack,
 	       strtoul(after(log, TIME_LINE), NULL, 10));
 }
 
