@@ -24,6 +24,7 @@ export class TestAgent {
   #process: ChildProcess | undefined;
   #ready: Promise<void> = Promise.resolve();
   #log: LogLine[] = [];
+  #lines: string[] = [];
 
   constructor(node: TestNode) {
     this.#node = node;
@@ -32,6 +33,11 @@ export class TestAgent {
   /** What it has said since its last start. */
   get log(): readonly LogLine[] {
     return this.#log;
+  }
+
+  /** The same as it was printed. */
+  get lines(): readonly string[] {
+    return this.#lines;
   }
 
   get pid(): number | undefined {
@@ -59,8 +65,13 @@ export class TestAgent {
     });
     this.#process = child;
     const log: LogLine[] = [];
+    const lines: string[] = [];
     this.#log = log;
-    this.#ready = untilReady(child, 'the agent', (line) => log.push(parseLine(line)));
+    this.#lines = lines;
+    this.#ready = untilReady(child, 'the agent', (line) => {
+      lines.push(line);
+      log.push(parseLine(line));
+    });
     this.#ready.catch(() => {});
   }
 
