@@ -142,7 +142,7 @@ faultTest(test, 'api-node-silent', async (t, report) => {
     { kind: 'tcp', address: NODE_IP, port: NODE_PORT },
     { kind: 'sendto', address: NODE_IP, port: NODE_PORT },
   ];
-  const attempting = probe.repeat(targets, { timeoutMs: 2000, pauseUs: 5000 });
+  const attempting = probe.repeat(targets, { timeoutMs: 120_000, pauseUs: 5000 });
   node().agent.launch(flags);
   const problem = '30 s at most are given to the API server to tell of Node and ServiceCIDR';
   await until('status says what is missing', async () => {
