@@ -5,7 +5,7 @@
 
 import { mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { EnvironmentError } from '../errors.ts';
+import { EnvironmentError, messageOf } from '../errors.ts';
 import { isInBpffs } from './bpf-filesystem.ts';
 import type { MapSpec } from './codec.ts';
 import { MAPS } from './layout.gen.ts';
@@ -83,7 +83,7 @@ export class Pins {
     return this.#ifindexes('qdiscs', /^clsact_(\d+)$/);
   }
 
-  /** Makes the directories. @throws EnvironmentError when they would not lie in a bpffs. */
+  /** Makes the directories. @throws EnvironmentError when they would not lie in a bpffs, or cannot be made. */
   create(): void {
     if (!isInBpffs(this.directory)) {
       throw new EnvironmentError(`${this.directory} is not in a BPF file system`, {
@@ -91,7 +91,15 @@ export class Pins {
       });
     }
     for (const kind of DIRECTORIES) {
-      mkdirSync(path.join(this.directory, kind), { recursive: true, mode: 0o700 });
+      const directory = path.join(this.directory, kind);
+      try {
+        mkdirSync(directory, { recursive: true, mode: 0o700 });
+      } catch (cause) {
+        throw new EnvironmentError(`cannot make directory ${directory}: ${messageOf(cause)}`, {
+          cause,
+          hint: 'look whether the BPF file system is mounted read-only, and run as root',
+        });
+      }
     }
   }
 

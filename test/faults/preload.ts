@@ -7,6 +7,7 @@
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import path from 'node:path';
+import { getSystemErrorMap } from 'node:util';
 import { interpose, type Libbpf } from '../../agent/sys/libbpf/ffi.ts';
 import { CALLS_SUFFIX, concerns, ORDERS_ENV, parseOrders, type Refusal } from './orders.ts';
 
@@ -166,6 +167,13 @@ function belowPins(file: string): string {
   return file.split('/').slice(-2).join('/');
 }
 
+/** As Node makes them. */
+function fileError(errno: number, syscall: string, file: string): Error {
+  const [code = '', text = ''] = getSystemErrorMap().get(-errno) ?? [];
+  const error = new Error(`${code}: ${text}, ${syscall} '${file}'`);
+  return Object.assign(error, { errno: -errno, code, syscall, path: file });
+}
+
 function betweenFiles(): void {
   for (const name of FILE_CALLS) {
     const call = fs[name] as Call;
@@ -177,7 +185,7 @@ function betweenFiles(): void {
         ? faults.suffer(name, belowPins(file), isChange)
         : undefined;
       if (!refusal) return call(...args);
-      throw Object.assign(new Error(`${name} ${file}: refused`), { errno: -refusal.errno });
+      throw fileError(refusal.errno, name.replace(/Sync$/, ''), file);
     };
     Object.assign(fs, { [name]: between });
   }
