@@ -56,7 +56,7 @@ for (const to of ['tcx', 'clsact'] as const) {
         })),
       ),
     );
-    const load = probe.repeat(targets, { timeoutMs: 30_000, pauseUs: 200 });
+    const load = probe.repeat(targets, { timeoutMs: patient(30_000), pauseUs: 200 });
     const { agent } = network().node;
     await agent.end('SIGTERM');
     await startWith(to, agent);
