@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How long to wait after a failure, and before a new list. Used by the reflector.
 
-export interface BackoffRange {
+interface BackoffRange {
   readonly firstMs: number;
   readonly longestMs: number;
 }

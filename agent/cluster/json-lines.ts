@@ -5,7 +5,7 @@ import { ApiError } from './api-error.ts';
 
 const NEWLINE = 0x0a;
 /** Servers store no object of more than some megabytes. */
-export const MAX_LINE_BYTES = 16 * 1024 * 1024;
+const MAX_LINE_BYTES = 16 * 1024 * 1024;
 
 /**
  * The lines of `chunks`, without their ends and without empty ones. A last line that was not ended is

@@ -17,11 +17,6 @@ export class VirtualClock {
     return this.#nowMs;
   }
 
-  /** Who waits now. */
-  get sleepers(): number {
-    return this.#sleepers.size;
-  }
-
   /** Resolves when it is `ms` later, or as soon as `signal` aborts. */
   pause(ms: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
