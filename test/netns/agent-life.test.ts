@@ -9,6 +9,7 @@ import { KernelMap } from '../../agent/sys/kernel-map.ts';
 import { MAPS } from '../../agent/sys/layout.gen.ts';
 import { RawMap } from '../../agent/sys/libbpf/map.ts';
 import { Pins } from '../../agent/sys/pins.ts';
+import { faultTest } from '../faults/fault-test.ts';
 import { patient } from '../lab/patience.ts';
 import { runCommand } from '../lab/run-command.ts';
 import { programmed } from './kernel-backends.ts';
@@ -18,6 +19,8 @@ import { type Attempt, SocketProbe, type Target } from './socket-probe.ts';
 import { startBackends } from './start-backends.ts';
 
 const WEB = '10.96.0.1';
+/** Of a Service that does not change. */
+const STEADY = '10.96.0.7';
 const OLD = ['10.244.1.1', '10.244.1.2', '10.244.1.3'];
 const NEW = ['10.244.1.4', '10.244.1.5'];
 const TABLES = [
@@ -40,6 +43,7 @@ let probe: SocketProbe;
 const node = nodeForFile(test, async (made) => {
   await startBackends(made);
   await web(OLD, made.write.bind(made));
+  made.write('steady', kubeService('steady', [STEADY], bothProtocols(80, OLD)));
   made.agent.flags = ['--service-cidr', '10.96.0.0/16'];
   await made.agent.start();
   probe = await SocketProbe.start(made);
@@ -74,47 +78,69 @@ function allLandOn(
   );
 }
 
-const endsUnderLoad = test.macro({
-  async exec(t, signal: 'SIGKILL' | 'SIGTERM') {
-    if (!canMakeNodes(t)) return;
-    web(OLD);
-    await webIs(OLD);
-    const clients = probe.repeat(CLIENTS, { timeoutMs: 30_000, pauseUs: 200 });
-    await sleep(patient(100));
-    t.is(await node().agent.end(signal), signal === 'SIGTERM' ? 0 : null);
-    web(NEW);
-    await sleep(patient(200));
-    const restartedNs = nowNs();
-    await node().agent.start();
-    await webIs(NEW);
-    const settledNs = nowNs();
-    await sleep(patient(100));
-    probe.stop();
-    const attempts = await clients;
-    allLandOn(
-      t,
-      attempts.filter(({ endNs }) => endNs < restartedNs),
-      OLD,
-    );
-    allLandOn(t, attempts, [...OLD, ...NEW]);
-    allLandOn(
-      t,
-      attempts.filter(({ startNs }) => startNs > settledNs),
-      NEW,
-    );
-  },
-  title: (_ = '', signal: string) =>
-    `${signal} and a new start under load: no connection fails, changes made meanwhile are picked up`,
-});
+for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+  faultTest(
+    test,
+    'kill-under-load',
+    async (t, report) => {
+      if (!canMakeNodes(t)) return;
+      web(OLD);
+      await webIs(OLD);
+      // Made before, and not used again until the end.
+      const stream = await probe.open('tcp', 4);
+      t.is(await stream.connect(WEB, 80), '');
+      const greeting = (await stream.receive()).data;
+      const datagrams = await probe.open('udp', 4);
+      t.is(await datagrams.connect(STEADY, 80), '');
+      const chosen = await datagrams.ask();
 
-test.serial(endsUnderLoad, 'SIGKILL');
-test.serial(endsUnderLoad, 'SIGTERM');
+      const clients = probe.repeat(CLIENTS, { timeoutMs: patient(30_000), pauseUs: 200 });
+      await sleep(100);
+      t.is(await node().agent.end(signal), signal === 'SIGTERM' ? 0 : null);
+      web(NEW);
+      await sleep(200);
+      const restartedNs = nowNs();
+      await node().agent.start();
+      await webIs(NEW);
+      const settledNs = nowNs();
+      await sleep(100);
+      probe.stop();
+      const attempts = await clients;
+      allLandOn(
+        t,
+        attempts.filter(({ endNs }) => endNs < restartedNs),
+        OLD,
+      );
+      allLandOn(t, attempts, [...OLD, ...NEW]);
+      allLandOn(
+        t,
+        attempts.filter(({ startNs }) => startNs > settledNs),
+        NEW,
+      );
+      t.true(OLD.map(targetAt).includes(greeting));
+      t.is(await stream.send('still_here'), '');
+      t.is((await stream.receive()).data, 'still_here');
+      t.true(chosen.endsWith(` as ${STEADY}:80`), chosen);
+      t.is(await datagrams.ask(), chosen);
+      await stream.close();
+      await datagrams.close();
+      report({
+        injections: 1,
+        attempts: attempts.length,
+        failed: 0,
+        lost: 0,
+        repairMs: Math.round((settledNs - restartedNs) / 1e6),
+      });
+    },
+    `${signal}, sockets`,
+  );
+}
 
 test.serial(
   'killed at any moment of its start, again and again: no connection fails',
   async (t) => {
     if (!canMakeNodes(t)) return;
-    const clients = probe.repeat(CLIENTS, { timeoutMs: 30_000, pauseUs: 200 });
+    const clients = probe.repeat(CLIENTS, { timeoutMs: patient(30_000), pauseUs: 200 });
     const moments = Array.from({ length: 8 }, () => randomInt(200, 1000));
     t.log(`killed after ${moments.join(', ')} ms`);
     await node().agent.end('SIGKILL');
