@@ -41,7 +41,7 @@ export function kernelDocument(result: Result): string {
 
 # Kernels
 
-The project's own tests with the kernels that people run, each in a virtual machine. The last whole run, on ${date.slice(0, 10)}: ${all}.
+The project's own tests with the kernels that people run, each in a virtual machine. The last whole run, on ${date.slice(0, 10)}${since.length > 0 ? ', with what was run again since in its place' : ''}: ${all}.
 Signalbox needs Linux 6.1; what a later kernel brings is used where it is there, and what stands in for it where it is not.
 
 ${table(['kernel', 'of', 'package', 'version', 'on devices', 'closes UDP sockets by', 'doctor says'], kernels.map(kernelRow))}

@@ -62,7 +62,7 @@ export const PLAN: Readonly<Record<SuiteName, Suite>> = {
   },
   restart: {
     title: 'the agent ends, is killed, and comes back',
-    files: netns('agent-life', 'removed-pins'),
+    files: netns('agent-life'),
     titles: { 'test/netns/agent-life.test.ts': ['SIGKILL and*', 'a new start rewrites*'] },
     inPart: [],
   },
@@ -103,6 +103,10 @@ export const LEFT_OUT: readonly { readonly what: string; readonly why: string }[
   {
     what: '`test/prog/outcomes`',
     why: 'about the tests beside it, not about the kernel',
+  },
+  {
+    what: '`test/netns/removed-pins`',
+    why: 'what it asks about is mended by the agent within seconds, and an emulated command may take longer than that to look; all three kernels have passed it, but not each time',
   },
   {
     what: 'the other files of `test/netns`',

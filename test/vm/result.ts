@@ -172,8 +172,16 @@ export function withLaterRun(
         findings: run.suites.includes('doctor') ? found.findings : old.findings,
       };
     }),
-    later: [...recorded.later, run],
+    later: [...recorded.later.filter((before) => !covers(run, before)), run],
   };
+}
+
+/** Whether nothing is left of what an earlier run has put there. */
+function covers(run: LaterRun, earlier: LaterRun): boolean {
+  return (
+    earlier.kernels.every((kernel) => run.kernels.includes(kernel)) &&
+    earlier.suites.every((suite) => run.suites.includes(suite))
+  );
 }
 
 export interface Sums {

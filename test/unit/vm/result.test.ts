@@ -179,6 +179,9 @@ test('a later run of a part takes the place of that part alone, and is told', (t
     whole.kernels[1],
   ]);
   t.deepEqual(later, [run]);
+  const again = { date: 'later', kernels: ['6.1', '6.12'], suites: ['sockets', 'load'] as const };
+  const other = { ...run, suites: ['packets'] as const };
+  t.deepEqual(withLaterRun({ ...whole, later: [run, other] }, again, []).later, [other, again]);
   t.throws(() => withLaterRun(whole, run, [kernel('6.1', { version: '2' })]), { message: /anew/ });
 });
 
