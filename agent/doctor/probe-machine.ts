@@ -11,6 +11,9 @@ import path from 'node:path';
  */
 const CAPABILITIES = { CAP_NET_ADMIN: 12, CAP_SYS_PTRACE: 19, CAP_SYS_ADMIN: 21 };
 
+/** Those without which something does not work. */
+export const NEEDED_CAPABILITIES: readonly string[] = Object.keys(CAPABILITIES);
+
 export function missingCapabilities(): string[] {
   const [, text = '0'] =
     readFileSync('/proc/self/status', 'utf8').match(/^CapEff:\s*(\w+)$/m) ?? [];

@@ -12,7 +12,8 @@ export async function checkTree(root: string): Promise<string> {
   return run(path.join(import.meta.dirname, 'check'), [path.resolve(root), capabilities.join()]);
 }
 
-function agentCapabilities(): readonly string[] {
+/** Of the agent, as the DaemonSet names them: NET_ADMIN. */
+export function agentCapabilities(): readonly string[] {
   return DAEMON_SET.spec.template.spec.containers.flatMap(
     ({ securityContext }) => (securityContext.capabilities.value as { add: string[] }).add,
   );

@@ -292,7 +292,7 @@ export const FAULTS = {
     group: SECURITY,
     fault: 'not all-powerful',
     injected: 'the capabilities of the DaemonSet and no others; each of them taken away',
-    promise: 'works; doctor names what is missing',
+    promise: 'works with all of them; doctor names what is missing, where something would not work',
   },
   'lock-squatted': {
     group: SECURITY,
