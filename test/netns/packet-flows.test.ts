@@ -7,6 +7,7 @@ import test, { type ExecutionContext } from 'ava';
 import { FlowFlags } from '../../agent/sys/layout.gen.ts';
 import { openPacketTables } from '../../agent/sys/packet-tables.ts';
 import { Pins } from '../../agent/sys/pins.ts';
+import { type FaultBody, faultTest } from '../faults/fault-test.ts';
 import { inIpv4Words, twinOf } from './dual-stack.ts';
 import { programmed } from './kernel-backends.ts';
 import type { EndpointSketch } from './kube-service.ts';
@@ -127,7 +128,7 @@ test.serial('a pod is dialled directly, from a port that dials it as a backend t
   }
 });
 
-test.serial('the agent is killed and started under load: nobody notices', async (t) => {
+const killedUnderLoad: FaultBody = async (t, report) => {
   if (!canMakeNodes(t)) return;
   const { agent } = network().node;
   const streams = await Promise.all(
@@ -163,7 +164,10 @@ test.serial('the agent is killed and started under load: nobody notices', async 
     t.is(await echoOf(stream, 'still here'), 'still here');
     await stream.close();
   }
-});
+  report({ injections: 1, attempts: made.length, failed: 0, lost: 0 });
+};
+
+faultTest(test, 'kill-under-load', killedUnderLoad, 'SIGKILL, packets');
 
 async function survivesWithout(
   t: ExecutionContext,
