@@ -4,6 +4,7 @@
 
 import test, { type ExecutionContext } from 'ava';
 import { requireKernel } from '../helpers/requirements.ts';
+import { patient } from '../lab/patience.ts';
 import { inIpv4Words, twinOf } from './dual-stack.ts';
 import { targetAt } from './kube-service.ts';
 import { comesTo } from './landings.ts';
