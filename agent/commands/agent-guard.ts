@@ -4,6 +4,7 @@
 // agent: what it holds open goes on without pins. What is on devices packet-path-devices.ts puts back.
 
 import { EnvironmentError, messageOf } from '../errors.ts';
+import { isHostsToo } from '../sys/bpf-filesystem.ts';
 import type { HeldPins } from '../sys/held-pins.ts';
 import type { PinsLock } from '../sys/pins-lock.ts';
 import type { Repaired } from '../telemetry/metrics.ts';
@@ -15,6 +16,9 @@ import type { AgentRun } from './agent-run.ts';
 const LOOK_EVERY_MS = 1000;
 /** Links of devices that are asked for a second: there are two for each device, and some nodes have hundreds of pods. */
 const DEVICE_LINKS_PER_LOOK = 100;
+
+/** Once a minute. */
+const LOOKS_PER_LOOK_AT_HOST = 60;
 
 /** Under which `status` shows what is wrong. */
 const SOURCE = 'pins';
@@ -36,7 +40,7 @@ export interface Guarded {
 
 /** Until the run's signal aborts. */
 export function guard(run: AgentRun, guarded: Guarded): void {
-  const { log, problems, signal } = run;
+  const { log, problems, signal, warnings } = run;
   let looks = 0;
   let told = '';
 
@@ -50,14 +54,25 @@ export function guard(run: AgentRun, guarded: Guarded): void {
     told = text;
     const links = guarded.devices.held?.pins.length ?? 0;
     if (++looks % Math.ceil(links / DEVICE_LINKS_PER_LOOK || 1) === 0) guarded.devices.lookAnew();
+    if (looks % LOOKS_PER_LOOK_AT_HOST === 0) warnings.set(SOURCE, hostsOther(run));
   }
 
+  warnings.set(SOURCE, hostsOther(run));
   const timer = setInterval(look, LOOK_EVERY_MS);
   // What is not pinned ends with the process.
   signal.addEventListener('abort', () => {
     clearInterval(timer);
     pinsAgain(run, guarded);
   });
+}
+
+/** @returns what the host has done that this container does not see, in words. */
+function hostsOther({ config: { bpffs, proc } }: AgentRun): string[] {
+  if (isHostsToo(bpffs, proc) !== false) return [];
+  return [
+    `the host has another BPF file system at ${bpffs} than this agent: the next agent will not find what this one has ` +
+      'pinned, and connections from outside are reset then',
+  ];
 }
 
 /** @returns what is wrong and stays so, in words. */

@@ -3,7 +3,7 @@
 // not on a node that is itself a container, and other inits do not: `agent --init-only`, which the DaemonSet runs before
 // the agent, does it then.
 
-import { statfsSync } from 'node:fs';
+import { statfsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Logger } from '../telemetry/log.ts';
 import { mount } from './libbpf/mount.ts';
@@ -16,6 +16,24 @@ const BPFFS_MAGIC = 0xcafe4a11;
 /** Whether `directory`, or the first above it that is there, lies in one. */
 export function isInBpffs(directory: string): boolean {
   return statfsSync(nearestDirectory(directory)).type === BPFFS_MAGIC;
+}
+
+/**
+ * Whether the host has the same file system at `directory` as this process, which may be in a container.
+ *
+ * @param proc a proc file system in which the node's processes are.
+ * @returns undefined when it cannot be told.
+ */
+export function isHostsToo(directory: string, proc: string): boolean | undefined {
+  try {
+    const own = statSync(directory);
+    const root = path.join(proc, '1/root');
+    statSync(root);
+    const hosts = statSync(path.join(root, directory), { throwIfNoEntry: false });
+    return hosts?.dev === own.dev && hosts.ino === own.ino;
+  } catch {
+    return undefined;
+  }
 }
 
 /**

@@ -60,7 +60,10 @@ async function sysctl(name: string): Promise<number> {
 function heldOfKernel(pid: number | undefined): Record<string, number> {
   const kinds = readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
     try {
-      return /^anon_inode:\[?(bpf[-_]\w+)/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1] ?? [];
+      const [, kind] =
+        /^anon_inode:\[?(bpf[-_]\w+)/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`)) ?? [];
+      // A link that the process has made has another name than one that it has opened by its pin.
+      return kind?.replace('_', '-') ?? [];
     } catch {
       // Closed since.
       return [];
