@@ -87,7 +87,7 @@ ${table(['program', 'instructions', ...columns], programRows(kernels).map(codeRo
 ${SUITES.flatMap((suite) => Object.entries(PLAN[suite].titles ?? {}))
   .map(
     ([file, titles]) =>
-      `- of \`${file}\` all but ${titles.map((title) => `"${title.replace(/\*$/, '...')}"`).join(', ')}: each takes long, and the kernel does little that is new in it`,
+      `- of \`${file}\` all but ${titles.map((title) => `"${title.replaceAll('*', '...')}"`).join(', ')}: each takes long, and the kernel does little that is new in it`,
   )
   .join('\n')}
 ${LEFT_OUT.map(({ what, why }) => `- ${what}: ${why}`).join('\n')}

@@ -95,15 +95,15 @@ for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
       const chosen = await datagrams.ask();
 
       const clients = probe.repeat(CLIENTS, { timeoutMs: patient(30_000), pauseUs: 200 });
-      await sleep(100);
+      await sleep(patient(100));
       t.is(await node().agent.end(signal), signal === 'SIGTERM' ? 0 : null);
       web(NEW);
-      await sleep(200);
+      await sleep(patient(200));
       const restartedNs = nowNs();
       await node().agent.start();
       await webIs(NEW);
       const settledNs = nowNs();
-      await sleep(100);
+      await sleep(patient(100));
       probe.stop();
       const attempts = await clients;
       allLandOn(

@@ -12,7 +12,7 @@ import type { Outcome } from '../../scripts/testing/tally.ts';
 import { examineGuest } from './examine-guest.ts';
 import { nodeCrashes } from './kernel-log.ts';
 import { loadPrograms } from './load-programs.ts';
-import { BESIDE, filesOf, SUITES, type SuiteName, titlesOf } from './plan.ts';
+import { BESIDE, filesOf, SUITES, type SuiteName, titlesOf, unmatched } from './plan.ts';
 import { type FileResult, fileResult, fileResults, type GuestEvent } from './result.ts';
 
 /** Without any test ending. Everything takes ten times as long. */
@@ -69,7 +69,12 @@ async function runFiles(
 ): Promise<void> {
   const before = (await crashes()).length;
   const first = await run(suite, files, titles);
-  const results = fileResults(suite, files, first.outcomes);
+  const results = fileResults(suite, files, [
+    ...first.outcomes,
+    ...unmatched(titles, first.outcomes.map(titleOf)).map(
+      (title): Outcome => ({ verdict: 'failed', subject: `no test like ${title}` }),
+    ),
+  ]);
   const reason = (await crashes())[before];
   const again =
     reason === undefined ? [] : results.filter(({ failed }) => failed.length > 0).map(fileOf);
@@ -102,6 +107,10 @@ function run(
 
 async function crashes(): Promise<readonly string[]> {
   return nodeCrashes((await runCommand('dmesg', [])).output);
+}
+
+function titleOf({ subject }: Outcome): string {
+  return subject.split(' › ').slice(1).join(' › ');
 }
 
 function fileOf({ file }: FileResult): string {

@@ -16,6 +16,7 @@ import {
   SUITES,
   shiftsOf,
   subjectsOf,
+  unmatched,
 } from '../../vm/plan.ts';
 
 test('every file of the plan is there, and is in it once', (t) => {
@@ -50,6 +51,17 @@ test('what npm test runs is a part of it, with the oldest kernel', (t) => {
   }
   for (const suite of PART) t.true(subjectsOf(suite, true).length > 0, suite);
   t.is(findSource(PART_KERNEL), KERNELS[0]);
+});
+
+test('patterns of titles that no test has are found', (t) => {
+  const titles = ['auto: by TCX', 'killed: SIGKILL, sockets', 'a (new) start'];
+  t.deepEqual(unmatched(['auto:*', '*SIGKILL, sockets', 'a (new) start'], titles), []);
+  t.deepEqual(unmatched(['auto', 'SIGKILL*', 'a new start'], titles), [
+    'auto',
+    'SIGKILL*',
+    'a new start',
+  ]);
+  t.deepEqual(unmatched([], []), []);
 });
 
 test('shifts of a few suites are those that have some', (t) => {
