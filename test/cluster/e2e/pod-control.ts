@@ -4,6 +4,7 @@
 
 import { Agent, request } from 'node:http';
 import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { V1Pod } from '@kubernetes/client-node';
 import type { Inventory, Machine } from '../inventory.ts';
 import type { Api } from './api.ts';
@@ -14,6 +15,7 @@ import { type Tunnel, tunnelThrough } from './tunnel.ts';
 
 /** Beyond what the longest of its calls may take: a dial to where nobody answers, many times. */
 const SILENCE_MS = 10 * 60_000;
+const TRIES = 3;
 
 type Name = keyof PodMethods;
 
@@ -78,8 +80,10 @@ export class PodControl {
     argument?: Parameters<PodMethods[N]>[0],
   ): Promise<Awaited<ReturnType<PodMethods[N]>>> {
     const where = `pod ${this.name} on ${this.node}`;
-    const answer = await this.#post(name, argument).catch((cause: Error) => {
-      throw new Error(`${where} cannot be asked to ${name}: ${cause.message}`, { cause });
+    const answer = await this.#persist(name, argument).catch((cause: Error) => {
+      const ssh = this.#tunnel.problem();
+      const message = `${where} cannot be asked to ${name}: ${cause.message}`;
+      throw new Error(ssh === '' ? message : `${message} (${ssh})`, { cause });
     });
     if (answer.error !== undefined) throw new Error(`${where}: ${name}: ${answer.error}`);
     return answer.result as Awaited<ReturnType<PodMethods[N]>>;
@@ -88,6 +92,18 @@ export class PodControl {
   close(): void {
     this.#agent.destroy();
     this.#tunnel.close();
+  }
+
+  /** A stream by ssh may break where nothing is wrong with the pod, and all methods can be called again. */
+  async #persist(path: string, argument: unknown): Promise<{ result?: unknown; error?: string }> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.#post(path, argument);
+      } catch (error) {
+        if (tries === TRIES) throw error;
+        await sleep(1000);
+      }
+    }
   }
 
   async #post(path: string, argument: unknown): Promise<{ result?: unknown; error?: string }> {

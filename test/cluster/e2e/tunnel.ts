@@ -12,6 +12,8 @@ import { sshCommand } from '../ssh.ts';
 export interface Tunnel {
   /** On 127.0.0.1. */
   readonly port: number;
+  /** What ssh has said last of a stream that failed; empty when none has. */
+  problem(): string;
   close(): void;
 }
 
@@ -36,10 +38,14 @@ export function streamThrough(machine: Machine, host: string, port: number): Dup
 
 /** A port of this machine that leads there, for libraries that open connections by themselves. */
 export async function tunnelThrough(machine: Machine, host: string, port: number): Promise<Tunnel> {
+  let problem = '';
   const server = net.createServer((socket) => {
     const stream = streamThrough(machine, host, port);
     // Either end tells the other; who uses the port hears of it as a connection that broke.
-    stream.on('error', () => socket.destroy());
+    stream.on('error', ({ message }) => {
+      problem = message;
+      socket.destroy();
+    });
     socket.on('error', () => stream.destroy());
     socket.on('close', () => stream.destroy());
     socket.pipe(stream).pipe(socket);
@@ -49,6 +55,7 @@ export async function tunnelThrough(machine: Machine, host: string, port: number
   server.unref();
   return {
     port: (server.address() as AddressInfo).port,
+    problem: () => problem,
     close: () => server.close(),
   };
 }
