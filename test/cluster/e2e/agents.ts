@@ -95,9 +95,12 @@ export async function rollOut(api: Api, image: string): Promise<void> {
 
 /** Gives an image that a machine has a second name. */
 export async function nameImage(machine: Machine, image: string, name: string): Promise<void> {
-  const [from = '', to = ''] = [image, name].map((one) => quoted(`docker.io/library/${one}`));
-  const script = `ctr --namespace k8s.io images tag --force ${from} ${to}`;
-  await mustRunScript(machine, script, { timeoutS: 300 });
+  // containerd has it with a registry before its name, and so must have the second one.
+  const script = `
+    full=$(ctr --namespace k8s.io images list --quiet | grep -E "(^|/)$IMAGE$" | head -n 1)
+    [ -n "$full" ] || { echo "there is no image $IMAGE" >&2; exit 1; }
+    ctr --namespace k8s.io images tag --force "$full" "\${full%"$IMAGE"}$NAME"`;
+  await mustRunScript(machine, script, { timeoutS: 300, env: { IMAGE: image, NAME: name } });
 }
 
 /** Runs a command of Signalbox in its pod on that node, with kubectl on the control plane. */
