@@ -66,11 +66,15 @@ export function applyHostSettings(
   return problems;
 }
 
+/** What the kubelet gives to pods that are critical for their node. Lowering it takes CAP_SYS_RESOURCE, and gains nothing. */
+const KUBELET_CRITICAL = -997;
+
 /** @param score from -1000 to 1000; less than it is now takes CAP_SYS_RESOURCE. */
 export function setOomScore(score: number, log: Logger): void {
   const file = '/proc/self/oom_score_adj';
   try {
-    if (Number(readFileSync(file, 'utf8')) === score) return;
+    const present = Number(readFileSync(file, 'utf8'));
+    if (present === score || (present <= KUBELET_CRITICAL && score < present)) return;
     writeFileSync(file, `${score}`);
   } catch (error) {
     log.warn({ score, error: messageOf(error) }, 'cannot set oom_score_adj of the agent');
