@@ -66,6 +66,34 @@ export class MortalAgent {
     return this.#isDead(agent.hasEnded);
   }
 
+  /**
+   * Has it die at each call in turn of a start over a cluster that has changed, up to the first of its programs on a hook:
+   * what it finds is the old cluster each time.
+   *
+   * @param become makes the cluster the old or the new one.
+   * @returns how many calls such a start makes before it writes; from there on its calls are those of any other start.
+   */
+  async dieUntilAttached(
+    become: (cluster: 'old' | 'new') => void,
+    wanted: { readonly old: Rows; readonly new: Rows },
+  ): Promise<number> {
+    let toWrites = 0;
+    for (let number = 1; ; number++) {
+      become('new');
+      if (!(await this.startUntil(number))) throw new Error('no program was put on a hook');
+      this.assertLooksRight(wanted.old, wanted.new);
+      const call = this.deaths.at(-1) ?? '';
+      if (call.startsWith('link')) return toWrites;
+      if (/^map\w+Batch:/.test(call)) {
+        become('old');
+        await this.start();
+        await this.#node.agent.end('SIGKILL');
+      } else {
+        toWrites = number;
+      }
+    }
+  }
+
   #holds(wanted: Rows): boolean {
     try {
       return isSame(lookAtPins(this.#node.bpffs).rows, wanted);

@@ -2,6 +2,8 @@
 // Clients that go on while something is done to the node: new connections all the time, and some that stay open. What
 // they report is what a fault did to them.
 
+import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../lab/until.ts';
 import { inIpv4Words } from './dual-stack.ts';
 import type { ProbeSocket, SocketProbe, Target } from './socket-probe.ts';
 
@@ -19,6 +21,9 @@ export interface Disturbance {
   /** The first of those that failed, in words. */
   readonly failures: readonly string[];
 }
+
+/** Before and after: clients are seen to connect. */
+const CONNECTING_MS = 200;
 
 /** Attempts at a time that may be told of. */
 const TOLD = 5;
@@ -68,6 +73,37 @@ export class DisturbedClients {
       failures: ends.flatMap(({ failures }) => failures),
     };
   }
+}
+
+export interface Disturbing {
+  /** Dials again and again. */
+  readonly probe: SocketProbe;
+  /** Keeps connections open. */
+  readonly keeper: SocketProbe;
+  readonly targets: readonly DisturbedTarget[];
+  readonly withinMs: number;
+}
+
+/**
+ * Does something while clients connect.
+ *
+ * @returns what became of them, and how long it took until `isMended`.
+ */
+export async function disturb(
+  { probe, keeper, targets, withinMs }: Disturbing,
+  cause: () => unknown,
+  isMended: () => boolean | Promise<boolean>,
+) {
+  const clients = new DisturbedClients();
+  await clients.add(probe, keeper, targets);
+  await sleep(CONNECTING_MS);
+  const causedMs = performance.now();
+  await cause();
+  await until('it is mended', isMended, withinMs);
+  const repairMs = Math.round(performance.now() - causedMs);
+  await sleep(CONNECTING_MS);
+  const { failures, ...figures } = await clients.end();
+  return { failures, figures: { ...figures, repairMs } };
 }
 
 async function connected(probe: SocketProbe, { address, port }: Target): Promise<ProbeSocket> {

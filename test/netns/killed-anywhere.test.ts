@@ -127,21 +127,7 @@ async function served(t: ExecutionContext): Promise<{ deaths: number; attempts: 
   });
 
   // A start over a cluster that has changed: up to where it has written that.
-  let toWrites = 0;
-  for (let number = 1; ; number++) {
-    become('new');
-    t.true(await mortal.startUntil(number));
-    mortal.assertLooksRight(wanted.old, wanted.new);
-    const call = mortal.deaths.at(-1) ?? '';
-    if (call.startsWith('link')) break;
-    if (!/^map\w+Batch:/.test(call)) {
-      toWrites = number;
-      continue;
-    }
-    become('old');
-    await mortal.start();
-    await node.agent.end('SIGKILL');
-  }
+  const toWrites = await mortal.dieUntilAttached(become, wanted);
   // From there on the calls are those of one over a cluster that has not.
   for (let number = toWrites + 1; await mortal.startUntil(number); number++) {
     t.deepEqual(mortal.assertLooksRight(wanted.new, wanted.new), wanted.new);

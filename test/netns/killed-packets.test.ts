@@ -123,21 +123,7 @@ async function served(t: ExecutionContext): Promise<{ deaths: number; attempts: 
     WAYS.map(({ target }) => target),
     { timeoutMs: 30_000, pauseUs: 500 },
   );
-  let toWrites = 0;
-  for (let number = 1; ; number++) {
-    become('new');
-    t.true(await mortal.startUntil(number));
-    mortal.assertLooksRight(wanted.old, wanted.new);
-    const call = mortal.deaths.at(-1) ?? '';
-    if (call.startsWith('link')) break;
-    if (!/^map\w+Batch:/.test(call)) {
-      toWrites = number;
-      continue;
-    }
-    become('old');
-    await mortal.start();
-    await node.agent.end('SIGKILL');
-  }
+  const toWrites = await mortal.dieUntilAttached(become, wanted);
   // Hooks, then devices; what comes then is the same without any.
   for (let number = toWrites + 1; await mortal.startUntil(number); number++) {
     t.deepEqual(mortal.assertLooksRight(wanted.new, wanted.new), wanted.new);

@@ -4,7 +4,6 @@
 
 import { closeSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { openTables } from '../../agent/sys/datapath.ts';
 import { openPin, updateLink } from '../../agent/sys/libbpf/pinned-link.ts';
@@ -14,7 +13,7 @@ import { faultTest } from '../faults/fault-test.ts';
 import { BPFFS } from '../lab/bpf-filesystem.ts';
 import { runCommand } from '../lab/run-command.ts';
 import { until } from '../lab/until.ts';
-import { DisturbedClients, type DisturbedTarget } from './disturbed-clients.ts';
+import { type DisturbedTarget, disturb } from './disturbed-clients.ts';
 import { programmed } from './kernel-backends.ts';
 import { bothProtocols, kubeService, targetAt } from './kube-service.ts';
 import { canMakeNodes, nodeForFile } from './node-for-file.ts';
@@ -28,8 +27,6 @@ const BACKEND = '10.244.1.1';
 const OTHER = '10.244.1.2';
 const HOOKS = 8;
 const WITHIN_MS = 30_000;
-/** Before and after: clients are seen to connect. */
-const CONNECTING_MS = 200;
 
 const TARGETS: readonly DisturbedTarget[] = (['tcp', 'udp', 'sendto'] as const).map((kind) => ({
   kind,
@@ -60,19 +57,7 @@ function pinsIn(kind: 'links' | 'maps'): string[] {
   }
 }
 
-/** Does something while clients connect. @returns what became of them, and how long it took until `isMended`. */
-async function disturb(cause: () => unknown, isMended: () => boolean | Promise<boolean>) {
-  const clients = new DisturbedClients();
-  await clients.add(probe, keeper, TARGETS);
-  await sleep(CONNECTING_MS);
-  const causedMs = performance.now();
-  await cause();
-  await until('it is mended', isMended, WITHIN_MS);
-  const repairMs = Math.round(performance.now() - causedMs);
-  await sleep(CONNECTING_MS);
-  const { failures, ...figures } = await clients.end();
-  return { failures, figures: { ...figures, repairMs } };
-}
+const disturbed = () => ({ probe, keeper, targets: TARGETS, withinMs: WITHIN_MS });
 
 faultTest(test, 'links-removed', async (t, report) => {
   if (!canMakeNodes(t)) return;
@@ -80,6 +65,7 @@ faultTest(test, 'links-removed', async (t, report) => {
   t.is(before.length, HOOKS);
   const repaired = await repairsOf(node(), 'pins');
   const { failures, figures } = await disturb(
+    disturbed(),
     () => rmSync(`${node().bpffs}/links`, { recursive: true }),
     () => pinsIn('links').join() === before.join(),
   );
@@ -96,6 +82,7 @@ faultTest(test, 'tables-removed', async (t, report) => {
   const ids = tableIds(node());
   const { pid } = node().agent;
   const { failures, figures } = await disturb(
+    disturbed(),
     () => rmSync(node().bpffs, { recursive: true }),
     () => pinsIn('maps').join() === before.join() && pinsIn('links').length === HOOKS,
   );
@@ -122,6 +109,7 @@ faultTest(
     const [first = ''] = pinsIn('maps').filter((name) => name.startsWith('frontends'));
     const pin = path.join(node().bpffs, 'maps', first);
     const { failures, figures } = await disturb(
+      disturbed(),
       async () => {
         rmSync(pin);
         const shape = ['type', 'hash', 'key', '4', 'value', '4', 'entries', '1', 'name', 'foreign'];
@@ -150,6 +138,7 @@ faultTest(test, 'program-replaced', async (t, report) => {
   const before = await programsOn(node());
   const link = path.join(node().bpffs, 'links', 'connect4');
   const { failures, figures } = await disturb(
+    disturbed(),
     () => replaceProgram(link, foreign),
     async () => (await programsOn(node())).join() === before.join(),
   );

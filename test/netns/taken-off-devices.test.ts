@@ -4,14 +4,13 @@
 
 import { closeSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { detachLink, openPin, updateLink } from '../../agent/sys/libbpf/pinned-link.ts';
 import { faultTest } from '../faults/fault-test.ts';
 import { hasKernel, requireKernel } from '../helpers/requirements.ts';
 import { until } from '../lab/until.ts';
 import { output, pinForeign, programIdsOn } from './device-programs.ts';
-import { DisturbedClients, type DisturbedTarget } from './disturbed-clients.ts';
+import { type DisturbedTarget, disturb } from './disturbed-clients.ts';
 import { inBothFamilies } from './dual-stack.ts';
 import { targetAt } from './kube-service.ts';
 import { canMakeNodes } from './node-for-file.ts';
@@ -25,8 +24,6 @@ const NUMBER = 1;
 const [BACKEND = ''] = LOCAL_PODS;
 const UPLINK = 'eth0';
 const WITHIN_MS = 60_000;
-/** Before and after: clients are seen to connect. */
-const CONNECTING_MS = 200;
 const FLAPS = 5;
 
 let probe: SocketProbe;
@@ -54,19 +51,7 @@ const TARGETS: readonly DisturbedTarget[] = inBothFamilies(NODE_IP).flatMap((add
   })),
 );
 
-/** Does something while clients connect. @returns what became of them, and how long it took until `isMended`. */
-async function disturb(cause: () => unknown, isMended: () => boolean | Promise<boolean>) {
-  const clients = new DisturbedClients();
-  await clients.add(probe, keeper, TARGETS);
-  await sleep(CONNECTING_MS);
-  const causedMs = performance.now();
-  await cause();
-  await until('it is mended', isMended, WITHIN_MS);
-  const repairMs = Math.round(performance.now() - causedMs);
-  await sleep(CONNECTING_MS);
-  const { failures, ...figures } = await clients.end();
-  return { failures, figures: { ...figures, repairMs } };
-}
+const disturbed = () => ({ probe, keeper, targets: TARGETS, withinMs: WITHIN_MS });
 
 /** Programs on the uplink, whoever's. */
 async function onUplink(): Promise<string> {
@@ -100,6 +85,7 @@ faultTest(
     const before = tcxPins();
     const repaired = await repairsOf(network().node, 'pins');
     const { failures, figures } = await disturb(
+      disturbed(),
       () => {
         for (const pin of before) rmSync(pin);
       },
@@ -121,6 +107,7 @@ faultTest(test, 'tcx-link-detached', async (t, report) => {
   const repaired = await repairsOf(node, 'devices');
   const pin = await uplinkPin('ingress');
   const { figures } = await disturb(
+    disturbed(),
     () => onLink(pin, (link) => detachLink(link, pin)),
     async () => (await onUplink()) === before,
   );
@@ -142,6 +129,7 @@ faultTest(
     const repaired = await repairsOf(node, 'devices');
     const pin = await uplinkPin('ingress');
     const { figures } = await disturb(
+      disturbed(),
       () => onLink(pin, (link) => onLink(foreign, (program) => updateLink(link, program, pin))),
       async () => (await onUplink()) === before,
     );
@@ -183,6 +171,7 @@ faultTest(test, 'qdisc-deleted', async (t, report) => {
   await startWith('clsact');
   const before = await onUplink();
   const { figures } = await disturb(
+    disturbed(),
     () => output(node, ['tc', 'qdisc', 'del', 'dev', UPLINK, 'clsact']),
     async () => (await onUplink()) === before,
   );
