@@ -10,6 +10,7 @@ import { tableSizes } from './deploy/table-sizes.ts';
 import { BENCHMARK_FILES } from './docs/benchmark.ts';
 import { configurationTables } from './docs/configuration-tables.ts';
 import { doctorMessages } from './docs/doctor-messages.ts';
+import { FAULT_FILES } from './docs/faults.ts';
 import { KERNEL_FILES } from './docs/kernels.ts';
 import { metricTables } from './docs/metric-tables.ts';
 import { Btf } from './layout/btf.ts';
@@ -32,6 +33,7 @@ export const GENERATED_FILES: readonly GeneratedFile[] = [
   ...DEPLOY_FILES,
   ...BENCHMARK_FILES,
   ...KERNEL_FILES,
+  ...FAULT_FILES,
   {
     file: 'docs/capacity.md',
     text: () => withSection('docs/capacity.md', 'table-sizes', tableSizes()),
