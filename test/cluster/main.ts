@@ -3,8 +3,8 @@
 // `npm run cluster`: a real Kubernetes cluster without kube-proxy, on machines that can be reached by ssh, and the
 // tests that need one. A file for each subcommand. Exit codes: 2 for usage, 1 when something failed.
 
-import { Command, CommanderError } from 'commander';
-import { MendableError } from '../../agent/errors.ts';
+import { Command } from 'commander';
+import { runCommandLine } from '../../scripts/command-line.ts';
 import { conformanceCommand } from './conformance-command.ts';
 import { downCommand } from './down-command.ts';
 import { inventoryCommand } from './inventory-command.ts';
@@ -12,12 +12,9 @@ import { statusCommand } from './status-command.ts';
 import { testCommand } from './test-command.ts';
 import { upCommand } from './up-command.ts';
 
-const program = new Command('cluster')
-  .description(
-    'Makes a Kubernetes cluster without kube-proxy of machines, and tests Signalbox there.',
-  )
-  .showHelpAfterError('(see --help)')
-  .exitOverride();
+const program = new Command('cluster').description(
+  'Makes a Kubernetes cluster without kube-proxy of machines, and tests Signalbox there.',
+);
 for (const command of [
   inventoryCommand(),
   upCommand(),
@@ -26,15 +23,7 @@ for (const command of [
   conformanceCommand(),
   downCommand(),
 ]) {
-  program.addCommand(command.copyInheritedSettings(program));
+  program.addCommand(command);
 }
 
-try {
-  await program.parseAsync();
-} catch (error) {
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
-  else if (error instanceof MendableError) {
-    console.error(`cluster: ${error.message}${error.hint ? `\n  ${error.hint}` : ''}`);
-    process.exitCode = error.exitCode;
-  } else throw error;
-}
+await runCommandLine(program);
