@@ -4,8 +4,9 @@
 // agent: what it holds open goes on without pins. What is on devices packet-path-devices.ts puts back.
 
 import { EnvironmentError, messageOf } from '../errors.ts';
-import { isHostsToo } from '../sys/bpf-filesystem.ts';
+import { isHostsToo, onHost } from '../sys/bpf-filesystem.ts';
 import type { HeldPins } from '../sys/held-pins.ts';
+import { Pins } from '../sys/pins.ts';
 import type { PinsLock } from '../sys/pins-lock.ts';
 import type { Repaired } from '../telemetry/metrics.ts';
 import type { AgentKernel } from './agent-kernel.ts';
@@ -16,9 +17,6 @@ import type { AgentRun } from './agent-run.ts';
 const LOOK_EVERY_MS = 1000;
 /** Links of devices that are asked for a second: there are two for each device, and some nodes have hundreds of pods. */
 const DEVICE_LINKS_PER_LOOK = 100;
-
-/** Once a minute. */
-const LOOKS_PER_LOOK_AT_HOST = 60;
 
 /** Under which `status` shows what is wrong. */
 const SOURCE = 'pins';
@@ -43,9 +41,15 @@ export function guard(run: AgentRun, guarded: Guarded): void {
   const { log, problems, signal, warnings } = run;
   let looks = 0;
   let told = '';
+  // Who was given a file system of its own keeps it to itself.
+  const wasHosts = isHostsToo(run.config.bpffs, run.config.proc) === true;
 
   function look(): void {
-    const wrong = [pinsAgain(run, guarded), hooksAgain(run, guarded)].filter(
+    const wrong = [
+      pinsAgain(run, guarded),
+      wasHosts ? pinsOnHost(run, guarded) : undefined,
+      hooksAgain(run, guarded),
+    ].filter(
       (it) => it !== undefined,
     );
     problems.set(SOURCE, wrong);
@@ -54,15 +58,15 @@ export function guard(run: AgentRun, guarded: Guarded): void {
     told = text;
     const links = guarded.devices.held?.pins.length ?? 0;
     if (++looks % Math.ceil(links / DEVICE_LINKS_PER_LOOK || 1) === 0) guarded.devices.lookAnew();
-    if (looks % LOOKS_PER_LOOK_AT_HOST === 0) warnings.set(SOURCE, hostsOther(run));
   }
 
-  warnings.set(SOURCE, hostsOther(run));
+  warnings.set(SOURCE, wasHosts ? [] : hostsOther(run));
   const timer = setInterval(look, LOOK_EVERY_MS);
   // What is not pinned ends with the process.
   signal.addEventListener('abort', () => {
     clearInterval(timer);
     pinsAgain(run, guarded);
+    if (wasHosts) pinsOnHost(run, guarded);
   });
 }
 
@@ -99,6 +103,32 @@ function pinsAgain(run: AgentRun, { kernel, lock, devices, onRepaired }: Guarded
   }
   const failed = repairs.find(({ error }) => error !== undefined);
   return failed && cannotPin(config.bpffs, failed.error);
+}
+
+/**
+ * A file system that the host mounts in place of the one this container was given does not come into the container.
+ * Where the next agent will look everything is pinned a second time.
+ *
+ * @returns what is wrong and stays so, in words.
+ */
+function pinsOnHost(run: AgentRun, { kernel, devices, onRepaired }: Guarded) {
+  const { config, log } = run;
+  if (isHostsToo(config.bpffs, config.proc) !== false) return undefined;
+  const directory = onHost(config.bpffs, config.proc);
+  const repairs = [kernel.held, devices.held].flatMap(
+    (held) =>
+      held?.repair(
+        () => makeDirectory(new Pins(directory), log),
+        (pin) => onHost(pin, config.proc),
+      ) ?? [],
+  );
+  const pins = repairs.flatMap((repair) => repair.pins);
+  if (pins.length > 0) {
+    log.warn({ pins }, 'the host has mounted another BPF file system; pinned there, too');
+    onRepaired('pins', pins.length);
+  }
+  const failed = repairs.find(({ error }) => error !== undefined);
+  return failed && cannotPin(directory, failed.error);
 }
 
 function cannotPin(bpffs: string, error: unknown): string {

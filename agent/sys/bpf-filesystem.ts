@@ -27,13 +27,17 @@ export function isInBpffs(directory: string): boolean {
 export function isHostsToo(directory: string, proc: string): boolean | undefined {
   try {
     const own = statSync(directory);
-    const root = path.join(proc, '1/root');
-    statSync(root);
-    const hosts = statSync(path.join(root, directory), { throwIfNoEntry: false });
+    statSync(onHost('/', proc));
+    const hosts = statSync(onHost(directory, proc), { throwIfNoEntry: false });
     return hosts?.dev === own.dev && hosts.ino === own.ino;
   } catch {
     return undefined;
   }
+}
+
+/** The host's directory of that name, as this process reaches it. @param proc as for {@link isHostsToo}. */
+export function onHost(directory: string, proc: string): string {
+  return path.join(proc, '1/root', directory);
 }
 
 /**

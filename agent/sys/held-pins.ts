@@ -10,8 +10,8 @@ interface Held {
   readonly fd: number;
   /** Otherwise the descriptor is somebody else's, and open for as long as they hold this. */
   readonly isOwned: boolean;
-  /** Which file the pin is, as far as it has been seen. */
-  file: string | undefined;
+  /** Which file is the pin, by its path: there may be more than one, and not all of them have been seen. */
+  readonly files: Map<string, string>;
 }
 
 /** What came of a look. */
@@ -28,7 +28,7 @@ export class HeldPins {
   /** Holds what is pinned at `pin` by a descriptor of the caller's. */
   hold(pin: string, fd: number): void {
     this.forget(pin);
-    this.#held.set(pin, { fd, isOwned: false, file: fileAt(pin) });
+    this.#held.set(pin, { fd, isOwned: false, files: filesOf(pin) });
   }
 
   /**
@@ -40,7 +40,7 @@ export class HeldPins {
     const held = this.#held.get(pin);
     if (held) return held.fd;
     const fd = openPin(pin);
-    if (fd !== undefined) this.#held.set(pin, { fd, isOwned: true, file: fileAt(pin) });
+    if (fd !== undefined) this.#held.set(pin, { fd, isOwned: true, files: filesOf(pin) });
     return fd;
   }
 
@@ -52,7 +52,7 @@ export class HeldPins {
       closeSync(link);
       throw error;
     }
-    this.#held.set(pin, { fd: link, isOwned: true, file: fileAt(pin) });
+    this.#held.set(pin, { fd: link, isOwned: true, files: filesOf(pin) });
   }
 
   /** Takes the program of the link off its hook, and removes the pin. @returns false when there was neither. */
@@ -86,19 +86,22 @@ export class HeldPins {
    * Pins again what is not pinned any more: in place of what is there instead. Never throws.
    *
    * @param prepare called before the first one is made; what it throws keeps them all from being made.
+   * @param placeOf where each is to be; elsewhere than it was made, it is pinned twice.
    */
-  repair(prepare?: () => void): Repair {
+  repair(prepare?: () => void, placeOf = (pin: string) => pin): Repair {
     const pins: string[] = [];
     let failure: unknown;
     let isPrepared = prepare === undefined;
-    for (const [pin, held] of this.#held) {
-      if (held.file !== undefined && fileAt(pin) === held.file) continue;
+    for (const [madeAt, { fd, files }] of this.#held) {
+      const pin = placeOf(madeAt);
+      const file = files.get(pin);
+      if (file !== undefined && fileAt(pin) === file) continue;
       try {
         if (!isPrepared) prepare?.();
         isPrepared = true;
         rmSync(pin, { force: true, recursive: true });
-        pinObject(held.fd, pin);
-        held.file = fileAt(pin);
+        pinObject(fd, pin);
+        remember(files, pin);
         pins.push(pin);
       } catch (error) {
         failure ??= error;
@@ -110,6 +113,17 @@ export class HeldPins {
   close(): void {
     for (const pin of this.pins) this.forget(pin);
   }
+}
+
+function filesOf(pin: string): Map<string, string> {
+  const files = new Map<string, string>();
+  remember(files, pin);
+  return files;
+}
+
+function remember(files: Map<string, string>, pin: string): void {
+  const file = fileAt(pin);
+  if (file !== undefined) files.set(pin, file);
 }
 
 /** A pin is a file of its own: one that was removed and made again is another one. undefined: none is there. */
