@@ -92,7 +92,7 @@ export class KernelMap<K, V> {
  * Runs a batch that stops at the first refusal again from behind that entry, until none is left. Where the call was
  * refused, every entry from there on was.
  */
-function goingOn(
+export function goingOn(
   count: number,
   batchFrom: (from: number) => BatchStop | undefined,
 ): RefusedEntry[] {

@@ -63,6 +63,7 @@ export interface Libbpf {
     options: null,
   ): number;
   mapFdById(id: number): number;
+  btfFdById(id: number): number;
   objectPin(fd: number, path: string): number;
   objectGet(path: string): number;
   objectInfo(fd: number, info: Uint8Array, size: [number]): number;
@@ -199,6 +200,7 @@ function load(): Libbpf {
       'int bpf_map_lookup_batch(int fd, void *in, void *out, void *keys, void *values, _Inout_ uint32_t *count, const void *opts)',
     ),
     mapFdById: lib.func('int bpf_map_get_fd_by_id(uint32_t id)'),
+    btfFdById: lib.func('int bpf_btf_get_fd_by_id(uint32_t id)'),
     objectPin: lib.func('int bpf_obj_pin(int fd, const char *path)'),
     objectGet: lib.func('int bpf_obj_get(const char *path)'),
     objectInfo: lib.func('int bpf_obj_get_info_by_fd(int fd, void *info, _Inout_ uint32_t *size)'),
