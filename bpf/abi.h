@@ -185,6 +185,11 @@ enum node_flags {
 	NODE_DRAINING = 4,
 	/* That is over: unconnected UDP is the other proxy's, too. */
 	NODE_HANDED_OVER = 8,
+	/*
+	 * Flows are being brought over from another build's table: TCP that belongs to none may
+	 * belong to one that is still to come, and is dropped. Its sender sends it again.
+	 */
+	NODE_CARRYING = 16,
 };
 
 /* What the programs must know of the node. */
@@ -354,6 +359,7 @@ enum packet_outcome {
 	/* Towards whom it is for; also of an ICMP error that has no hop left. */
 	PACKET_DROPPED_NO_ROUTE = 19,
 	/* To a port of masqueraded flows, of none that is known: the client's next packet mends it.
+	 * With NODE_CARRYING also TCP to a frontend.
 	 */
 	PACKET_DROPPED_UNKNOWN_REPLY = 20,
 	/* SCTP: the port would have to change, and with it a checksum over the whole packet. */

@@ -69,19 +69,35 @@ static __always_inline __u32 connection_hash(const struct packet *packet, int ha
 	return hash ^ hash >> 16;
 }
 
+/* Whether a new connection to there would be a Service's. */
+static __always_inline int is_dialled(const struct packet *packet)
+{
+	struct frontend_value frontend = {};
+
+	return dialled_find(&packet->tuple.destination, packet->tuple.protocol, &frontend) ==
+		       FOUND_FRONTEND &&
+	       frontend.kind != FRONTEND_OTHER_PORTS;
+}
+
 /*
  * What becomes of TCP in the middle of a connection of which nothing is known. One that ends here
  * may be the node's own; what was masqueraded comes back to the table with the client's next
- * packet, unless the node's stack resets the connection before.
+ * packet, unless the node's stack resets the connection before. With NODE_CARRYING no end may hear
+ * that there is no such connection, whoever says so: neither a client nor, wherever it is, a
+ * backend.
  */
 __noinline int admit_stray(struct __sk_buff *skb, const struct packet *packet)
 {
 	struct frontend_key key = {.protocol = IPPROTO_TCP, .scope = FRONTEND_AT_ADDRESS};
 	const struct node *node = node_get();
 	struct node_port_address local;
+	int is_carrying;
 	__u32 port;
 
-	if (!packet || (node && (node->flags & (NODE_BESIDE | NODE_DRAINING))))
+	if (!packet)
+		return PACKET_PASSED;
+	is_carrying = node && (node->flags & NODE_CARRYING);
+	if (!is_carrying && node && (node->flags & (NODE_BESIDE | NODE_DRAINING)))
 		return PACKET_PASSED;
 	local.address = packet->tuple.destination.address;
 	key.address = packet->tuple.destination.address;
@@ -92,7 +108,7 @@ __noinline int admit_stray(struct __sk_buff *skb, const struct packet *packet)
 	 * same addresses: those answers are conntrack's, and no socket has them.
 	 */
 	if (node && port - node->masquerade_first_port < node->masquerade_port_count &&
-	    is_cluster_address(&packet->tuple.source.address)) {
+	    (is_carrying || is_cluster_address(&packet->tuple.source.address))) {
 		struct ip_address own =
 			device_address(skb->ifindex, &packet->tuple.destination.address);
 
@@ -101,6 +117,8 @@ __noinline int admit_stray(struct __sk_buff *skb, const struct packet *packet)
 			return ip_has_tcp_socket(skb, packet) ? PACKET_PASSED
 							      : PACKET_DROPPED_UNKNOWN_REPLY;
 	}
+	if (is_carrying)
+		return is_dialled(packet) ? PACKET_DROPPED_UNKNOWN_REPLY : PACKET_PASSED;
 	if ((packet->tcp_flags & TCP_RST) || !bpf_map_lookup_elem(&frontends, &key) ||
 	    bpf_map_lookup_elem(&node_port_addresses, &local))
 		return PACKET_PASSED;

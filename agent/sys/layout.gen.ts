@@ -241,6 +241,7 @@ export const NodeFlags = {
   BESIDE: 2,
   DRAINING: 4,
   HANDED_OVER: 8,
+  CARRYING: 16,
 } as const;
 export type NodeFlags = number;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A node changes hands: what another proxy translates goes on beside ours, and what ours translates goes on while
-// another one takes what is new.
+// A node changes hands: what another proxy translates goes on beside ours, what ours translates goes on while another
+// one takes what is new, and what another build has translated goes on with this one.
 
 import test from 'ava';
 import { NodeFlags } from '../../agent/sys/layout.gen.ts';
@@ -115,3 +115,44 @@ row(
     }
   },
 );
+
+row('CARRYING: nobody hears that there is no such connection', async (t, node, p) => {
+  await node.serve(...web(p, ['localPod']));
+  for (const flag of [0, NodeFlags.BESIDE]) {
+    node.setNodeFlags(NodeFlags.CARRYING | flag);
+    const ofOurs = [
+      ...strays(p),
+      // Backends need not be in the cluster.
+      p.tcp('stranger:8080 > node:61000', 'ACK'),
+    ];
+    for (const packet of ofOurs)
+      node.meets(t, 'ingress', packet, { verdict: 'drop', counts: ['dropped_unknown_reply'] });
+    for (const dialled of ['node:22', 'clusterIP:81', 'external:81', 'remotePod:8080'] as const)
+      node.meets(t, 'ingress', p.tcp(`client:40000 > ${dialled}`, 'ACK'), SAME);
+  }
+});
+
+row('CARRYING: what is new is served, and what is known goes on', async (t, node, p) => {
+  await node.serve(...web(p, ['localPod']));
+  node.setNodeFlags(NodeFlags.CARRYING);
+  for (const dialled of DIALLED) {
+    for (const packet of [
+      p.tcp(`client:40000 > ${dialled}`, 'SYN'),
+      p.udp(`client:40000 > ${dialled}`),
+    ])
+      t.true(node.ingress(packet).counts.includes('flow_created'));
+    t.deepEqual(node.ingress(p.tcp(`client:40000 > ${dialled}`, 'ACK')).counts, [
+      'request_delivered',
+    ]);
+    await node.reset();
+    await node.serve(...web(p, ['localPod']));
+    node.setNodeFlags(NodeFlags.CARRYING);
+  }
+});
+
+row('CARRYING while DRAINING: what is not ours to say is left alone', async (t, node, p) => {
+  await node.serve(...web(p, ['localPod']));
+  node.setNodeFlags(NodeFlags.CARRYING | NodeFlags.DRAINING);
+  for (const dialled of DIALLED)
+    node.meets(t, 'ingress', p.tcp(`client:40000 > ${dialled}`, 'ACK'), SAME);
+});
