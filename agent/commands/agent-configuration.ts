@@ -86,6 +86,7 @@ export function agentConfig(
     },
     cgroup: options.cgroup ?? findCgroupRoot(),
     bpffs,
+    tableSizes: options.tableSize ?? new Map(),
     proc,
     metrics: parts.serverAddress(settings.metricsBindAddress),
     healthz: parts.serverAddress(settings.healthzBindAddress),

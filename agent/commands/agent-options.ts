@@ -7,8 +7,10 @@ import type { KubeProxyOption } from '../config/kube-proxy-option.ts';
 import { OPTION_SECTIONS, OPTIONS, textOf } from '../config/options.ts';
 import type { RawFlags } from '../config/read-flags.ts';
 import { kindOf } from '../config/value-kinds.ts';
+import { wordsOf } from '../config/words.ts';
 import { UsageError } from '../errors.ts';
 import { parseDeviceNames } from '../model/device-choice.ts';
+import { parseTableSize, SIZED_TABLES, type TableSizes } from '../model/table-sizes.ts';
 import type { TcAttachMode } from '../sys/packet-programs.ts';
 import { LOG_LEVELS, type LogLevel } from '../telemetry/log.ts';
 import { addOwnNodeOptions, type NodeOptions } from './node-options.ts';
@@ -26,6 +28,7 @@ export interface AgentOptions
   readonly devices?: readonly string[];
   readonly podDevices: readonly string[];
   readonly tcAttach: TcAttachMode;
+  readonly tableSize?: TableSizes;
   readonly takeOverFromKubeProxy?: boolean;
   readonly logLevel?: LogLevel;
 }
@@ -110,6 +113,12 @@ export function agentCommand(): Command {
     )
     .addOption(
       new Option(
+        '--table-size <name=entries>',
+        `entries of a table, as members=262144; again and again, or with commas (docs/capacity.md). Tables: ${SIZED_TABLES.join(', ')}`,
+      ).argParser(tableSizes),
+    )
+    .addOption(
+      new Option(
         '--take-over-from-kube-proxy [bool]',
         'remove kube-proxy’s rules once this agent is ready, has passed its self-test, and no kube-proxy runs on the node',
       ).argParser((text: string) => truth('--take-over-from-kube-proxy', text)),
@@ -185,6 +194,17 @@ function truth(option: string, text: string): boolean {
   const is = kindOf('bool').fromFlag(text, undefined);
   if (typeof is !== 'boolean') throw new UsageError(`${option} ${text}: ${is?.message}`);
   return is;
+}
+
+/** Of a table that is named twice, the last one counts. @throws UsageError */
+function tableSizes(text: string, before: TableSizes = new Map()): TableSizes {
+  const sizes = new Map(before);
+  for (const word of wordsOf(text)) {
+    const size = parseTableSize(word);
+    if ('invalid' in size) throw new UsageError(`--table-size ${size.invalid}`);
+    sizes.set(...size);
+  }
+  return sizes;
 }
 
 /** @throws UsageError */

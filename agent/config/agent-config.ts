@@ -3,6 +3,7 @@
 // commands/agent.ts makes it, agent-process.ts hands its parts out. Every value here is usable as it stands.
 
 import type { NodeConfig } from '../model/node-facts.ts';
+import type { TableSizes } from '../model/table-sizes.ts';
 
 /** Where a server of the agent listens. */
 export interface ServerAddress {
@@ -15,6 +16,8 @@ export interface AgentConfig {
   readonly node: NodeConfig;
   readonly cgroup: string;
   readonly bpffs: string;
+  /** What tables are to hold, where that is not what they hold by themselves. */
+  readonly tableSizes: TableSizes;
   readonly packetPath: {
     /** undefined: what the rules of model/device-choice.ts choose; empty: none. */
     readonly devices: readonly string[] | undefined;

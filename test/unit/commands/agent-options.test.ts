@@ -2,8 +2,13 @@
 // The command line of `signalbox agent` as a person meets it: how flags may be written, and what --help says first.
 
 import test from 'ava';
-import { agentCommand, rawFlags } from '../../../agent/commands/agent-options.ts';
+import {
+  type AgentOptions,
+  agentCommand,
+  rawFlags,
+} from '../../../agent/commands/agent-options.ts';
 import { OPTIONS } from '../../../agent/config/options.ts';
+import { UsageError } from '../../../agent/errors.ts';
 
 const reads = test.macro({
   exec(t, args: readonly string[], wanted: Readonly<Record<string, readonly string[]>>) {
@@ -66,4 +71,23 @@ test('flags that contradict each other', (t) => {
   t.regex(refused('--manifests', '.', '--kubeconfig', 'f'), /cannot be used with/);
   t.regex(refused('--node-name', 'a', '--hostname-override', 'b'), /cannot be used with/);
   t.regex(refused('--no-such-flag'), /unknown option/);
+});
+
+test('sizes of tables: again and again, with commas, the last one of a table counts', (t) => {
+  const parsed = (...args: string[]) => {
+    const agent = agentCommand().exitOverride();
+    return agent.parse(args, { from: 'user' }).opts<AgentOptions>().tableSize;
+  };
+  t.is(parsed(), undefined);
+  t.deepEqual(
+    parsed('--table-size=members=5000, flows=9000', '--table_size', 'members=7000'),
+    new Map([
+      ['members', 7000],
+      ['flows', 9000],
+    ]),
+  );
+  t.throws(() => parsed('--table-size', 'memers=5000'), {
+    instanceOf: UsageError,
+    message: /^--table-size memers=5000: .*one of frontends, members/,
+  });
 });
