@@ -6,6 +6,7 @@ import { setImmediate } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
 import type { ObjectKey } from '../model/objects.ts';
 import { type Backend, frontendKey } from '../model/service-port.ts';
+import type { SizedTable } from '../model/table-sizes.ts';
 import type { ActualTables, FrontendEntry } from '../plan/actual-tables.ts';
 import { type Plan, STEP_ORDER, type StepKind, type StepOf } from '../plan/plan.ts';
 import { counterOf, SHARED_COUNTER } from '../plan/service-port-ids.ts';
@@ -17,6 +18,7 @@ import {
   servicePortName,
   sourceRangeKey,
 } from './entries.ts';
+import { fullTable } from './full-tables.ts';
 import type { KernelTables } from './kernel-tables.ts';
 
 /** Why a Service is not as it should be. */
@@ -24,6 +26,8 @@ export interface Failure {
   readonly service: ObjectKey;
   readonly step: StepKind | 'growSlots';
   readonly message: string;
+  /** The table that has no room for it, where it is that. */
+  readonly fullTable?: SizedTable;
 }
 
 /** Entries per batch: 95 % of the speed of any larger one, and under 2 ms for the event loop. */
@@ -87,8 +91,13 @@ function applyBatch<K extends StepKind>(
   pending.forEach((step, index) => {
     const error = refused.get(index);
     if (!error) record(step);
-    else failures.set(step.service, { service: step.service, step: kind, message: error.message });
+    else failures.set(step.service, failureOf(step.service, kind, error));
   });
+}
+
+function failureOf(service: ObjectKey, step: StepKind, error: RefusedEntry['error']): Failure {
+  const full = fullTable(step, error);
+  return { service, step, message: error.message, ...(full && { fullTable: full }) };
 }
 
 /**

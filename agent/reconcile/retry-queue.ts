@@ -3,6 +3,7 @@
 
 import type { ObjectKey } from '../model/objects.ts';
 import type { Failure } from './apply.ts';
+import type { Fill } from './full-tables.ts';
 
 const FIRST_DELAY_MS = 1000;
 const LONGEST_DELAY_MS = 60_000;
@@ -44,6 +45,21 @@ export class RetryQueue {
       } else {
         this.#waiting.delete(service);
       }
+    }
+  }
+
+  /**
+   * There is room in tables again: those that did not fit are due, but no more of them than there may be room for. Those
+   * that were tried least come first.
+   */
+  hurry(room: Fill): void {
+    if (!this.#waiting.size) return;
+    const nowMs = this.#nowMs();
+    for (const [table, entries] of room) {
+      const lacking = [...this.#waiting].filter(([, { failure }]) => failure.fullTable === table);
+      lacking.sort(([, one], [, other]) => one.attempts - other.attempts);
+      for (const [service, waiting] of lacking.slice(0, entries))
+        this.#waiting.set(service, { ...waiting, dueMs: nowMs });
     }
   }
 

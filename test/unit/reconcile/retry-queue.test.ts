@@ -77,3 +77,26 @@ test('more Services than a call has room for arguments wait', (t) => {
   );
   t.is(queue.nextInMs(), 1000);
 });
+
+test('where there is room again, as many as may fit are due at once, those that were tried least first', (t) => {
+  const { clock, queue } = queueWithClock();
+  const full = (service: ObjectKey, fullTable: 'members' | 'frontends') => ({
+    ...failed(service),
+    fullTable,
+  });
+  queue.record(['a/tried'], [full('a/tried', 'members')]);
+  const others = [full('a/x', 'members'), full('a/tried', 'members'), full('a/y', 'members')];
+  const rest = [full('a/other', 'frontends'), failed('a/refused')];
+  queue.record(['a/x', 'a/tried', 'a/y', 'a/other', 'a/refused'], [...others, ...rest]);
+  clock.nowMs += 1;
+  queue.hurry(new Map([['source_ranges', 5]]));
+  t.deepEqual(queue.takeDue(), []);
+  queue.hurry(new Map([['members', 2]]));
+  t.is(queue.nextInMs(), 0);
+  t.deepEqual(queue.takeDue(), ['a/x', 'a/y']);
+  // All are failures still, and wait on from where they were when it comes to nothing.
+  t.is(queue.failures.length, 5);
+  queue.record(['a/x'], [full('a/x', 'members')]);
+  queue.record(['a/y'], []);
+  t.is(queue.nextInMs(), 999);
+});
