@@ -70,9 +70,10 @@ remember() {
 
 # install_packages NAME...: those of them that are missing.
 install_packages() {
-  local name missing=()
+  local name there missing=()
+  there=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "$@" 2>/dev/null || true)
   for name in "$@"; do
-    dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null | grep -qx installed || missing+=("$name")
+    [[ $'\n'$there$'\n' == *$'\n'"$name installed"$'\n'* ]] || missing+=("$name")
   done
   [ ${#missing[@]} -gt 0 ] || return 0
   changed "installing ${missing[*]}"
@@ -85,14 +86,15 @@ install_packages() {
 
 # import_images TAR...: into containerd, where the kubelet looks. Each archive once, as long as it does not change.
 import_images() {
-  local archive stamp
+  local archive stamp is
   for archive in "$@"; do
     stamp=$STATE/images/$(basename "$archive")
-    if [ "$(cat "$stamp" 2>/dev/null)" != "$(digest "$archive")" ]; then
+    is=$(digest "$archive")
+    if [ "$(cat "$stamp" 2>/dev/null)" != "$is" ]; then
       changed "importing $archive"
       ctr --namespace k8s.io images import "$archive" >/dev/null
       mkdir -p "$STATE/images"
-      digest "$archive" >"$stamp"
+      echo "$is" >"$stamp"
     fi
   done
 }

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # What every node runs: containerd with runc and the CNI plugins, all from Debian, and kubelet, kubeadm and kubectl.
 # These come from Kubernetes' own packages, or from KUBERNETES_BUNDLE, a folder with bin/ and images/*.tar: then
-# nothing is fetched, provided that Debian's packages are there. Reads: KUBERNETES_BUNDLE, KUBERNETES_VERSION.
+# nothing is fetched, provided that Debian's packages are there. Reads: KUBERNETES_BUNDLE, KUBERNETES_VERSION, and which
+# images are needed from NODE_IPV4 and CONTROL_PLANE_IPV4.
 # shellcheck source=test/cluster/provision/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 KUBERNETES_BUNDLE=${KUBERNETES_BUNDLE:-}
@@ -68,6 +69,14 @@ from_packages() {
 
 install_packages containerd runc containernetworking-plugins conntrack ethtool iptables mount util-linux
 
+# has_image_for_workers TAR: an image in it is not of the control plane alone, or it does not name its images.
+has_image_for_workers() {
+  local tags
+  tags=$(tar -xOf "$1" manifest.json 2>/dev/null | grep -o '"RepoTags": *\[[^]]*\]' | cut -d [ -f 2 | grep -o '"[^"]*"') ||
+    return 0
+  grep -qvE '/(etcd|kube-apiserver|kube-controller-manager|kube-scheduler)[:-]' <<<"$tags"
+}
+
 # Debian has the plugins elsewhere than everybody else; flannel and Kubernetes' packages bring theirs to /opt/cni/bin.
 mkdir -p /opt/cni/bin
 for plugin in /usr/lib/cni/*; do
@@ -101,6 +110,13 @@ if ! systemctl is-enabled -q containerd; then systemctl enable -q containerd; fi
 if [ "$WAS_PUT" = yes ] || ! systemctl is-active -q containerd; then systemctl restart containerd; fi
 retry 60 ctr version
 
-if [ -n "$KUBERNETES_BUNDLE" ]; then import_images "$KUBERNETES_BUNDLE"/images/*.tar; fi
+# Images that only the control plane runs are most of a bundle.
+if [ -n "$KUBERNETES_BUNDLE" ]; then
+  for archive in "$KUBERNETES_BUNDLE"/images/*.tar; do
+    if [ "${CONTROL_PLANE_IPV4:-}" = "${NODE_IPV4:-}" ] || has_image_for_workers "$archive"; then
+      import_images "$archive"
+    fi
+  done
+fi
 
 summary
