@@ -165,6 +165,11 @@ export class ClusterState implements ObjectSink {
     return this.#dirty.has(service);
   }
 
+  /** Whether some Service has. */
+  get hasDirty(): boolean {
+    return this.#dirty.size > 0;
+  }
+
   /** The Services to resolve again, emptied by the call. */
   takeDirty(): Set<ObjectKey> {
     const dirty = new Set(this.#dirty);

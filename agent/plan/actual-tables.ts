@@ -64,6 +64,8 @@ export class ActualTables {
   readonly #sourceRanges = new Groups<number, IpPrefix, IpPrefix>((range) => range);
   readonly #runUsers = new Map<number, number>();
   #retired = new Map<number, SlotRun>();
+  #slotsNamed = 0;
+  #written: Set<number> | undefined;
   readonly #ids: ServicePortIds;
 
   /** @param counters of service ports in the kernel; see {@link ServicePortIds}. */
@@ -90,6 +92,21 @@ export class ActualTables {
 
   get memberCount(): number {
     return this.#members.size;
+  }
+
+  /** Ids of service ports, of all that have a name. */
+  servicePortIds(): Iterable<number> {
+    return this.#portsById.keys();
+  }
+
+  /** Slots of all runs that frontends name. */
+  get slotsNamed(): number {
+    return this.#slotsNamed;
+  }
+
+  /** Puts the id of each service port of which something is recorded from now on into `ids`; undefined: no more. */
+  noteWrites(ids: Set<number> | undefined): void {
+    this.#written = ids;
   }
 
   /** Every Service that has a name in the tables. */
@@ -154,6 +171,7 @@ export class ActualTables {
 
   recordServicePort(entry: ServicePortEntry): void {
     const key = servicePortKey(entry.servicePort);
+    this.#written?.add(entry.id);
     this.#servicePorts.set(key, entry);
     this.#portsById.set(entry.id, entry);
     this.#portsOfService.put(entry.servicePort.service, entry);
@@ -162,6 +180,7 @@ export class ActualTables {
 
   recordServicePortGone({ id, servicePort }: ServicePortEntry): void {
     const key = servicePortKey(servicePort);
+    this.#written?.add(id);
     this.#portsById.delete(id);
     this.#ids.release(id);
     if (this.#servicePorts.get(key)?.id !== id) return;
@@ -171,6 +190,7 @@ export class ActualTables {
 
   recordFrontend(entry: FrontendEntry): void {
     const key = frontendKey(entry.frontend);
+    this.#written?.add(entry.servicePortId);
     this.#use(entry.inside.run, 1);
     this.#use(entry.outside.run, 1);
     this.#forgetFrontend(key);
@@ -183,26 +203,31 @@ export class ActualTables {
   }
 
   recordMember(servicePortId: number, backend: Backend, flags: MemberFlags): void {
+    this.#written?.add(servicePortId);
     this.#members.put(servicePortId, { backend, flags });
     this.#ids.avoid(servicePortId);
   }
 
   recordMemberGone(servicePortId: number, backend: Backend): void {
+    this.#written?.add(servicePortId);
     this.#members.delete(servicePortId, backendKey(backend));
   }
 
   recordSourceRange(servicePortId: number, range: IpPrefix): void {
+    this.#written?.add(servicePortId);
     this.#sourceRanges.put(servicePortId, range);
     this.#ids.avoid(servicePortId);
   }
 
   recordSourceRangeGone(servicePortId: number, range: IpPrefix): void {
+    this.#written?.add(servicePortId);
     this.#sourceRanges.delete(servicePortId, range);
   }
 
   #forgetFrontend(key: FrontendKey): void {
     const entry = this.#frontends.get(key);
     if (!entry) return;
+    this.#written?.add(entry.servicePortId);
     this.#frontends.delete(key);
     this.#frontendsOf.delete(entry.servicePortId, key);
     this.#use(entry.inside.run, -1);
@@ -211,7 +236,10 @@ export class ActualTables {
 
   #use(run: SlotRun, change: 1 | -1): void {
     if (run.count === 0) return;
-    const users = (this.#runUsers.get(run.first) ?? 0) + change;
+    const before = this.#runUsers.get(run.first) ?? 0;
+    const users = before + change;
+    if (before === 0) this.#slotsNamed += run.count;
+    if (users === 0) this.#slotsNamed -= run.count;
     if (users > 0) {
       this.#runUsers.set(run.first, users);
       this.#retired.delete(run.first);

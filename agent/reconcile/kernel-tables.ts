@@ -22,18 +22,21 @@ export interface Table<K, V> {
   put(entries: readonly (readonly [K, V])[]): RefusedEntry[];
   /** Deleting what is not there succeeds. */
   delete(keys: readonly K[]): RefusedEntry[];
+  /** Of a trie of prefixes: what the longest one holds that `key` is in. */
+  get(key: K): V | undefined;
   entries(): [K, V][];
   /**
    * {@link entries}, so many at a time, each read when it is asked for. What is written in between may be missed or come
-   * twice, and what was read may be gone.
+   * twice, and what was read may be gone. What nobody writes in between comes once; only of a trie of prefixes, from
+   * which others are deleted, again and again.
    */
   batches(size: number): Generator<[K, V][], void>;
 }
 
 export interface SlotTable {
   readonly capacity: number;
-  /** Every slot by index. */
-  read(): IpPort[];
+  /** So many slots by index, from `first` on; without that, every one. No more than there are. */
+  read(first?: number, count?: number): IpPort[];
   write(slots: readonly (readonly [number, IpPort])[]): RefusedEntry[];
   grow(capacity: number): Promise<void>;
   /** Resolves when no program can be reading what was unpublished before the call. */

@@ -28,7 +28,10 @@ export interface LoopOptions {
   readonly reconciler: Reconciler;
   /** Rings when the cluster state changes. */
   readonly changed: Wakeup;
+  /** From one audit to the next, at least. */
   readonly auditEveryMs: number;
+  /** And so many times what the last one took of a CPU to look: 1,000 are a thousandth of one, however large the tables. */
+  readonly auditRest?: number;
   /** The longest time until what came to nothing is begun again. */
   readonly longestRetryMs?: number;
   /** Runs once, when the tables are complete for the first time. */
@@ -41,7 +44,7 @@ export interface LoopOptions {
 
 /** Runs until `signal` aborts. What it throws is a bug, or what `onComplete` does. */
 export async function runLoop(options: LoopOptions): Promise<void> {
-  const { cluster, reconciler, changed, auditEveryMs, onComplete, signal } = options;
+  const { cluster, reconciler, changed, auditEveryMs, auditRest = 0, onComplete, signal } = options;
   const attempts = new Attempts(options);
   const deadlineMs = performance.now() + NODE_WAIT_MS;
   while (!signal.aborted && !cluster.settled) {
@@ -54,7 +57,7 @@ export async function runLoop(options: LoopOptions): Promise<void> {
   while (!isDone) {
     await attempts.pause(signal);
     if (signal.aborted) return;
-    isDone = await attempts.make(() => reconciler.audit());
+    isDone = await attempts.make(() => reconciler.audit(signal));
   }
   await onComplete();
   let auditAtMs = performance.now() + auditEveryMs;
@@ -64,8 +67,9 @@ export async function runLoop(options: LoopOptions): Promise<void> {
     await changed.wait(Math.min(untilAuditMs, untilRetryMs ?? Infinity), signal);
     if (signal.aborted) return;
     if (performance.now() >= auditAtMs) {
-      const isAudited = await attempts.make(() => reconciler.audit());
-      auditAtMs = performance.now() + (isAudited ? auditEveryMs : attempts.delayMs);
+      const isAudited = await attempts.make(() => reconciler.audit(signal));
+      const restMs = Math.max(auditEveryMs, auditRest * reconciler.auditCpuMs);
+      auditAtMs = performance.now() + (isAudited ? restMs : attempts.delayMs);
     } else if (!reconciler.isCutShort) {
       const isPassed = await attempts.make(() => reconciler.reconcileChanges());
       if (!isPassed) auditAtMs = performance.now() + attempts.delayMs;

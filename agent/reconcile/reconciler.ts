@@ -2,15 +2,14 @@
 // The loop: wait for a change, resolve what changed, plan, apply, remember what failed, again.
 //
 // Nothing is written before every watch is in sync. A change is taken up at once; while a pass runs, more
-// changes gather for the next. Passes, audits and retries happen one after another, never side by side, and
-// give way to the rest of the process while they last.
+// changes gather for the next. Passes happen one after another, never side by side, also those between the pieces of an
+// audit, and give way to the rest of the process while they last.
 
 import type { ClusterState } from '../model/cluster-state.ts';
 import type { NodeTraits } from '../model/endpoint-selection.ts';
-import { FrontendClaims, type FrontendConflict } from '../model/frontend-claims.ts';
+import type { FrontendConflict } from '../model/frontend-claims.ts';
 import type { ObjectKey } from '../model/objects.ts';
-import { claimsOf, type ResolvedServicePort, resolve } from '../model/resolve.ts';
-import { frontendKey } from '../model/service-port.ts';
+import type { ResolvedServicePort } from '../model/resolve.ts';
 import type { ActualTables } from '../plan/actual-tables.ts';
 import { type Desired, planInParts, type Steps, stepCount } from '../plan/plan.ts';
 import { SlotAllocator } from '../plan/slot-allocator.ts';
@@ -18,11 +17,13 @@ import { apply, type Failure } from './apply.ts';
 import { type Audited, audit } from './audit.ts';
 import { CoolingRuns } from './cooling-runs.ts';
 import type { KernelTables } from './kernel-tables.ts';
-import { type NodeState, reconcileNode } from './node-tables.ts';
+import type { NodeState } from './node-tables.ts';
+import { NodeWriter } from './node-writer.ts';
 import type { AuditReport, PassReport, ReconcilerObserver } from './observer.ts';
 import { restore } from './restore.ts';
 import { RetryQueue } from './retry-queue.ts';
 import { inSlices } from './slices.ts';
+import { WantedServices } from './wanted-services.ts';
 
 /** The node, as far as tables and decisions depend on it. A new object each time that something changed. */
 export interface NodeView {
@@ -31,8 +32,6 @@ export interface NodeView {
   readonly state: NodeState | undefined;
 }
 
-const NODE_RETRY_MS = 1000;
-
 /** A node without a name: nothing is local to it. */
 const NOWHERE: NodeView = { traits: { name: '', zone: '', nodeIPs: [] }, state: undefined };
 
@@ -40,15 +39,13 @@ export class Reconciler {
   readonly #cluster: ClusterState;
   readonly #tables: KernelTables;
   readonly #observer: ReconcilerObserver;
-  readonly #claims = new FrontendClaims();
+  readonly #wanted: WantedServices;
   readonly #retries: RetryQueue;
-  readonly #node: () => NodeView;
-  #writtenNode: NodeState | undefined;
-  #nodeFailures: readonly string[] = [];
-  #retryNodeAtMs = 0;
+  readonly #node: NodeWriter;
   /** With what the tables hold and which slots are free, of which an audit makes a new reading. */
   readonly #state: Audited;
   #isCutShort = false;
+  #auditCpuMs = 0;
 
   /**
    * Reads the tables as an earlier agent left them.
@@ -62,7 +59,7 @@ export class Reconciler {
     node: () => NodeView = () => NOWHERE,
     longestRetryMs?: number,
   ) {
-    this.#node = node;
+    this.#node = new NodeWriter(() => node().state, tables);
     this.#retries = new RetryQueue(longestRetryMs);
     this.#cluster = cluster;
     this.#tables = tables;
@@ -80,9 +77,15 @@ export class Reconciler {
       ),
       actual,
       slots: new SlotAllocator(tables.slots.capacity, runs),
-      auditNode: () => this.#auditNode(),
+      auditNode: () => this.#node.audit(),
       pass: (dirty, isFull) => this.#pass(dirty, isFull),
+      passDue: () => this.#passDue(),
     };
+    this.#wanted = new WantedServices(
+      cluster,
+      () => node().traits,
+      () => this.#state.actual,
+    );
   }
 
   get actual(): ActualTables {
@@ -98,20 +101,19 @@ export class Reconciler {
   }
 
   get conflicts(): readonly FrontendConflict[] {
-    return this.#claims.conflicts;
+    return this.#wanted.conflicts;
   }
 
   /** What of the node's own tables could not be written, one line each. */
   get nodeFailures(): readonly string[] {
-    return this.#nodeFailures;
+    return this.#node.failures;
   }
 
   /** When something failed: how long until it is worth another pass. */
   get retryInMs(): number | undefined {
-    const ofServices = this.#retries.nextInMs();
-    if (!this.#nodeFailures.length) return ofServices;
-    const ofNode = Math.max(0, this.#retryNodeAtMs - performance.now());
-    return Math.min(ofNode, ofServices ?? Infinity);
+    const [ofServices, ofNode] = [this.#retries.nextInMs(), this.#node.retryInMs];
+    if (ofServices === undefined || ofNode === undefined) return ofServices ?? ofNode;
+    return Math.min(ofServices, ofNode);
   }
 
   /** A pass ended in the middle, by what it threw: only an audit tells what the tables hold. */
@@ -136,11 +138,21 @@ export class Reconciler {
     return report;
   }
 
-  /** Reads the kernel back and mends what is not as it was left. */
-  async audit(): Promise<AuditReport> {
-    const report = await audit(this.#state);
+  /**
+   * Reads the kernel back, piece by piece with passes in between, and mends what is not as it was left.
+   *
+   * @param signal calls it off.
+   */
+  async audit(signal = new AbortController().signal): Promise<AuditReport> {
+    const { repairs, cpuMs } = await audit(this.#state, this.#isCutShort, signal);
+    this.#auditCpuMs = cpuMs;
     this.#isCutShort = false;
-    return report;
+    return { repairs };
+  }
+
+  /** What the last audit took to look at the tables, without mending, in milliseconds of a CPU. */
+  get auditCpuMs(): number {
+    return this.#auditCpuMs;
   }
 
   /**
@@ -161,25 +173,9 @@ export class Reconciler {
     }
   }
 
-  /** @returns how many writes it took. */
-  #programNode(): number {
-    const { state } = this.#node();
-    const isDue = this.#nodeFailures.length > 0 && performance.now() >= this.#retryNodeAtMs;
-    if (!state) return 0;
-    if (state === this.#writtenNode && !isDue) return 0;
-    const { steps, failures } = reconcileNode(state, this.#tables);
-    this.#writtenNode = state;
-    this.#nodeFailures = failures;
-    if (failures.length) this.#retryNodeAtMs = performance.now() + NODE_RETRY_MS;
-    return steps;
-  }
-
-  /** @returns how many writes it took to mend; what pends, or was refused and waits, is no repair. */
-  #auditNode(): number {
-    this.#programNode();
-    if (this.#nodeFailures.length) return 0;
-    this.#writtenNode = undefined;
-    return this.#programNode();
+  async #passDue(): Promise<void> {
+    const isDue = this.#cluster.hasDirty || this.#node.hasChanged || this.retryInMs === 0;
+    if (isDue) await this.reconcileChanges();
   }
 
   /** What it throws, a read that was refused, loses no change: `dirty` is dirty again. */
@@ -201,9 +197,11 @@ export class Reconciler {
     isFull: boolean,
   ): Promise<{ report: PassReport; steps: Steps }> {
     const started = performance.now();
-    const nodeSteps = this.#programNode();
-    const concerned = await inSlices(this.#concerned(dirty));
-    const { steps, failures, udpBackendsGone } = await this.#program(this.#desired(concerned));
+    const nodeSteps = this.#node.program();
+    const concerned = await inSlices(this.#wanted.concernedBy(dirty));
+    const { steps, failures, udpBackendsGone } = await this.#program(
+      this.#wanted.desired(concerned),
+    );
     this.#retries.record(concerned, failures);
     const report: PassReport = {
       isFull,
@@ -243,62 +241,5 @@ export class Reconciler {
       // However it ended: what no frontend names any more, programs may be reading still.
       this.#state.cooling.add(this.#state.actual.takeRetired());
     }
-  }
-
-  /**
-   * The dirty Services, and each that a dirty one takes a frontend from or leaves one to. From here on, where something
-   * yields, the cluster may change: what changes is dirty for the next pass, and until then nobody gets a frontend that
-   * its claims do not have.
-   */
-  *#concerned(dirty: ReadonlySet<ObjectKey>): Generator<void, Set<ObjectKey>> {
-    const concerned = new Set(dirty);
-    for (const key of dirty) {
-      const service = this.#cluster.service(key);
-      const claims = service ? claimsOf(service) : [];
-      const others = this.#claims.update(key, service?.creationTimestamp, claims);
-      for (const other of others) concerned.add(other);
-      yield;
-    }
-    for (const key of [...concerned]) {
-      for (const heir of this.#heirs(key)) concerned.add(heir);
-      yield;
-    }
-    return concerned;
-  }
-
-  /** Made one by one, as they are asked for: all at once would be more than the tables themselves. */
-  #desired(services: ReadonlySet<ObjectKey>): Desired {
-    const { traits } = this.#node();
-    return {
-      keys: () => services.keys(),
-      get: (key) => this.#resolve(key, traits).map((port) => this.#withoutLost(key, port)),
-    };
-  }
-
-  /** `port` without the frontends that another Service gets. */
-  #withoutLost(service: ObjectKey, port: ResolvedServicePort): ResolvedServicePort {
-    // Most of the time: nobody else claims anything, and its claims are of the Service as it is.
-    if (!this.#claims.hasContests && !this.#cluster.isDirty(service)) return port;
-    const isOwn = ({ frontend }: ResolvedServicePort['frontends'][number]) =>
-      this.#claims.owner(frontendKey(frontend)) === service;
-    if (port.frontends.every(isOwn)) return port;
-    return { ...port, frontends: port.frontends.filter(isOwn) };
-  }
-
-  /** Services that own what `service` still has in the tables, because a write was refused: they take it over. */
-  #heirs(service: ObjectKey): ObjectKey[] {
-    const heirs: ObjectKey[] = [];
-    for (const { id } of this.#state.actual.servicePortsOf(service)) {
-      for (const { frontend } of this.#state.actual.frontendsOf(id)) {
-        const owner = this.#claims.owner(frontendKey(frontend));
-        if (owner !== undefined && owner !== service) heirs.push(owner);
-      }
-    }
-    return heirs;
-  }
-
-  #resolve(key: ObjectKey, traits: NodeTraits): ResolvedServicePort[] {
-    const service = this.#cluster.service(key);
-    return service ? resolve(service, this.#cluster.endpointSlices(key), traits) : [];
   }
 }

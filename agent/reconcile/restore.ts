@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernel's tables -> what the agent knows of them: at start, and again at each audit. Reads only.
+// The kernel's tables -> what the agent knows of them: at start, and again when an audit has found something else than the
+// agent has written. Reads only.
 //
 // Entries without a name (a crash between two writes, somebody else's hand) are given to a Service that
 // cannot exist, so that the first pass over everything takes them away.
@@ -11,9 +12,10 @@ import {
   servicePortKey,
 } from '../model/service-port.ts';
 import { ActualTables, type NamedRun } from '../plan/actual-tables.ts';
-import type { FrontendKey, FrontendValue, IpPort, SlotRun } from '../sys/layout.gen.ts';
+import type { FrontendKey, FrontendValue, SlotRun } from '../sys/layout.gen.ts';
+import { PIECE } from './comparison.ts';
 import { frontendOf, servicePortOf, sourceRangeOf } from './entries.ts';
-import type { KernelTables } from './kernel-tables.ts';
+import type { KernelTables, SlotTable, Table } from './kernel-tables.ts';
 
 export interface Restored {
   readonly actual: ActualTables;
@@ -43,35 +45,42 @@ export function* restoreInParts(
   reserved: readonly SlotRun[],
 ): Generator<void, Restored> {
   const actual = new ActualTables(tables.serviceCounts.capacity);
-  for (const [id, name] of tables.servicePorts.entries()) {
+  for (const [id, name] of yield* entriesOf(tables.servicePorts)) {
     const servicePort = servicePortOf(name);
     const isFree = servicePort && !actual.servicePorts.has(servicePortKey(servicePort));
     if (isFree) actual.recordServicePort({ id, servicePort });
     else nameIfUnknown(actual, id);
     yield;
   }
-  for (const [{ servicePortId, backend }, { flags }] of tables.members.entries()) {
+  for (const [{ servicePortId, backend }, { flags }] of yield* entriesOf(tables.members)) {
     nameIfUnknown(actual, servicePortId);
     actual.recordMember(servicePortId, backend, flags);
     yield;
   }
-  for (const [key] of tables.sourceRanges.entries()) {
+  for (const [key] of yield* entriesOf(tables.sourceRanges)) {
     nameIfUnknown(actual, key.servicePortId);
     actual.recordSourceRange(key.servicePortId, sourceRangeOf(key));
     yield;
   }
-  const slots = tables.slots.read();
-  yield;
-  const entries = tables.frontends.entries();
-  yield;
-  const runs = yield* restoreFrontends(entries, slots, actual, reserved);
+  const entries = yield* entriesOf(tables.frontends);
+  const runs = yield* restoreFrontends(entries, tables.slots, actual, reserved);
   return { actual, runs };
+}
+
+/** Read piece by piece. */
+function* entriesOf<K, V>(table: Pick<Table<K, V>, 'batches'>): Generator<void, [K, V][]> {
+  const all: [K, V][] = [];
+  for (const piece of table.batches(PIECE)) {
+    for (const entry of piece) all.push(entry);
+    yield;
+  }
+  return all;
 }
 
 /** @returns the runs in use. */
 function* restoreFrontends(
   entries: readonly (readonly [FrontendKey, FrontendValue])[],
-  slots: readonly IpPort[],
+  slots: SlotTable,
   actual: ActualTables,
   reserved: readonly SlotRun[],
 ): Generator<void, SlotRun[]> {
@@ -80,11 +89,18 @@ function* restoreFrontends(
     reserved,
   );
   const used: SlotRun[] = [];
+  /** By their first slots: several frontends name the same one, which is read once. */
+  const known = new Map<number, NamedRun>();
   const named = (run: SlotRun): NamedRun => {
-    if (run.first + run.count <= slots.length) used.push(run);
+    if (run.first + run.count <= slots.capacity) used.push(run);
+    const isAlone = run.count > 0 && !shared.has(run.first);
+    const before = isAlone ? known.get(run.first) : undefined;
+    if (before) return before;
     const backendSet = shared.has(run.first) ? undefined : readRun(slots, run);
     // A damaged run is never given back: its slots may be another's. The next audit finds them free.
-    return { run: backendSet === undefined ? NO_RUN : run, backendSet };
+    const now = { run: backendSet === undefined ? NO_RUN : run, backendSet };
+    if (isAlone) known.set(run.first, now);
+    return now;
   };
   for (const [key, { servicePortId, kind, flags, affinityTimeoutSeconds, ...runs }] of entries) {
     const frontend = frontendOf(key);
@@ -106,9 +122,9 @@ function isSame(a: SlotRun, b: SlotRun): boolean {
 const NO_RUN: SlotRun = { first: 0, count: 0 };
 
 /** @returns undefined when the run lies outside the slots. */
-function readRun(slots: readonly IpPort[], { first, count }: SlotRun): BackendSetKey | undefined {
-  if (first + count > slots.length) return undefined;
-  return backendSetKey(slots.slice(first, first + count));
+function readRun(slots: SlotTable, { first, count }: SlotRun): BackendSetKey | undefined {
+  if (first + count > slots.capacity) return undefined;
+  return backendSetKey(slots.read(first, count));
 }
 
 /**

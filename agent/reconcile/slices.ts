@@ -7,14 +7,21 @@ import { setImmediate } from 'node:timers/promises';
 /** Nobody notices that much; a setImmediate() costs a thousandth of it. */
 const SLICE_MS = 10;
 
-/** Runs `work` to its end. Where it yields it may be interrupted, for whatever else the process has to do. */
-export async function inSlices<T>(work: Generator<void, T>): Promise<T> {
+/**
+ * Runs `work` to its end. Where it yields it may be interrupted, for whatever else the process has to do.
+ *
+ * @param rest what is done between two slices.
+ */
+export async function inSlices<T>(
+  work: Generator<void, T>,
+  rest: () => Promise<void> = setImmediate,
+): Promise<T> {
   let begunMs = performance.now();
   for (;;) {
     const { done, value } = work.next();
     if (done) return value;
     if (performance.now() - begunMs < SLICE_MS) continue;
-    await setImmediate();
+    await rest();
     begunMs = performance.now();
   }
 }

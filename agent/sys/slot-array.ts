@@ -49,11 +49,12 @@ export class SlotArray {
     return this.#inner.raw;
   }
 
-  /** Every slot, by index; unused ones hold what was last in them. */
-  read(): IpPort[] {
-    const backends: IpPort[] = [];
-    for (const [index, backend] of this.#inner.entries()) backends[index] = backend;
-    return backends;
+  /** Slots by index, every one of them or so many from `first` on; unused ones hold what was last in them. */
+  read(first = 0, count = this.capacity - first): IpPort[] {
+    if (count === 0) return [];
+    const values = this.#inner.raw.readArray(first, count);
+    const view = new DataView(values.buffer);
+    return Array.from({ length: count }, (_, i) => INNER.value.read(view, i * INNER.value.size));
   }
 
   /** Writes slots that no frontend names. */

@@ -145,6 +145,7 @@ export class FakeTable<K, V> implements Table<K, V> {
   }
 
   get(key: K): V | undefined {
+    this.#hooks.read(this.#name);
     const bytes = this.#entries.get(encode(this.#key, key));
     return bytes === undefined ? undefined : decode(this.#value, bytes);
   }
@@ -216,9 +217,9 @@ export class FakeSlots implements SlotTable {
     return bytes === undefined ? undefined : decode(SLOT, bytes);
   }
 
-  read(): IpPort[] {
+  read(first = 0, count = this.capacity - first): IpPort[] {
     this.#hooks.read('slots');
-    return this.#slots.map((bytes) => decode(SLOT, bytes));
+    return this.#slots.slice(first, first + count).map((bytes) => decode(SLOT, bytes));
   }
 
   write(slots: readonly (readonly [number, IpPort])[]): RefusedEntry[] {

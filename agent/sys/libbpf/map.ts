@@ -184,6 +184,23 @@ export class RawMap {
     }
   }
 
+  /** Of an array: the values of `count` keys from `first` on, laid end to end. All of them must be there. */
+  readArray(first: number, count: number): Uint8Array {
+    const keys = new Uint8Array(count * this.keySize);
+    const values = new Uint8Array(count * this.valueSize);
+    const next = new Uint8Array(this.keySize);
+    // The kernel goes on behind the key that it is given.
+    const before = first === 0 ? null : new Uint8Array(new Uint32Array([first - 1]).buffer);
+    const done: [number] = [count];
+    const result = again(() => {
+      done[0] = count;
+      return libbpf().mapLookupBatch(this.fd, before, next, keys, values, done, null);
+    });
+    const isEnd = result === -ENOENT && done[0] === count;
+    if (!isEnd) check(result, `read map ${this.name} from ${first} on`);
+    return values;
+  }
+
   #checkSizes(keys: Uint8Array, values: Uint8Array | undefined, count: number): void {
     if (keys.length < count * this.keySize || (values && values.length < count * this.valueSize)) {
       throw new RangeError(`buffers for ${count} entries of map ${this.name} are too small`);
