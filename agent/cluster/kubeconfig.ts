@@ -5,8 +5,8 @@
 
 import { readFileSync } from 'node:fs';
 import { newClusters, newContexts, newUsers } from '@kubernetes/client-node/dist/config_types.js';
-import { parseDocument } from 'yaml';
 import { EnvironmentError, messageOf } from '../errors.ts';
+import { readYaml, repeatedKeyMessage } from '../yaml.ts';
 import { type ApiAccess, parseServerUrl, withoutPassword } from './api-access.ts';
 import { isObject, type JsonObject } from './json-fields.ts';
 import { createUserCredentials } from './user-credentials.ts';
@@ -51,20 +51,42 @@ function readConfig(file: string): JsonObject {
       cause: error,
     });
   }
-  const document = parseDocument(text, { merge: true });
-  const [error] = document.errors;
-  if (error) throw problem(file, error.message.split(':\n', 1)[0] ?? '', HINT);
-  let config: unknown;
-  try {
-    config = document.toJS();
-  } catch (error) {
-    throw problem(file, messageOf(error), HINT);
+  const [document, ...others] = readYaml(text);
+  if (others.length > 0) throw problem(file, 'holds several YAML documents', HINT);
+  if (document && 'unreadable' in document) throw problem(file, document.unreadable, HINT);
+  const [repeated] = document?.repeatedKeys ?? [];
+  if (repeated) throw problem(file, repeatedKeyMessage(repeated), HINT);
+  if (!isObject(document?.value)) {
+    throw problem(file, 'is not a kubeconfig: it holds no object', HINT);
   }
-  if (!isObject(config)) throw problem(file, 'is not a kubeconfig: it holds no object', HINT);
-  return config;
+  return document.value;
 }
 
 type EntryKind = 'context' | 'cluster' | 'user';
+
+/** Fields that are texts wherever they are; client-node takes them as they are. */
+const TEXTS: Readonly<Record<EntryKind, readonly string[]>> = {
+  context: ['cluster', 'user'],
+  cluster: [
+    'server',
+    'certificate-authority',
+    'certificate-authority-data',
+    'tls-server-name',
+    'proxy-url',
+  ],
+  user: [
+    'as',
+    'token',
+    'token-file',
+    'tokenFile',
+    'username',
+    'password',
+    'client-certificate',
+    'client-certificate-data',
+    'client-key',
+    'client-key-data',
+  ],
+};
 
 /** The entry of that name, by client-node's reading of it, and as it stands in the file. */
 function find<T>(
@@ -79,6 +101,7 @@ function find<T>(
   if (!isObject(raw)) {
     throw problem(file, `has no ${kind} named ${JSON.stringify(name)}`, HINT);
   }
+  requireTexts(file, kind, name, raw[kind]);
   try {
     const [value] = read([raw]);
     if (value !== undefined) return { value, raw };
@@ -86,6 +109,20 @@ function find<T>(
     throw problem(file, `${kind} ${JSON.stringify(name)}: ${messageOf(error)}`, HINT);
   }
   throw problem(file, `${kind} ${JSON.stringify(name)} makes no sense`, HINT);
+}
+
+/** @throws EnvironmentError without the value, which may be a secret: a password of digits alone is a number in YAML. */
+function requireTexts(file: string, kind: EntryKind, name: string, fields: unknown): void {
+  if (!isObject(fields)) return;
+  for (const field of TEXTS[kind]) {
+    const value = fields[field];
+    if (value === undefined || value === null || typeof value === 'string') continue;
+    throw problem(
+      file,
+      `${kind} ${JSON.stringify(name)}: ${field} is not a text`,
+      'put quotes around it',
+    );
+  }
 }
 
 /** A field that client-node does not know. */

@@ -2,9 +2,8 @@
 // The text of one manifest, reduced to the watched objects in it. Pure; used by manifest-source.ts.
 // Plays the API server's part where a hand-written object relies on its defaults.
 
-import { parseAllDocuments } from 'yaml';
-import { messageOf } from '../errors.ts';
 import type { WatchedKind } from '../model/cluster-state.ts';
+import { readYaml, repeatedKeyMessage } from '../yaml.ts';
 import { FieldError, isObject, type JsonObject } from './json-fields.ts';
 import { parseKey } from './object-metadata.ts';
 import { type Deliver, ENDPOINT_SLICES, MANIFEST_RESOURCES } from './watched-resources.ts';
@@ -86,17 +85,14 @@ function jsonDocument(text: string): Documents | undefined {
 }
 
 function yamlDocuments(text: string): Documents {
-  const documents = parseAllDocuments(text, { merge: true });
-  for (const { errors } of documents) {
-    const [message = ''] = errors[0]?.message.split('\n', 1) ?? [];
-    if (message) return { unreadable: message.replace(/:$/, '') };
+  const values: unknown[] = [];
+  for (const document of readYaml(text)) {
+    if ('unreadable' in document) return document;
+    const [repeated] = document.repeatedKeys;
+    if (repeated) return { unreadable: repeatedKeyMessage(repeated) };
+    values.push(document.value);
   }
-  try {
-    return { values: Array.from(documents, (document) => document.toJS()) };
-  } catch (error) {
-    // Aliases that lead nowhere, or multiply without end.
-    return { unreadable: messageOf(error) };
-  }
+  return { values };
 }
 
 /**

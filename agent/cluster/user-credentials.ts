@@ -32,7 +32,10 @@ export function createUserCredentials(
   const folder = dirname(file);
   const path = (name: string | undefined) => (name ? resolve(folder, name) : undefined);
   const plugin = user && execPlugin(file, user);
-  const tokenFile = path(options.tokenFile ?? user?.authProvider?.config?.tokenFile);
+  const ofProvider: unknown = user?.authProvider?.config?.tokenFile;
+  const tokenFile = path(
+    options.tokenFile ?? (typeof ofProvider === 'string' ? ofProvider : undefined),
+  );
   const caFile = path(cluster.caFile);
   const certFile = path(user?.certFile);
   const keyFile = path(user?.keyFile);

@@ -3,14 +3,8 @@
 // twice, leniently with a warning (cmd/kube-proxy/app/options.go, loadConfig). Pure; never throws: all that is wrong
 // comes back at once, each with its path.
 
-import {
-  type Document,
-  type DocumentOptions,
-  type ParseOptions,
-  parseAllDocuments,
-  type SchemaOptions,
-} from 'yaml';
 import { familyOf, parseAddressSloppily } from '../model/address.ts';
+import { readYaml } from '../yaml.ts';
 import { SERVER_PORTS, withPort } from './bind-address.ts';
 import { DEFAULTS, type Key, OPTIONS, optionOfKey, type Settings } from './options.ts';
 import { isMap, kindOf, Wrong } from './value-kinds.ts';
@@ -88,36 +82,17 @@ export function readConfiguration(text: string): ConfigurationReading {
 
 /** Go's decoder reads YAML 1.1, where yes and on are booleans. */
 function parseYaml(text: string, reader: Reader): unknown {
-  const options = { version: '1.1', merge: true, prettyErrors: true } as const;
-  let [document, ...others] = documentsOf(text, options);
+  const [document, ...others] = readYaml(text, '1.1');
   if (others.length) reader.warnings.push('of several documents the first one counts');
   if (!document) return undefined;
-  const twice = document.errors.filter(({ code }) => code === 'DUPLICATE_KEY');
-  if (twice.length) {
-    [document = document] = documentsOf(text, { ...options, uniqueKeys: false });
-    for (const { linePos } of twice) {
-      reader.warnings.push(`a key stands twice at line ${linePos?.[0].line}; the last one counts`);
-    }
-  }
-  const [error] = document.errors;
-  if (error) {
-    reader.problems.push(`not YAML: ${error.message.split(':\n', 1)[0]}`);
+  if ('unreadable' in document) {
+    reader.problems.push(`not YAML: ${document.unreadable}`);
     return undefined;
   }
-  try {
-    return document.toJS();
-  } catch (error) {
-    reader.problems.push(`not YAML: ${error instanceof Error ? error.message : error}`);
-    return undefined;
+  for (const { line } of document.repeatedKeys) {
+    reader.warnings.push(`a key stands twice at line ${line}; the last one counts`);
   }
-}
-
-function documentsOf(
-  text: string,
-  options: DocumentOptions & ParseOptions & SchemaOptions,
-): readonly Document.Parsed[] {
-  const documents = parseAllDocuments(text, options);
-  return 'empty' in documents ? [] : documents;
+  return document.value;
 }
 
 /** The defaults of the two servers follow the family of the bind address. */

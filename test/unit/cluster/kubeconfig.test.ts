@@ -254,6 +254,33 @@ test('no file', refuses, undefined, /ENOENT/);
 test('no YAML', refuses, 'a: [', /line 1, column 5/);
 test('YAML that refers to nothing', refuses, 'a: *b', /alias/);
 test('no object', refuses, 'hello', /holds no object/);
+test('several documents', refuses, 'a: 1\n---\na: 2', /holds several YAML documents/);
+test('a key twice', refuses, 'a: 1\na: 2', /a key stands twice at line 2, column 1$/);
+test('a server that is no text', refuses, { cluster: { server: 5 } }, /server is not a text$/);
+test(
+  'a proxy that is no text',
+  refuses,
+  { cluster: { 'proxy-url': { a: 1 } } },
+  /cluster "prod": proxy-url is not a text$/,
+);
+test(
+  'a file that is no text',
+  refuses,
+  { cluster: { 'certificate-authority': ['a'] } },
+  /certificate-authority is not a text$/,
+);
+test(
+  'a password of digits alone, which is not quoted in the message',
+  refuses,
+  { user: { username: 'me', password: 4711 } },
+  /user "me": password is not a text$/,
+);
+test(
+  'a number in place of a file of a token',
+  refuses,
+  { user: { 'token-file': 0 } },
+  /not a text$/,
+);
 test('no current-context', refuses, '{}', /has no current-context/);
 test('no such context', refuses, 'current-context: x', /has no context named "x"/);
 test(

@@ -294,7 +294,7 @@ test('a syntax error in JSON has a line and a column too', async (t) => {
 test('an object that contains itself is reported, and nothing hangs', async (t) => {
   const text = 'apiVersion: v1\nkind: Service\nmetadata: &m { name: quiz, labels: [*m] }\n';
   const { state } = await setup(t, { files: { 'a.yaml': text } });
-  t.is(state.skipped[0]?.key, 'default/quiz');
+  t.regex(state.skipped[0]?.reason ?? '', /^an alias stands within what it stands for/);
 });
 
 test('an object without a name costs only itself', async (t) => {

@@ -112,6 +112,10 @@ test('what is no YAML', (t) => {
   t.regex(problems[0] ?? '', /^not YAML: .* line 3/);
 });
 
+test('an alias within what it stands for', says, `${HEAD}mode: &a [*a]`, [
+  'not YAML: an alias stands within what it stands for',
+]);
+
 test('never throws', (t) => {
   fc.assert(
     fc.property(
