@@ -20,6 +20,9 @@ export interface ExecPlugin {
 /** Less than requests wait for credentials: they are to hear what became of it. */
 const LIMIT_MS = 25_000;
 
+/** Credentials have some kilobytes. */
+const MAX_OUTPUT = 1024 * 1024;
+
 /**
  * @param limitMs how long a run may take; then it is ended, and all that it has started.
  * @throws EnvironmentError when the entry names no command.
@@ -44,13 +47,24 @@ export function createExecPlugin(
     kind: 'ExecCredential',
     spec: { interactive: false },
   };
-  const env = Array.isArray(entry.env) ? entry.env : [];
+  const { args = null, env = null } = entry;
+  const isGood =
+    (args === null || (Array.isArray(args) && args.every((arg) => typeof arg === 'string'))) &&
+    (env === null || (Array.isArray(env) && env.every(isVariable)));
+  if (!isGood) {
+    throw new EnvironmentError(
+      `kubeconfig ${file}: user ${JSON.stringify(userName)}: exec has args or env that make no sense`,
+      { hint: 'args are texts, env has entries of name and value, which are texts' },
+    );
+  }
   const user = {
-    name: userName,
+    // What it keeps the credentials under, in an object: no name of somebody else's.
+    name: 'user',
     exec: {
       ...entry,
       command,
-      env: [...env, { name: 'KUBERNETES_EXEC_INFO', value: JSON.stringify(input) }],
+      args: args ?? [],
+      env: [...(env ?? []), { name: 'KUBERNETES_EXEC_INFO', value: JSON.stringify(input) }],
     },
   };
   let child: ChildProcess | undefined;
@@ -58,8 +72,10 @@ export function createExecPlugin(
     const auth = new ExecAuth();
     const execFn = (path: string, argv: readonly string[] = [], options: SpawnOptions = {}) => {
       // A process group of its own: what hangs is often not the plugin but what it waits for.
-      child = spawn(path, argv, { ...options, detached: true });
-      return child;
+      const started = spawn(path, argv, { ...options, detached: true });
+      child = started;
+      limitOutput(started);
+      return started;
     };
     Object.assign(auth, { execFn });
     return auth;
@@ -73,12 +89,18 @@ export function createExecPlugin(
     };
     try {
       await inTime(auth.applyAuthentication(user, options));
+      const { headers, cert, key } = options;
+      // Whoever sends nothing is somebody else: anonymous.
+      if (!headers.Authorization && !(cert && key)) {
+        throw new Error('what it printed has neither a token nor a certificate with its key');
+      }
+      return { headers, tls: { ...(cert && key && { cert, key }) } };
     } catch (error) {
+      // It keeps what was printed before it looks at it: nothing of that may be there the next time.
+      auth = newAuth();
       // Without its cause, which may quote what was printed: credentials.
       throw new Error(`exec plugin ${command}: ${complaint(error)}`);
     }
-    const { headers, cert, key } = options;
-    return { headers, tls: { ...(cert && { cert }), ...(key && { key }) } };
   }
 
   async function inTime(run: Promise<void>): Promise<void> {
@@ -108,6 +130,24 @@ export function createExecPlugin(
       auth = newAuth();
     },
   };
+}
+
+function isVariable(entry: unknown): boolean {
+  return isObject(entry) && typeof entry.name === 'string' && typeof entry.value === 'string';
+}
+
+/** What is printed is kept until the plugin ends. */
+function limitOutput(child: ChildProcess): void {
+  let bytes = 0;
+  const count = (chunk: string | Buffer) => {
+    bytes += chunk.length;
+    if (bytes <= MAX_OUTPUT || child.killed) return;
+    child.emit('error', new Error(`it printed more than ${MAX_OUTPUT} bytes, and was ended`));
+    endGroup(child);
+    child.kill('SIGKILL');
+  };
+  child.stdout?.on('data', count);
+  child.stderr?.on('data', count);
 }
 
 function endGroup(child: ChildProcess | undefined): void {
