@@ -7,7 +7,11 @@ import { formatEndpoint, parseAddress } from '../model/address.ts';
 import type { Destination, Query } from '../model/explanation.ts';
 import type { Protocol } from '../model/objects.ts';
 
-const PROTOCOLS: Readonly<Record<string, Protocol>> = { tcp: 'TCP', udp: 'UDP', sctp: 'SCTP' };
+const PROTOCOLS = new Map<string, Protocol>([
+  ['tcp', 'TCP'],
+  ['udp', 'UDP'],
+  ['sctp', 'SCTP'],
+]);
 
 /** @throws UsageError */
 export function parseQuery(from: string, to: string): Query {
@@ -39,7 +43,7 @@ function parseFrom(text: string): Query['from'] {
 function parseTo(text: string): Destination {
   const [, protocolText = '', bracketed, plain, digits = ''] =
     text.match(/^([a-z]+)\/(?:\[(.+)\]|([^[\]:]+)):(\d{1,5})$/i) ?? [];
-  const protocol = PROTOCOLS[protocolText.toLowerCase()];
+  const protocol = PROTOCOLS.get(protocolText.toLowerCase());
   const address = parseAddress(bracketed ?? plain ?? '');
   const port = Number(digits);
   if (protocol === undefined || address === undefined || port < 1 || port > 65535) {

@@ -39,6 +39,7 @@ for (const to of [
   'tcp/10.96.0.1:-1',
   'tcp/10.96.0.1:http',
   'icmp/10.96.0.1:80',
+  'constructor/10.96.0.1:80',
   'tcp/fd00::1:80',
   'tcp/[fd00::1]',
   'tcp/[]:80',
