@@ -18,24 +18,24 @@ export function readServicePorts(
   spec: JsonObject,
   onError: (error: FieldError) => void,
 ): readonly ServicePortSpec[] {
-  const earlier: ServicePortSpec[] = [];
+  // By set, not by comparison with each one before: an object may have forty thousand.
+  const known = new Set<string>();
+  const isTaken = (what: string, { protocol }: ServicePortSpec) => known.has(`${protocol} ${what}`);
   return each(spec, 'ports', (item, at) => {
     const port = readPort(item);
-    const others = earlier.filter(({ protocol }) => protocol === port.protocol);
-    for (const other of others) {
-      if (other.port === port.port) throw taken('port', port.port, port);
-      if (other.name === port.name) throw taken('name', port.name, port);
-    }
-    const isTaken =
-      port.nodePort !== 0 && others.some(({ nodePort }) => nodePort === port.nodePort);
-    if (isTaken) {
+    if (isTaken(`port ${port.port}`, port)) throw taken('port', port.port, port);
+    if (isTaken(`name ${port.name}`, port)) throw taken('name', port.name, port);
+    const lacksNodePort = port.nodePort !== 0 && isTaken(`nodePort ${port.nodePort}`, port);
+    if (lacksNodePort) {
       const error = taken('nodePort', port.nodePort, port);
       error.putInside(at);
       error.putInside('ports');
       onError(error);
     }
-    const read = isTaken ? { ...port, nodePort: 0 } : port;
-    earlier.push(read);
+    const read = lacksNodePort ? { ...port, nodePort: 0 } : port;
+    for (const what of [`port ${read.port}`, `name ${read.name}`, `nodePort ${read.nodePort}`]) {
+      known.add(`${read.protocol} ${what}`);
+    }
     return read;
   });
 }
