@@ -12,14 +12,10 @@ import {
   pairText,
   servicePortAt,
 } from '../reconcile/foreign-connections.ts';
-import {
-  type ConnectedUdp,
-  cgroupIdsBelow,
-  connectedUdp,
-  destroyConnectedUdp,
-} from '../sys/connected-udp.ts';
+import { cgroupIdsBelow, connectedUdp, destroyConnectedUdp } from '../sys/connected-udp.ts';
 import { deleteEntries } from '../sys/conntrack.ts';
 import { readNodeAddresses } from '../sys/node-addresses.ts';
+import type { ConnectedUdp } from '../sys/sock-diag-messages.ts';
 import type { Logger } from '../telemetry/log.ts';
 
 const UDP = protocolNumber('UDP');
