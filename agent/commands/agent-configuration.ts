@@ -93,6 +93,7 @@ export function agentConfig(
     bindAddressHardFail: settings.bindAddressHardFail,
     syncPeriodMs: parts.syncPeriodMs(settings),
     auditEveryMs: parts.auditEveryMs(settings),
+    auditRest: parts.auditRest(settings),
     takesOverFromKubeProxy: options.takeOverFromKubeProxy ?? false,
     kubeProxyConfiguration: configurationJson(settings),
     packetPath: {

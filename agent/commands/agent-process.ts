@@ -196,6 +196,7 @@ async function serve(agent: Agent, side: Side, onReady: () => void): Promise<voi
     reconciler,
     changed,
     auditEveryMs: config.auditEveryMs,
+    auditRest: config.auditRest,
     longestRetryMs: config.syncPeriodMs,
     progress: tellers.progress,
     onRefused: (message) => {

@@ -36,6 +36,8 @@ export interface AgentConfig {
   readonly syncPeriodMs: number;
   /** How often the tables are held against the objects. */
   readonly auditEveryMs: number;
+  /** From one audit to the next at least so many times what it takes of a CPU to look. */
+  readonly auditRest: number;
   /** kube-proxy's rules are removed as soon as this agent has proven that it serves. */
   readonly takesOverFromKubeProxy: boolean;
   /** What /configz shows: a KubeProxyConfiguration (kubeproxy.config.k8s.io/v1alpha1), as JSON. */

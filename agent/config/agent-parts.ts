@@ -21,6 +21,9 @@ import { wordsOf } from './words.ts';
 /** Reading the kernel back is cheap here, and kube-proxy's default is for something dearer. */
 const AUDIT_EVERY_MS = 5 * 60_000;
 
+/** A thousandth of a CPU is all that they may take, however large the tables are. */
+const AUDIT_REST = 1000;
+
 /** undefined is off. */
 export function serverAddress(text: string): ServerAddress | undefined {
   const address = text === '' ? undefined : parseServerAddress(text);
@@ -65,6 +68,11 @@ export function auditEveryMs({ configSyncPeriod }: Settings): number {
   return configSyncPeriod === DEFAULTS.configSyncPeriod
     ? AUDIT_EVERY_MS
     : milliseconds(configSyncPeriod);
+}
+
+/** Whoever says how often has said what it may cost. */
+export function auditRest({ configSyncPeriod }: Settings): number {
+  return configSyncPeriod === DEFAULTS.configSyncPeriod ? AUDIT_REST : 0;
 }
 
 /** pino's name for a verbosity of klog, whose info is 0 and whose everyday debugging is 4. */

@@ -156,7 +156,7 @@ export const NODE_OPTIONS = [
     key: 'configSyncPeriod',
     kind: 'duration',
     default: 900_000_000_000n,
-    does: 'how often the tables in the kernel are held against the objects, and mended; every 5 minutes at the default',
+    does: 'how often the tables in the kernel are looked at, and mended where somebody else has written to them; at the default every 5 minutes, and large ones as seldom as keeps it under a thousandth of a CPU',
   },
   {
     key: 'portRange',

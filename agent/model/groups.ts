@@ -13,6 +13,7 @@ export class Groups<G, K, V> {
   /** No list is ever changed: who goes over one may change the group meanwhile. */
   readonly #groups = new Map<G, readonly V[] | Map<K, V>>();
   readonly #keyOf: (value: V) => K;
+  #size = 0;
 
   constructor(keyOf: (value: V) => K) {
     this.#keyOf = keyOf;
@@ -38,11 +39,7 @@ export class Groups<G, K, V> {
 
   /** Entries in all groups. */
   get size(): number {
-    let size = 0;
-    for (const values of this.#groups.values()) {
-      size += values instanceof Map ? values.size : values.length;
-    }
-    return size;
+    return this.#size;
   }
 
   /** Takes the place of the entry that has the same key. */
@@ -50,14 +47,17 @@ export class Groups<G, K, V> {
     const values = this.#groups.get(group);
     if (values === undefined) {
       this.#groups.set(group, [value]);
+      this.#size++;
       return;
     }
     const key = this.#keyOf(value);
     if (values instanceof Map) {
+      if (!values.has(key)) this.#size++;
       values.set(key, value);
       return;
     }
     const at = this.#indexOf(values, key);
+    if (at < 0) this.#size++;
     if (at >= 0) this.#groups.set(group, values.with(at, value));
     else if (values.length < FEW) this.#groups.set(group, values.concat(value));
     else this.#groups.set(group, new Map([...values, value].map((v) => [this.#keyOf(v), v])));
@@ -67,12 +67,13 @@ export class Groups<G, K, V> {
     const values = this.#groups.get(group);
     if (!values) return;
     if (values instanceof Map) {
-      values.delete(key);
+      if (values.delete(key)) this.#size--;
       if (values.size === 0) this.#groups.delete(group);
       return;
     }
     const at = this.#indexOf(values, key);
     if (at < 0) return;
+    this.#size--;
     if (values.length === 1) this.#groups.delete(group);
     else this.#groups.set(group, values.toSpliced(at, 1));
   }

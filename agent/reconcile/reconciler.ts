@@ -16,6 +16,7 @@ import { SlotAllocator } from '../plan/slot-allocator.ts';
 import { apply, type Failure } from './apply.ts';
 import { type Audited, audit } from './audit.ts';
 import { CoolingRuns } from './cooling-runs.ts';
+import { fillOf, roomSince } from './full-tables.ts';
 import type { KernelTables } from './kernel-tables.ts';
 import type { NodeState } from './node-tables.ts';
 import { NodeWriter } from './node-writer.ts';
@@ -199,10 +200,12 @@ export class Reconciler {
     const started = performance.now();
     const nodeSteps = this.#node.program();
     const concerned = await inSlices(this.#wanted.concernedBy(dirty));
+    const before = fillOf(this.#state.actual);
     const { steps, failures, udpBackendsGone } = await this.#program(
       this.#wanted.desired(concerned),
     );
     this.#retries.record(concerned, failures);
+    this.#retries.hurry(roomSince(before, this.#state.actual));
     const report: PassReport = {
       isFull,
       services: concerned.size,

@@ -160,13 +160,16 @@ export class FakeTable<K, V> implements Table<K, V> {
 
   *batches(size: number): Generator<[K, V][], void> {
     const keys = [...this.#entries.keys()];
-    for (let from = 0; from < keys.length; from += size) {
+    let from = 0;
+    // Of an empty one, too, there is something to read.
+    do {
       this.#hooks.read(this.#name);
       yield keys.slice(from, from + size).flatMap((key): [K, V][] => {
         const value = this.#entries.get(key);
         return value === undefined ? [] : [[decode(this.#key, key), decode(this.#value, value)]];
       });
-    }
+      from += size;
+    } while (from < keys.length);
   }
 
   put(entries: readonly (readonly [K, V])[]): RefusedEntry[] {

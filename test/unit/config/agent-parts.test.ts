@@ -46,7 +46,10 @@ test('periods', (t) => {
   t.is(parts.syncPeriodMs(DEFAULTS), 30_000);
   t.is(parts.syncPeriodMs(settings({ mode: 'nftables', 'nftables.syncPeriod': SECOND })), 1000);
   t.is(parts.auditEveryMs(DEFAULTS), 300_000);
-  t.is(parts.auditEveryMs(settings({ configSyncPeriod: 60n * SECOND })), 60_000);
+  t.is(parts.auditRest(DEFAULTS), 1000);
+  const set = settings({ configSyncPeriod: 60n * SECOND });
+  t.is(parts.auditEveryMs(set), 60_000);
+  t.is(parts.auditRest(set), 0);
 });
 
 test('writes, as client-go takes the numbers', (t) => {
