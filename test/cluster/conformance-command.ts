@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `npm run cluster -- conformance`: Kubernetes' own tests of Services, by a binary that somebody brings: e2e.test of
-// Kubernetes' release, or Sonobuoy. It runs on the control plane. Exit code 1 unless every chosen test passed.
+// Kubernetes' release, or Sonobuoy. It runs on the control plane, by itself (detached.ts): a connection that breaks costs
+// no report, and --resume follows what an earlier command has begun. Exit code 1 unless every chosen test passed.
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -8,6 +9,7 @@ import { Command } from 'commander';
 import { EnvironmentError, UsageError } from '../../agent/errors.ts';
 import { ROOT } from '../../scripts/command.ts';
 import { type Outcome, outcomesOf } from './conformance-report.ts';
+import { followDetached, startDetached } from './detached.ts';
 import { controlPlaneOf, type Machine, readInventory } from './inventory.ts';
 import { type InventoryFlags, inventoryOption, minutesOption } from './options.ts';
 import { copyTree, disconnect, mustRunScript, quoted, runScript } from './ssh.ts';
@@ -20,6 +22,7 @@ interface Flags extends InventoryFlags {
   readonly skip: string;
   readonly repositories?: string;
   readonly report: string;
+  readonly resume?: true;
   readonly timeout: number;
 }
 
@@ -45,11 +48,25 @@ export function conformanceCommand(): Command {
     .option('--skip <expression>', 'without those', SKIP)
     .option('--repositories <file>', 'where e2e.test gets images from: its --kube-test-repo-list')
     .option('--report <directory>', 'where the report goes', HERE)
+    .option('--resume', 'follow those that an earlier command has begun, and fetch their report')
     .addOption(minutesOption('for all of it', 240))
     .action(run);
 }
 
 async function run({ inventory: file, ...flags }: Flags): Promise<void> {
+  const machine = controlPlaneOf(readInventory(file));
+  mkdirSync(flags.report, { recursive: true });
+  try {
+    if (!flags.resume) await begin(machine, flags);
+    const onLine = (line: string) => console.log(line);
+    const { output } = await followDetached(machine, REPORT_THERE, { onLine });
+    print(outcomesOf(await bringReport(machine, flags.report, output)), flags.report);
+  } finally {
+    await disconnect(machine);
+  }
+}
+
+async function begin(machine: Machine, flags: Omit<Flags, 'inventory'>): Promise<void> {
   const binary = flags.e2e ?? flags.sonobuoy;
   if (binary === undefined || (flags.e2e !== undefined && flags.sonobuoy !== undefined)) {
     throw new UsageError('give one of --e2e and --sonobuoy', {
@@ -59,20 +76,17 @@ async function run({ inventory: file, ...flags }: Flags): Promise<void> {
   for (const each of [binary, flags.repositories ?? binary]) {
     if (!existsSync(each)) throw new UsageError(`there is no ${each}`);
   }
-  const machine = controlPlaneOf(readInventory(file));
   await bring(machine, binary);
-  await mustRunScript(machine, `rm -rf ${REPORT_THERE}; mkdir -p ${REPORT_THERE}`);
-  mkdirSync(flags.report, { recursive: true });
-
-  try {
-    const said = flags.e2e
-      ? await runE2e(machine, binary, flags)
-      : await runSonobuoy(machine, flags);
-    const outcomes = outcomesOf(await bringReport(machine, flags.report, said));
-    print(outcomes, flags.report);
-  } finally {
-    await disconnect(machine);
+  if (flags.repositories) {
+    const input = readFileSync(flags.repositories, 'utf8');
+    await mustRunScript(machine, `cat >${THERE}/repositories.yaml`, { input });
   }
+  await startDetached(machine, {
+    directory: REPORT_THERE,
+    script: `rm -f junit.xml\n${flags.e2e ? e2eScript(binary, flags) : sonobuoyScript(binary, flags)}`,
+    timeoutS: flags.timeout * 60 + 600,
+    env: ENV,
+  });
 }
 
 async function bring(machine: Machine, binary: string): Promise<void> {
@@ -80,9 +94,7 @@ async function bring(machine: Machine, binary: string): Promise<void> {
   await copyTree(machine, { from: path.dirname(binary), paths: [name], to: `${THERE}/binary` });
 }
 
-/** @returns all that it says, which it also prints. */
-async function runE2e(machine: Machine, binary: string, flags: Omit<Flags, 'inventory'>) {
-  const repositories = flags.repositories && readFileSync(flags.repositories, 'utf8');
+function e2eScript(binary: string, flags: Omit<Flags, 'inventory'>): string {
   const command = [
     `${THERE}/binary/${path.basename(binary)}`,
     '--provider=skeleton',
@@ -94,38 +106,19 @@ async function runE2e(machine: Machine, binary: string, flags: Omit<Flags, 'inve
     '--ginkgo.no-color',
     '--ginkgo.v',
     '--disable-log-dump',
-    ...(repositories ? [`--kube-test-repo-list=${REPORT_THERE}/repositories.yaml`] : []),
+    ...(flags.repositories ? [`--kube-test-repo-list=${THERE}/repositories.yaml`] : []),
   ];
-  const script = `cat >${REPORT_THERE}/repositories.yaml
-${command.map(quoted).join(' ')} </dev/null 2>&1`;
-  return await follow(machine, script, flags.timeout, repositories);
+  return command.map(quoted).join(' ');
 }
 
-async function runSonobuoy(machine: Machine, flags: Omit<Flags, 'inventory'>) {
-  const name = path.basename(flags.sonobuoy ?? '');
-  const sonobuoy = quoted(`${THERE}/binary/${name}`);
-  const script = `set -e; cd ${REPORT_THERE}
+function sonobuoyScript(binary: string, flags: Omit<Flags, 'inventory'>): string {
+  const sonobuoy = quoted(`${THERE}/binary/${path.basename(binary)}`);
+  return `set -e
 ${sonobuoy} run --wait=${flags.timeout} --plugin e2e --e2e-focus ${quoted(flags.focus)} --e2e-skip ${quoted(flags.skip)}
 ${sonobuoy} retrieve -f results.tar.gz
 tar -xzf results.tar.gz plugins
 find plugins -name 'junit*.xml' -exec cp {} junit.xml ';' -quit
 ${sonobuoy} delete --wait`;
-  return await follow(machine, script, flags.timeout, undefined);
-}
-
-async function follow(
-  machine: Machine,
-  script: string,
-  minutes: number,
-  input: string | undefined,
-): Promise<string> {
-  const { stdout } = await runScript(machine, script, {
-    timeoutS: minutes * 60 + 600,
-    env: ENV,
-    input: input ?? '',
-    onLine: (line) => console.log(line),
-  });
-  return stdout;
 }
 
 /** @returns the JUnit report. @throws EnvironmentError when the tests were not run to an end. */
