@@ -20,6 +20,8 @@ const OF_SERVICES = {
   FrontendConflict: { type: 'Warning', action: 'ClaimFrontend', isSameOnAllNodes: true },
   /** This node does not answer the load balancer's health checks; reason and action are kube-proxy's (semantics 1.11). */
   FailedToStartServiceHealthcheck: { type: 'Warning', action: 'Listen', isSameOnAllNodes: false },
+  /** Tables have no room for it, which is so wherever they have the same sizes; where the cause is a node's own, the note names it. */
+  FailedToProgram: { type: 'Warning', action: 'ProgramServices', isSameOnAllNodes: true },
 } as const satisfies Record<string, Kind>;
 
 const starting = (type: Kind['type']) =>
@@ -37,8 +39,6 @@ const OF_NODES = {
   /** The kernel refuses what Services need. */
   FailedToProgram: { type: 'Warning', action: 'ProgramServices', isSameOnAllNodes: false },
 } as const satisfies Record<string, Kind>;
-
-const KINDS: Readonly<Record<ServiceReason | NodeReason, Kind>> = { ...OF_SERVICES, ...OF_NODES };
 
 export type ServiceReason = keyof typeof OF_SERVICES;
 export type NodeReason = keyof typeof OF_NODES;
@@ -63,6 +63,10 @@ export interface NodeOccurrence {
 /** What an Event tells. */
 export type Occurrence = ServiceOccurrence | NodeOccurrence;
 
+function kindOf(occurrence: Occurrence): Kind {
+  return 'service' in occurrence ? OF_SERVICES[occurrence.reason] : OF_NODES[occurrence.reason];
+}
+
 /** Who tells it. */
 const CONTROLLER = 'signalbox';
 const MAX_NOTE_BYTES = 1024;
@@ -78,7 +82,7 @@ const NODES_NAMESPACE = 'default';
  */
 export function eventName(occurrence: Occurrence, nodeName: string): string {
   const { reason, note } = occurrence;
-  const teller = KINDS[reason].isSameOnAllNodes ? [] : [nodeName];
+  const teller = kindOf(occurrence).isSameOnAllNodes ? [] : [nodeName];
   const [about, since] =
     'service' in occurrence
       ? [occurrence.service.name, occurrence.service.creationTimestamp ?? '']
@@ -111,7 +115,7 @@ export function newEvent(
   { uid, nodeName, at }: { readonly uid: string; readonly nodeName: string; readonly at: Date },
 ): object {
   const { reason, note } = occurrence;
-  const { type, action } = KINDS[reason];
+  const { type, action } = kindOf(occurrence);
   const namespace = eventNamespace(occurrence);
   return {
     apiVersion: 'events.k8s.io/v1',

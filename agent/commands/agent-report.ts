@@ -15,6 +15,7 @@ import type { AgentHealth } from './agent-health.ts';
 import type { AgentKeepers } from './agent-keepers.ts';
 import type { AgentMetrics } from './agent-metrics.ts';
 import type { AgentRun } from './agent-run.ts';
+import { failedServiceLines, failureText } from './failure-text.ts';
 
 export class AgentReport {
   readonly #run: Pick<AgentRun, 'config' | 'problems' | 'warnings'>;
@@ -100,13 +101,13 @@ export class AgentReport {
         object: `${kind} ${key}`,
         reason,
       })),
-      failures: (reconciler?.failures ?? []).map(({ service, message }) => ({ service, message })),
+      failures: this.#failures(),
       conflicts: reconciler?.conflicts ?? [],
       devices: (this.#keepers?.devices.report.devices ?? []).map(deviceStatus),
       selfTest: this.#selfTest,
       ...(this.#lastPass && { lastPass: this.#lastPass }),
       ...(this.#metrics?.latency && { latency: this.#metrics.latency }),
-      tables: this.#tableFill(),
+      tables: this.tableFill(),
       health: this.#health?.state ?? { isHealthy: true, isNodeEligible: true },
       servers: this.#servers(),
       ...(kubeProxy && { kubeProxy }),
@@ -124,9 +125,9 @@ export class AgentReport {
       services: () => this.#cluster.serviceCount,
       endpointSlices: () => this.#cluster.endpointSliceCount,
       skippedObjects: () => this.#cluster.skipped.length,
-      failedServices: () => this.#reconciler?.failures.length ?? 0,
+      failedServices: () => (this.#reconciler?.failures ?? []).map(({ service }) => service),
       problems: () => this.#problems().length,
-      tables: () => this.#tableFill(),
+      tables: () => this.tableFill(),
       watches: () => this.#source.watches,
     };
   }
@@ -141,9 +142,7 @@ export class AgentReport {
       if (phase === 'waiting')
         problems.push(`cannot watch ${kind}: ${lastError ?? 'unknown error'}`);
     }
-    for (const { service, message } of this.#reconciler?.failures ?? []) {
-      problems.push(`Service ${service} is not programmed: ${message}`);
-    }
+    problems.push(...failedServiceLines(this.#failures()));
     for (const problem of this.#reconciler?.nodeFailures ?? [])
       problems.push(`node tables: ${problem}`);
     problems.push(...this.#deviceProblems());
@@ -151,6 +150,14 @@ export class AgentReport {
     problems.push(...this.#run.problems.all);
     for (const problem of this.#selfTestProblems) problems.push(`self-test: ${problem}`);
     return problems;
+  }
+
+  #failures(): Status['failures'] {
+    const tables = this.tableFill();
+    return (this.#reconciler?.failures ?? []).map((failure) => ({
+      service: failure.service,
+      message: failureText(failure, tables),
+    }));
   }
 
   #deviceProblems(): string[] {
@@ -189,7 +196,8 @@ export class AgentReport {
     return `${NODE_WAIT_MS / 1000} s at most are given to the API server to tell of ${kinds}`;
   }
 
-  #tableFill(): TableFill[] {
+  /** Of what Services fill. */
+  tableFill(): TableFill[] {
     const actual = this.#reconciler?.actual;
     if (!actual || !this.#tables) return [];
     const { frontends, members, sourceRanges, servicePorts, slots } = this.#tables;

@@ -16,6 +16,7 @@ import type { AgentMetrics } from './agent-metrics.ts';
 import { AgentReport } from './agent-report.ts';
 import type { AgentRun } from './agent-run.ts';
 import { ConflictTeller } from './conflict-teller.ts';
+import { FailureTeller } from './failure-teller.ts';
 import { packetGauges } from './packet-gauges.ts';
 import { programRuns } from './program-runs.ts';
 
@@ -26,6 +27,7 @@ export class AgentTellers {
   readonly #metrics: AgentMetrics;
   readonly #health: AgentHealth;
   readonly #conflicts: ConflictTeller;
+  readonly #failures: FailureTeller;
   #reconciler: Reconciler | undefined;
   #selfTestProblems: readonly string[] = [];
 
@@ -55,6 +57,10 @@ export class AgentTellers {
       log,
     });
     this.#conflicts = new ConflictTeller(cluster, recorder);
+    this.#failures = new FailureTeller(cluster, recorder, {
+      nodeName: config.node.nodeName,
+      tables: () => this.report.tableFill(),
+    });
     this.report.watchHealth(this.#health, metrics);
   }
 
@@ -98,6 +104,7 @@ export class AgentTellers {
     this.#metrics.passed(pass);
     logPass(this.#run.log, pass);
     if (pass.services > 0) this.#conflicts.tell(this.#reconciler?.conflicts ?? []);
+    this.#failures.passed(pass);
     this.#health.passed(pass);
   }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The screen of `signalbox status`: the answer first, then what it rests on, the kernel's side and the agent's. Pure.
 
+import { nearlyFullText } from '../model/table-sizes.ts';
 import { printable } from '../printable.ts';
 import type { Attachment } from '../sys/datapath.ts';
 import type { TableFill } from '../telemetry/metrics.ts';
@@ -36,9 +37,6 @@ export interface StatusView {
 /** Of what there may be thousands, so many are shown. */
 const SHOWN = 12;
 
-/** From where on a table counts as nearly full. */
-const NEARLY_FULL = 0.9;
-
 export function statusText({ problems, agent, kernel }: StatusView, now: Date): string {
   return [
     ...verdict(problems),
@@ -71,7 +69,7 @@ function kernelLines(kernel: KernelStatus, agent: Status | undefined): string[] 
     line('Programs', attached.join(' ') || 'none'),
     ...list('Devices', deviceLines(kernel.devices, agent?.devices)),
     ...packetStatusLines(kernel.packetPath).map(([label, text]) => line(label, text)),
-    ...[...kernel.hostWarnings, ...fullTables(agent?.tables ?? [])].map((text) =>
+    ...[...kernel.hostWarnings, ...fullTables(kernel, agent?.tables ?? [])].map((text) =>
       line('Warning', text),
     ),
   ];
@@ -84,15 +82,12 @@ function tablesText(tables: readonly TableFill[] | undefined, slots: number): st
     .join(', ');
 }
 
-/** Slots grow by themselves. */
-function fullTables(tables: readonly TableFill[]): string[] {
-  return tables
-    .filter(({ table, entries, capacity }) => table !== 'slots' && entries > capacity * NEARLY_FULL)
-    .map(
-      ({ table, entries, capacity }) =>
-        `table ${table} is nearly full (${entries} of ${capacity}): Services beyond that are not programmed, ` +
-        'and named here. docs/capacity.md says what fits',
-    );
+function fullTables({ packetPath }: KernelStatus, tables: readonly TableFill[]): string[] {
+  const { entries, capacity } = packetPath;
+  return [...tables, { table: 'flows', entries, capacity }].flatMap((fill) => {
+    const text = nearlyFullText(fill);
+    return text === undefined ? [] : `a table is nearly full: ${text} (docs/capacity.md)`;
+  });
 }
 
 /** @param absence what is the matter with the agent. */

@@ -133,6 +133,13 @@ export const MESSAGES = {
       'Signalbox does not use it, but the CNI, firewalls and what is left of kube-proxy do: when it is full the kernel drops packets of new connections.',
     cure: 'Raise net.netfilter.nf_conntrack_max, or let the agent do so with --conntrack-max-per-core.',
   },
+  'table-nearly-full': {
+    severity: 'warning',
+    title: 'a table is nearly full',
+    means:
+      'Services that do not fit are not served; `signalbox status` names them, all others go on. Of flows, new connections from outside are dropped.',
+    cure: 'Start the agent with the --table-size that is named; its entries are carried over. docs/capacity.md says what fills each table, and what more of it costs.',
+  },
   'kube-proxy-running': {
     severity: 'warning',
     title: 'kube-proxy is running',

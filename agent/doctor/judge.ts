@@ -3,6 +3,7 @@
 // finding says why.
 
 import { containsPorts, formatPortRange, parsePortList } from '../model/port-ranges.ts';
+import { nearlyFullText } from '../model/table-sizes.ts';
 import type { Finding, MessageId } from './finding.ts';
 import type { HostSettings, NodeReport } from './node-report.ts';
 
@@ -44,6 +45,11 @@ const JUDGEMENTS: readonly Judgement<NodeReport>[] = [
   nodePortsInMasqueradeRange,
   portsReserved,
   conntrack,
+  ({ tables }) =>
+    tables.flatMap((fill) => {
+      const found = nearlyFullText(fill);
+      return when(found, 'table-nearly-full', found);
+    }),
   ({ kubeProxy: { processes } }) =>
     when(processes.length, 'kube-proxy-running', processes.map((pid) => `pid ${pid}`).join(', ')),
   ({ kubeProxy: { rules } }) => when(rules, 'kube-proxy-rules', rules),

@@ -14,6 +14,13 @@ export interface HostSettings {
   readonly areMasqueradePortsReserved: boolean;
 }
 
+/** How full a table of the kernel is. */
+export interface TableReport {
+  readonly table: string;
+  readonly entries: number;
+  readonly capacity: number;
+}
+
 export interface NodeReport extends HostSettings {
   /** As uname says it: 6.1.0-56-amd64. */
   readonly kernel: string;
@@ -47,4 +54,5 @@ export interface NodeReport extends HostSettings {
   /** File systems that the kernel itself has connections for. */
   readonly networkMounts: readonly { readonly mountPoint: string; readonly server: IpAddress }[];
   readonly serviceAddresses: ReadonlySet<IpAddress>;
+  readonly tables: readonly TableReport[];
 }

@@ -22,6 +22,7 @@ import type { NodeReport } from './node-report.ts';
 import { lockdown, memoryLimit, missingCapabilities } from './probe-machine.ts';
 import { readNetworkMounts } from './probe-mounts.ts';
 import { probeSettings } from './probe-settings.ts';
+import { probeTables } from './probe-tables.ts';
 
 export interface ProbeOptions {
   readonly bpffs: string;
@@ -59,6 +60,7 @@ export async function probe(options: ProbeOptions): Promise<NodeReport> {
     },
     networkMounts: readNetworkMounts(proc),
     serviceAddresses: tables ? attempt(() => serviceAddressesOf(tables), new Set()) : new Set(),
+    tables: tables ? probeTables(pins, tables) : [],
   };
   tables?.close();
   return report;
@@ -84,6 +86,7 @@ export function probeAtStart(options: Omit<ProbeOptions, 'isTried'>): NodeReport
     kubeProxy: { processes: [], rules: '' },
     networkMounts: [],
     serviceAddresses: new Set(),
+    tables: [],
   };
 }
 

@@ -68,7 +68,7 @@ export function largerSize(table: SizedTable, capacity: number): number | undefi
 /** From where on a table counts as nearly full. */
 const NEARLY_FULL = 0.8;
 
-export function isNearlyFull(entries: number, capacity: number): boolean {
+function isNearlyFull(entries: number, capacity: number): boolean {
   return entries >= capacity * NEARLY_FULL;
 }
 
@@ -78,4 +78,18 @@ export function roomFor(table: SizedTable, capacity: number): string {
   return size === undefined
     ? 'it cannot be made larger: remove Services'
     : `--table-size ${table}=${size} of the agent makes room`;
+}
+
+/** Of a table that is nearly full, in one line; undefined when there is nothing to say, as of tables that grow. */
+export function nearlyFullText({
+  table,
+  entries,
+  capacity,
+}: {
+  readonly table: string;
+  readonly entries: number;
+  readonly capacity: number;
+}): string | undefined {
+  if (!isSizedTable(table) || !isNearlyFull(entries, capacity)) return undefined;
+  return `${table} ${entries} of ${capacity} entries: ${roomFor(table, capacity)}`;
 }

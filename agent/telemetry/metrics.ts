@@ -5,7 +5,9 @@
 import { setImmediate } from 'node:timers/promises';
 import type { IpFamily } from '../model/address.ts';
 import type { ProgrammedChanges } from '../model/change-tracker.ts';
+import type { ObjectKey } from '../model/objects.ts';
 import { ApiMetrics } from './api-metrics.ts';
+import { registerFailedServices } from './failed-services.ts';
 import { type KubeProxyGauges, KubeProxyMetrics } from './kube-proxy-metrics.ts';
 import { type PacketGauges, registerPacketMetrics } from './packet-metrics.ts';
 import { registerProcessMetrics } from './process-metrics.ts';
@@ -20,7 +22,7 @@ export interface AgentGauges {
   readonly services: () => number;
   readonly endpointSlices: () => number;
   readonly skippedObjects: () => number;
-  readonly failedServices: () => number;
+  readonly failedServices: () => readonly ObjectKey[];
   /** What `status` says is wrong, as far as the agent sees it. */
   readonly problems: () => number;
   readonly tables: () => readonly TableFill[];
@@ -223,8 +225,9 @@ export class Metrics {
     count(
       'signalbox_failed_services',
       'Services that wait for another attempt because a table write was refused.',
-      (gauges) => gauges.failedServices(),
+      (gauges) => gauges.failedServices().length,
     );
+    registerFailedServices(this.#registry, () => agent()?.failedServices() ?? []);
     count(
       'signalbox_problems',
       'What is wrong on this node, as far as the agent sees it: the lines under Not healthy of `signalbox status`.',

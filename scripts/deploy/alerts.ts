@@ -71,7 +71,7 @@ export const ALERTS: readonly Alert[] = [
     severity: 'warning',
     summary: '{{ $value }} Services are not as they should be on {{ $labels.instance }}',
     description:
-      'The kernel refused writes for them; `signalbox status` names each with the reason.',
+      'The kernel refused writes for them; signalbox_service_failed and `signalbox status` name them, the latter with the reason.',
     runbook: 'a-service-has-failed',
   },
   {
@@ -86,12 +86,12 @@ export const ALERTS: readonly Alert[] = [
   },
   {
     name: 'SignalboxTableNearlyFull',
-    query: 'signalbox_table_entries / signalbox_table_capacity > 0.8',
+    query: 'signalbox_table_entries{table!="slots"} / signalbox_table_capacity > 0.8',
     forTime: '15m',
     severity: 'warning',
     summary: 'The table {{ $labels.table }} of {{ $labels.instance }} is nearly full',
     description:
-      '{{ $value | humanizePercentage }} of it is in use. What does not fit fails by name; all else goes on.',
+      '{{ $value | humanizePercentage }} of it is in use. What does not fit fails by name; all else goes on. `--table-size` of the agent makes room.',
     runbook: 'a-table-is-nearly-full',
   },
   {

@@ -76,7 +76,7 @@ export const ROWS: readonly Row[] = [
       stat(
         'Fullest table',
         'percentunit',
-        `max(signalbox_table_entries{${NODE}} / signalbox_table_capacity{${NODE}})`,
+        `max(signalbox_table_entries{${NODE},table!="slots"} / signalbox_table_capacity{${NODE}})`,
         'Of the tables of Services: what does not fit fails by name.',
         0.8,
       ),
@@ -213,11 +213,11 @@ export const ROWS: readonly Row[] = [
         'percentunit',
         [
           [
-            `max by (table) (signalbox_table_entries{${NODE}} / signalbox_table_capacity{${NODE}})`,
+            `max by (table) (signalbox_table_entries{${NODE},table!="slots"} / signalbox_table_capacity{${NODE}})`,
             '{{table}}',
           ],
         ],
-        'The fullest of all nodes.',
+        'The fullest of all nodes. --table-size makes room. Slots, which grow by themselves, are not here.',
       ),
       graph(
         'Flow table',
@@ -228,7 +228,7 @@ export const ROWS: readonly Row[] = [
             '{{instance}}',
           ],
         ],
-        'Its size does not change by itself: docs/capacity.md.',
+        'Its size does not change by itself: --table-size, docs/capacity.md.',
       ),
       graph(
         'Source ports',

@@ -37,8 +37,10 @@ export const WORRIES: Readonly<Record<string, string>> = {
   signalbox_endpoint_slices: AS_OTHERS,
   signalbox_skipped_objects: 'above 0: those objects are not served as they say',
   signalbox_failed_services: 'above 0: those Services are not as they should be on this node',
+  signalbox_service_failed: 'any: `signalbox status` says why',
   signalbox_problems: 'above 0 for minutes: `signalbox status` names each',
-  signalbox_table_entries: 'above 90 % of `signalbox_table_capacity`, but for `slots`, which grow',
+  signalbox_table_entries:
+    'above 80 % of `signalbox_table_capacity`, but for `slots`, which grow: `--table-size` makes room',
   signalbox_table_capacity: AS_OTHERS,
   signalbox_watch_relists_total: 'a steady rate: watches are cut before they can be resumed',
   signalbox_watch_failures_total: 'a steady rate: the API server is not reached',

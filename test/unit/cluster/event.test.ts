@@ -58,6 +58,17 @@ test('what all nodes find has one name, what one node finds has its own', (t) =>
   t.not(eventName(own, 'node-1'), eventName(own, 'node-2'));
 });
 
+test('one reason may be of a Service and of a node', (t) => {
+  const failed = { ...WARNING, reason: 'FailedToProgram' as const };
+  t.is(eventName(failed, 'node-1'), eventName(failed, 'node-2'));
+  t.like(newEvent(failed, { uid: 'u-1', nodeName: 'node-1', at: AT }), {
+    reason: 'FailedToProgram',
+    regarding: { kind: 'Service', name: 'quiz' },
+  });
+  const ofNode = { startedAt: '', reason: 'FailedToProgram' as const, note: 'ENOMEM' };
+  t.not(eventName(ofNode, 'node-1'), eventName(ofNode, 'node-2'));
+});
+
 test('a note ends after 1024 bytes, between two characters', (t) => {
   t.is(made({ note: 'x'.repeat(1024) }).note, 'x'.repeat(1024));
   t.is(made({ note: 'x'.repeat(1025) }).note, 'x'.repeat(1024));

@@ -118,7 +118,12 @@ test('a table that is nearly full', (t) => {
   const tables = [{ table: 'members', entries: 119_000, capacity: 131_072 }];
   t.regex(
     statusText(view({ tables }), NOW),
-    /^Warning {4}table members is nearly full \(119000 of/m,
+    /^Warning {4}a table is nearly full: members 119000 of 131072 entries: --table-size members=262144 /m,
+  );
+  const packetPath = { ...KERNEL.packetPath, entries: 900 };
+  t.regex(
+    statusText({ ...view(), kernel: { ...KERNEL, packetPath } }, NOW),
+    /^Warning {4}a table is nearly full: flows 900 of 1000 entries: --table-size flows=2048 /m,
   );
 });
 

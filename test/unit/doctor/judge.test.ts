@@ -39,6 +39,7 @@ const WELL: NodeReport = {
   kubeProxy: { processes: [], rules: '' },
   networkMounts: [{ mountPoint: '/data', server: address('192.0.2.1') }],
   serviceAddresses: new Set([address('10.96.0.1')]),
+  tables: [{ table: 'members', entries: 79, capacity: 100 }],
 };
 
 const sysctl = (name: string, value: string) => ({ sysctls: { ...WELL.sysctls, [name]: value } });
@@ -74,6 +75,11 @@ const CASES: readonly (readonly [MessageId, found: string, Partial<NodeReport>])
   ['node-ports-in-masquerade-range', '49152 65535', { nodePorts: [30080, 49152, 65535] }],
   ['ports-not-reserved', '49152-65535', { areMasqueradePortsReserved: false }],
   ['conntrack-nearly-full', '91 of 100 entries', sysctl('net.netfilter.nf_conntrack_count', '91')],
+  [
+    'table-nearly-full',
+    'members 80 of 100 entries: --table-size members=256 of the agent makes room',
+    { tables: [{ table: 'members', entries: 80, capacity: 100 }] },
+  ],
   ['kube-proxy-running', 'pid 7, pid 8', { kubeProxy: { processes: [7, 8], rules: '' } }],
   [
     'kube-proxy-rules',

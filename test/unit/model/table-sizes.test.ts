@@ -3,8 +3,8 @@
 
 import test from 'ava';
 import {
-  isNearlyFull,
   largerSize,
+  nearlyFullText,
   parseTableSize,
   roomFor,
   SIZED_TABLES,
@@ -50,7 +50,13 @@ test('the size that is advised is a power of two, twice what is there or more, a
   t.regex(roomFor('frontends', 4_194_304), /remove Services/);
 });
 
-test('four fifths is nearly full', (t) => {
-  t.false(isNearlyFull(79, 100));
-  t.true(isNearlyFull(80, 100));
+test('four fifths is nearly full, but for what grows by itself', (t) => {
+  const text = (table: string, entries: number) =>
+    nearlyFullText({ table, entries, capacity: 100 });
+  t.is(text('members', 79), undefined);
+  t.is(
+    text('members', 80),
+    'members 80 of 100 entries: --table-size members=256 of the agent makes room',
+  );
+  t.is(text('slots', 100), undefined);
 });
