@@ -70,6 +70,10 @@ test.serial(
     await forEach([at(clients.pods, second)], nodePortTargets(service, second), (one, target) =>
       reaches(one, target, [server.name]),
     );
+    // Inside of another node is outside.
+    await forEach([at(clients.pods, first)], nodePortTargets(service, second), (one, target) =>
+      isDropped(one, target, true),
+    );
 
     const port = service.spec?.healthCheckNodePort;
     const health = (machine: typeof first, family: 4 | 6) => {

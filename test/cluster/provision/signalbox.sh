@@ -3,10 +3,11 @@
 # Signalbox, from an image file: there is no registry. On a worker only the image; on the control plane the DaemonSet
 # as well, with `kubectl apply -k`. It gets the API server's real address, since nobody else implements the Service
 # `kubernetes` here. Reads: IMAGE (scripts/image makes it), and on the control plane DEPLOY (the folder deploy/),
-# NODE_IPV4, POD_RANGES.
+# NODE_IPV4, POD_NETWORK, POD_RANGES.
 # shellcheck source=test/cluster/provision/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 need IMAGE
+POD_NETWORK=${POD_NETWORK:-routes}
 POD_RANGES=${POD_RANGES:-10.244.0.0/16,fd00:10:244::/48}
 # What is applied: deploy/ with the two values of this cluster, and a folder more that names the image file's content:
 # agents of an earlier one of the same name are replaced.
@@ -21,7 +22,15 @@ if [ -e "$ADMIN" ]; then
   mkdir -p "$STATE"
   rm -rf "$APPLIED"
   cp -r "$DEPLOY" "$APPLIED"
-  sed -i -e "s|^\( *server:\) .*|\1 https://$NODE_IPV4:6443|" -e "s|^\( *clusterCIDR:\) .*|\1 $POD_RANGES|" \
+  # Who comes from a pod of this node meets no externalTrafficPolicy; who comes from another node's does. flannel puts
+  # the node's address in place of those pods', so that ranges tell them apart. With "routes" they keep their own, and
+  # only the bridge tells: kube-proxy would have to be told the same.
+  if [ "$POD_NETWORK" = flannel ]; then
+    pods="\1clusterCIDR: $POD_RANGES"
+  else
+    pods="\1detectLocalMode: BridgeInterface\n\1detectLocal: { bridgeInterface: cni0 }"
+  fi
+  sed -i -e "s|^\( *server:\) .*|\1 https://$NODE_IPV4:6443|" -e "s|^\( *\)clusterCIDR: .*|$pods|" \
     "$APPLIED/kustomize/other/config-map.yaml"
   mkdir "$APPLIED/kustomize/cluster"
   cat >"$APPLIED/kustomize/cluster/kustomization.yaml" <<TEXT
