@@ -130,6 +130,8 @@ export class FakeTable<K, V> implements Table<K, V> {
   readonly #hooks: Hooks;
   readonly #limit: number;
   readonly #entries = new Map<string, string>();
+  /** How often a key has come or gone. */
+  #keySets = 0;
 
   constructor(
     name: TableName,
@@ -158,18 +160,24 @@ export class FakeTable<K, V> implements Table<K, V> {
     ]);
   }
 
+  /** By the order of their bytes, whatever comes and goes: as the kernel walks the buckets of a hash. */
   *batches(size: number): Generator<[K, V][], void> {
-    const keys = [...this.#entries.keys()];
-    let from = 0;
-    // Of an empty one, too, there is something to read.
-    do {
+    let [keys, at, last, keySets] = [[] as string[], 0, '', -1];
+    for (;;) {
       this.#hooks.read(this.#name);
-      yield keys.slice(from, from + size).flatMap((key): [K, V][] => {
-        const value = this.#entries.get(key);
-        return value === undefined ? [] : [[decode(this.#key, key), decode(this.#value, value)]];
-      });
-      from += size;
-    } while (from < keys.length);
+      if (keySets !== this.#keySets) {
+        keys = [...this.#entries.keys()].filter((key) => key > last).sort();
+        [at, keySets] = [0, this.#keySets];
+      }
+      const piece = keys.slice(at, at + size);
+      at += size;
+      last = piece.at(-1) ?? last;
+      yield piece.map((key) => [
+        decode(this.#key, key),
+        decode(this.#value, this.#entries.get(key) as string),
+      ]);
+      if (piece.length < size) return;
+    }
   }
 
   put(entries: readonly (readonly [K, V])[]): RefusedEntry[] {
@@ -180,6 +188,7 @@ export class FakeTable<K, V> implements Table<K, V> {
         this.#hooks.before({ table: this.#name, operation: 'put', key }) ??
         (isFull ? E2BIG : undefined);
       if (errno !== undefined) return new KernelError(`write to ${this.#name}`, errno);
+      if (!this.#entries.has(bytes)) this.#keySets++;
       this.#entries.set(bytes, encode(this.#value, value));
       this.#hooks.after();
       return undefined;
@@ -190,7 +199,7 @@ export class FakeTable<K, V> implements Table<K, V> {
     return refusals(keys, (key) => {
       const errno = this.#hooks.before({ table: this.#name, operation: 'delete', key });
       if (errno !== undefined) return new KernelError(`delete from ${this.#name}`, errno);
-      this.#entries.delete(encode(this.#key, key));
+      if (this.#entries.delete(encode(this.#key, key))) this.#keySets++;
       this.#hooks.after();
       return undefined;
     });

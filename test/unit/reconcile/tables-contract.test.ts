@@ -194,6 +194,25 @@ for (const kind of KINDS) {
     );
   });
 
+  contract('what nobody writes comes once in a walk, while others come, go and change', (t) => {
+    const table = kind.openFrontends(t, 4 * MANY);
+    const quiet = range(0, MANY).map((n) => [key(n), value(n)] as const);
+    const busy = range(MANY, 2 * MANY).map((n) => [key(n), value(n)] as const);
+    table.put([...quiet, ...busy]);
+    const found: [FrontendKey, FrontendValue][] = [];
+    let round = 0;
+    for (const piece of table.batches(100)) {
+      found.push(...piece.filter(([, { servicePortId }]) => servicePortId <= MANY));
+      // What has just been read, what is still to come, and what is new.
+      table.delete(piece.filter(([, { servicePortId: id }]) => id > MANY).map(([k]) => k));
+      table.delete(busy.slice(-50 * ++round).map(([k]) => k));
+      table.put(busy.slice(50 * round, 50 * round + 50).map(([k]) => [k, value(3 * MANY)]));
+      table.put(range(0, 50).map((n) => [key(2 * MANY + 50 * round + n), value(3 * MANY)]));
+    }
+    t.true(round > MANY / 100);
+    t.deepEqual(sorted(found), quiet as [FrontendKey, FrontendValue][]);
+  });
+
   contract('many entries into a table that is full in the middle', (t) => {
     const table = kind.openFrontends(t, 5000);
     const refused = table.put(range(0, 5200).map((n) => [key(n), value(n)]));
@@ -328,6 +347,22 @@ for (const kind of KINDS) {
     const all = slots.read();
     t.is(all.length, before + 5000);
     t.deepEqual(all[before + 4999], slot(1));
+  });
+
+  contract('slots are read from anywhere, as many as are asked for', (t) => {
+    const slots = kind.openSlots(t);
+    const end = slots.capacity;
+    slots.write(range(0, end).map((n) => [n, slot(n)] as const));
+    for (const [first, count] of [
+      [0, 1],
+      [0, 0],
+      [7, 3],
+      [end - 1, 1],
+      [end - 2000, 2000],
+      [end, 0],
+    ] as const) {
+      t.deepEqual(slots.read(first, count), range(first, first + count).map(slot));
+    }
   });
 
   contract('a slot behind the end is refused, the others are written', (t) => {
