@@ -36,10 +36,10 @@ export class AgentKernel {
    * KernelError, EnvironmentError.
    */
   static async open(
-    { bpffs, cgroup }: Pick<AgentConfig, 'bpffs' | 'cgroup'>,
+    { bpffs, cgroup, tableSizes }: Pick<AgentConfig, 'bpffs' | 'cgroup' | 'tableSizes'>,
     log: Logger,
   ): Promise<AgentKernel> {
-    const pins = new Pins(bpffs);
+    const pins = new Pins(bpffs, tableSizes);
     const opened: { close(): void }[] = [];
     const opening = <T extends { close(): void }>(part: T): T => {
       opened.push(part);

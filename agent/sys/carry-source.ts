@@ -4,21 +4,18 @@
 
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
-import type { MapSpec } from './codec.ts';
 import { MAPS } from './layout.gen.ts';
 import { readMapTypes } from './libbpf/btf-info.ts';
 import { isNotFound } from './libbpf/kernel-error.ts';
 import { RawMap } from './libbpf/map.ts';
 import { readProgramMaps } from './libbpf/program-info.ts';
-import type { Pins } from './pins.ts';
-
-type Table = Pick<MapSpec<unknown, unknown>, 'name' | 'layoutHash'>;
+import type { PinnedLayout, Pins } from './pins.ts';
 
 /**
  * What cannot be made again from the cluster, in the order in which it is carried. The ids of service ports come first: all
  * others but `udp_services` have them. Clocks go on for as long as the pins do, which a boot ends.
  */
-export const CARRIED_TABLES: readonly Table[] = [
+export const CARRIED_TABLES: readonly PinnedLayout[] = [
   MAPS.servicePorts,
   MAPS.flows,
   MAPS.affinities,
@@ -97,7 +94,7 @@ export interface PinnedTable {
 /** @param isMade whether this process has made its own table, which is empty. @throws KernelError */
 export function sourceOf(
   pins: Pins,
-  table: Table,
+  table: PinnedLayout,
   linked: LinkedPrograms,
   isMade: boolean,
 ): CarrySource | undefined {
@@ -131,7 +128,7 @@ export function chooseSource(
 }
 
 /** `<table>_<hash>`, and what distinguishes further: see {@link Pins.map}. */
-function pinnedTables(pins: Pins, table: Table): PinnedTable[] {
+function pinnedTables(pins: Pins, table: PinnedLayout): PinnedTable[] {
   const directory = path.join(pins.directory, 'maps');
   const isOfTable = new RegExp(`^${table.name}_[0-9a-f]{8}(?:_|$)`);
   const own = pins.map(table);

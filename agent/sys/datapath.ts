@@ -5,7 +5,6 @@
 import { statSync } from 'node:fs';
 import path from 'node:path';
 import type { MapSpec } from './codec.ts';
-import { possibleCpus } from './cpus.ts';
 import { HeldPins } from './held-pins.ts';
 import { KernelMap } from './kernel-map.ts';
 import {
@@ -29,7 +28,7 @@ import { LoadedObject, type MapSetup } from './libbpf/object.ts';
 import { updateLink } from './libbpf/pinned-link.ts';
 import { HOOKS, type Pins } from './pins.ts';
 import { type Covered, CoveredMap, MendingMap, ServedNetworks } from './served-networks.ts';
-import { counterEntries, ServiceCounts } from './service-counts.ts';
+import { ServiceCounts } from './service-counts.ts';
 import { SlotArray } from './slot-array.ts';
 
 /** What scripts/build makes of bpf/sock.bpf.c. */
@@ -201,13 +200,15 @@ export class Programs {
   }
 }
 
-/** How every table is made, or found, when an object is loaded that has all of them. */
-export function tableSetup(pins: Pins): Map<string, MapSetup> {
-  const cpus = possibleCpus();
+/** How tables are made, or found, when an object is loaded that has them: all of them, when not told otherwise. */
+export function tableSetup(
+  pins: Pins,
+  specs: readonly (typeof PINNED_MAPS)[number][] = PINNED_MAPS,
+): Map<string, MapSetup> {
   return new Map(
-    PINNED_MAPS.map((spec) => [
+    specs.map((spec) => [
       spec.name,
-      { pin: pins.map(spec), maxEntries: entriesFor(spec, cpus), ...innerOf(spec) },
+      { pin: pins.map(spec), maxEntries: pins.entries(spec), ...innerOf(spec) },
     ]),
   );
 }
@@ -216,32 +217,6 @@ function innerOf(spec: (typeof PINNED_MAPS)[number]): Pick<MapSetup, 'inner'> {
   if (!('inner' in spec)) return {};
   const { name, type, flags, key, value } = spec.inner;
   return { inner: { name, type, flags, keySize: key.size, valueSize: value.size } };
-}
-
-/** enum bpf_map_type */
-const LRU_HASH = 9;
-
-/**
- * Entries that an LRU must have for each CPU: every CPU sets up to 128 aside, and one that is much smaller
- * throws recent entries away while it is nearly empty (mended by kernel commit d4adf1c9ee77).
- */
-const LRU_ENTRIES_PER_CPU = 512;
-
-/** How many times two CPUs there are; a power of two, as bucket arrays are. */
-function growth(cpus: number, most: number): number {
-  return Math.min(most, 2 ** Math.floor(Math.log2(Math.max(1, cpus / 2))));
-}
-
-/** How large a table is made: what traffic fills grows with the CPUs that can bring it about. Pure. */
-export function entriesFor(
-  { name, type, maxEntries }: Pick<MapSpec<unknown, unknown>, 'name' | 'type' | 'maxEntries'>,
-  cpus: number,
-): number {
-  if (name === MAPS.serviceCounts.name) return counterEntries(cpus);
-  if (name === MAPS.flows.name) return maxEntries * growth(cpus, 4);
-  if (name === MAPS.dials.name) return maxEntries * growth(cpus, 16);
-  if (type !== LRU_HASH) return maxEntries;
-  return Math.max(maxEntries * growth(cpus, 16), LRU_ENTRIES_PER_CPU * cpus);
 }
 
 /** What is on each hook now. */

@@ -2,7 +2,6 @@
 // The tables that the programs write by themselves, for whoever looks at them or sweeps them: connections on the
 // packet path, clients that stay with a backend, and what became of packets.
 
-import type { MapSpec } from './codec.ts';
 import { possibleCpus } from './cpus.ts';
 import { KernelMap } from './kernel-map.ts';
 import {
@@ -15,7 +14,7 @@ import {
 } from './layout.gen.ts';
 import { RawMap } from './libbpf/map.ts';
 import { perCpu } from './per-cpu.ts';
-import type { Pins } from './pins.ts';
+import type { PinnedLayout, Pins } from './pins.ts';
 
 /** Every outcome by its number, in the words of metrics: `dropped_no_route`. */
 export const OUTCOMES: readonly string[] = Object.entries(PacketOutcome)
@@ -34,7 +33,7 @@ export interface PacketTables {
 /** Opens the pinned tables. @throws KernelError (ENOENT) when this build's tables are not pinned. */
 export function openPacketTables(pins: Pins): PacketTables {
   const opened: RawMap[] = [];
-  const open = (spec: Pick<MapSpec<unknown, unknown>, 'name' | 'layoutHash'>): RawMap => {
+  const open = (spec: PinnedLayout): RawMap => {
     const map = RawMap.openPin(pins.map(spec));
     opened.push(map);
     return map;

@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names under bpffs. A map's pin carries the hash of its layout, so that a build meets only tables that it
-// understands: after an upgrade that changes a layout, both generations lie side by side until the
-// programs have moved.
+// Names under bpffs. A map's pin carries the hash of its layout and its size, so that a build meets only tables that it
+// understands, of the size that it wants: after an upgrade that changes either, both generations lie side by side until
+// the programs have moved.
 
 import { mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { EnvironmentError, messageOf } from '../errors.ts';
 import { isInBpffs } from './bpf-filesystem.ts';
 import type { MapSpec } from './codec.ts';
+import { possibleCpus } from './cpus.ts';
 import { MAPS } from './layout.gen.ts';
+import { isNotFound } from './libbpf/kernel-error.ts';
 import type { CgroupHook } from './libbpf/link.ts';
+import { RawMap } from './libbpf/map.ts';
 import { removePinnedLink } from './libbpf/pinned-link.ts';
 import { TC_DIRECTIONS, type TcDirection } from './libbpf/tc-link.ts';
+import { type AskedSizes, askedFor, entriesFor } from './table-sizes.ts';
 
 export const DEFAULT_BPFFS = '/sys/fs/bpf/signalbox';
 
@@ -33,30 +37,71 @@ export const HOOKS: readonly CgroupHook[] = [
 /** Below the directory of the pins, by what is pinned there. */
 const DIRECTORIES = ['links', 'qdiscs', 'maps'] as const;
 
-type Layout = Pick<MapSpec<unknown, unknown>, 'name' | 'layoutHash'>;
+/** What of a table its pins are named by. */
+export type PinnedLayout = Pick<
+  MapSpec<unknown, unknown>,
+  'name' | 'layoutHash' | 'type' | 'maxEntries'
+>;
 
 /**
  * Tables that are made anew together. Which slots are free is known from `frontends` alone: a build that met
- * an older build's slots without its frontends would write over runs that programs are still led to.
+ * an older build's slots without its frontends would write over runs that programs are still led to. And flows
+ * name their places in the queue, as these name them.
  */
-const TOGETHER: readonly Layout[] = [MAPS.frontends, MAPS.slots];
+const TOGETHER: readonly (readonly PinnedLayout[])[] = [
+  [MAPS.frontends, MAPS.slots],
+  [MAPS.flows, MAPS.flowQueue, MAPS.flowQueueEnds],
+];
 
-/** The name of the pin of a table, for this build. Pure. */
-export function pinName({ name, layoutHash }: Layout): string {
-  const isOneOf = TOGETHER.some((table) => table.name === name);
-  const others = isOneOf ? TOGETHER.filter((table) => table.name !== name) : [];
-  return [name, layoutHash, ...others.map((table) => table.layoutHash)].join('_');
+/** The table itself comes first. */
+function madeWith(table: PinnedLayout): readonly PinnedLayout[] {
+  const group = TOGETHER.find((tables) => tables.some(({ name }) => name === table.name)) ?? [];
+  return [table, ...group.filter(({ name }) => name !== table.name)];
+}
+
+function layoutName(table: PinnedLayout): string {
+  return [table.name, ...madeWith(table).map(({ layoutHash }) => layoutHash)].join('_');
+}
+
+/** `<name>_<layouts>_<entries>`: of the table, then of those made with it. Pure. */
+function pinNameOf(table: PinnedLayout, entries: readonly number[]): string {
+  return [layoutName(table), ...entries].join('_');
+}
+
+/** The name of the pin of a table, when tables are made with so many entries. Pure. */
+export function pinName(table: PinnedLayout, entriesOf: (table: PinnedLayout) => number): string {
+  return pinNameOf(table, madeWith(table).map(entriesOf));
 }
 
 export class Pins {
   readonly directory: string;
+  readonly #asked: AskedSizes | undefined;
+  readonly #cpus = possibleCpus();
 
-  constructor(directory: string) {
+  /**
+   * @param asked by who keeps the tables: the sizes that they are to have. Others find them as they are, and would make
+   * them as large as they are by themselves.
+   */
+  constructor(directory: string, asked?: AskedSizes) {
     this.directory = path.resolve(directory);
+    this.#asked = asked;
   }
 
-  map(spec: Layout): string {
-    return path.join(this.directory, 'maps', pinName(spec));
+  /** Where the table of this layout is pinned. */
+  map(spec: PinnedLayout): string {
+    return (
+      this.#found(spec) ??
+      this.#path(
+        'maps',
+        pinName(spec, (table) => this.#wanted(table)),
+      )
+    );
+  }
+
+  /** With how many entries the table at {@link map} is made. */
+  entries(spec: PinnedLayout): number {
+    const found = this.#found(spec);
+    return found === undefined ? this.#wanted(spec) : (entriesIn(found, spec) as number);
   }
 
   link(hook: CgroupHook): string {
@@ -104,13 +149,13 @@ export class Pins {
   }
 
   /** Pins of maps that are not there: somebody has removed them, or mounted another file system over them. */
-  missingMaps(specs: readonly Layout[]): string[] {
+  missingMaps(specs: readonly PinnedLayout[]): string[] {
     const there = new Set(this.#list('maps'));
     return specs.map((spec) => this.map(spec)).filter((pin) => !there.has(pin));
   }
 
   /** Removes pins of maps that `specs` do not name: tables of other builds, which no program uses any more. */
-  removeOtherMaps(specs: readonly Layout[]): string[] {
+  removeOtherMaps(specs: readonly PinnedLayout[]): string[] {
     const kept = new Set(specs.map((spec) => this.map(spec)));
     const others = this.#list('maps').filter((pin) => !kept.has(pin));
     for (const pin of others) rmSync(pin);
@@ -139,6 +184,26 @@ export class Pins {
     return removed;
   }
 
+  #wanted(spec: PinnedLayout): number {
+    return entriesFor(spec, this.#cpus, askedFor(spec.name, this.#asked ?? new Map()));
+  }
+
+  /**
+   * What is there, for who takes tables as they are. Of those that differ in size alone the one that has been there longest:
+   * the other is not at work yet.
+   */
+  #found(spec: PinnedLayout): string | undefined {
+    if (this.#asked) return undefined;
+    const found = this.#list('maps').filter((pin) => entriesIn(pin, spec) !== undefined);
+    if (found.length < 2) return found[0];
+    const ids = new Map(found.map((pin) => [pin, idOf(pin)] as const));
+    return found.sort((a, b) => Number(ids.get(a)) - Number(ids.get(b)))[0];
+  }
+
+  #path(kind: (typeof DIRECTORIES)[number], name: string): string {
+    return path.join(this.directory, kind, name);
+  }
+
   #ifindexes(kind: (typeof DIRECTORIES)[number], pin: RegExp): Set<number> {
     return new Set(
       this.#list(kind).flatMap((file) => {
@@ -156,6 +221,30 @@ export class Pins {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
       throw error;
     }
+  }
+}
+
+/** The table's entries, as the name of one of its pins tells them; undefined when it is another table's. */
+function entriesIn(pin: string, table: PinnedLayout): number | undefined {
+  const name = path.basename(pin);
+  const entries = name.slice(layoutName(table).length + 1).split('_');
+  if (entries.length !== madeWith(table).length || !entries.every((word) => /^\d+$/.test(word)))
+    return undefined;
+  return name === pinNameOf(table, entries.map(Number)) ? Number(entries[0]) : undefined;
+}
+
+/** Ids go up; what has no pin any more comes last. */
+function idOf(pin: string): number {
+  try {
+    const map = RawMap.openPin(pin);
+    try {
+      return map.id;
+    } finally {
+      map.close();
+    }
+  } catch (error) {
+    if (isNotFound(error)) return Number.POSITIVE_INFINITY;
+    throw error;
   }
 }
 

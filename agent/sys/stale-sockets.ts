@@ -8,6 +8,7 @@
 import { closeSync } from 'node:fs';
 import path from 'node:path';
 import { messageOf } from '../errors.ts';
+import { tableSetup } from './datapath.ts';
 import { MAPS, type StaleSocket, staleSocket } from './layout.gen.ts';
 import { Iterator } from './libbpf/iterator.ts';
 import { KernelError } from './libbpf/kernel-error.ts';
@@ -161,10 +162,7 @@ function chooseDestroyer(pins: Pins, method: DestroyMethod | undefined): SocketD
 
 /** @param over the map to go over. The iterator keeps its program and the tables, the object is not needed then. */
 function loadIterator(pins: Pins, file: string, program: string, over?: RawMap): Iterator {
-  const shared = [MAPS.members, MAPS.socketServices];
-  const maps = new Map(
-    shared.map((spec) => [spec.name, { pin: pins.map(spec), maxEntries: spec.maxEntries }]),
-  );
+  const maps = tableSetup(pins, [MAPS.members, MAPS.socketServices]);
   const object = LoadedObject.load(path.join(BUILD, file), maps);
   try {
     return new Iterator(object.programFd(program), program, over);

@@ -181,7 +181,7 @@ function emitMap(btf: Btf, map: MapDefinition, all: readonly MapDefinition[]): s
 }
 
 /**
- * Names the layout of a map: pins of another layout are never opened by mistake. A map that holds ids of
+ * Names the layout of a map, whatever its size: pins of another layout are never opened by mistake. A map that holds ids of
  * another's entries (`service_port_id` of `service_ports`) has its name changed with that one's: else it would
  * keep ids that are given out anew.
  */
@@ -193,7 +193,7 @@ function layoutHash(btf: Btf, map: MapDefinition, all: readonly MapDefinition[])
 }
 
 function layoutText(btf: Btf, map: MapDefinition): string {
-  const text = [map.type, map.flags, map.maxEntries, describe(btf, map.keyType)];
+  const text = [map.type, map.flags, describe(btf, map.keyType)];
   if (map.valueType !== undefined) text.push(describe(btf, map.valueType));
   if (map.inner) text.push(describe(btf, map.inner.keyType), layoutHash(btf, map.inner, []));
   return text.join('\n');

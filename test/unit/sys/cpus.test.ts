@@ -3,8 +3,8 @@
 
 import test from 'ava';
 import { cpuCount, cpusNamed, onlineCpus, perCpuSize } from '../../../agent/sys/cpus.ts';
-import { entriesFor } from '../../../agent/sys/datapath.ts';
 import { MAPS } from '../../../agent/sys/layout.gen.ts';
+import { entriesFor } from '../../../agent/sys/table-sizes.ts';
 
 for (const [list, count, named] of [
   ['0\n', 1, 1],

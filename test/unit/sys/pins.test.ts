@@ -16,7 +16,8 @@ import { backend } from '../../helpers/objects.ts';
 import { openRealTables } from '../../helpers/real-tables.ts';
 import { requireRoot } from '../../helpers/requirements.ts';
 
-const NAMES = PINNED_MAPS.map(pinName).sort();
+const USUAL = new Pins('/sys/fs/bpf/none', new Map());
+const NAMES = PINNED_MAPS.map((spec) => path.basename(USUAL.map(spec))).sort();
 
 test('loading again finds the tables as they are', (t) => {
   if (!requireRoot(t)) return;
@@ -40,7 +41,7 @@ test('tables of other builds are removed, those in use stay', (t) => {
   const sizes = { keySize: key.size, valueSize: value.size, maxEntries: 1 };
   const map = RawMap.create('members', { type, flags, ...sizes });
   t.teardown(() => map.close());
-  const older = pins.map({ name: 'members', layoutHash: '00000000' });
+  const older = pins.map({ ...MAPS.members, layoutHash: '00000000' });
   t.is(libbpf().objectPin(map.fd, older), 0);
   t.deepEqual(pins.removeOtherMaps(PINNED_MAPS), [older]);
   t.deepEqual(pins.removeOtherMaps(PINNED_MAPS), []);
@@ -59,9 +60,51 @@ test('tables that somebody has removed are missed', (t) => {
 
 test('slots move with frontends, which alone say which of them are in use', (t) => {
   const { frontends, slots, members } = MAPS;
-  t.is(pinName(slots), `slots_${slots.layoutHash}_${frontends.layoutHash}`);
-  t.is(pinName(frontends), `frontends_${frontends.layoutHash}_${slots.layoutHash}`);
-  t.is(pinName(members), `members_${members.layoutHash}`);
+  const [ofFrontends, ofSlots] = [frontends.layoutHash, slots.layoutHash];
+  const name = (spec: Parameters<Pins['map']>[0]) =>
+    pinName(spec, ({ maxEntries }) => maxEntries * 2);
+  t.is(name(slots), `slots_${ofSlots}_${ofFrontends}_2_262144`);
+  t.is(name(frontends), `frontends_${ofFrontends}_${ofSlots}_262144_2`);
+  t.is(name(members), `members_${members.layoutHash}_131072`);
+});
+
+test('a table of another size is made beside the one that is there, which is found until it is removed', (t) => {
+  if (!requireRoot(t)) return;
+  const { pins, servicePorts, frontends } = openRealTables(t);
+  const before = [MAPS.servicePorts, MAPS.frontends, MAPS.slots].map((spec) => pins.map(spec));
+  const larger = new Pins(
+    pins.directory,
+    new Map([
+      ['service_ports', 70_000],
+      ['frontends', 1000],
+      ['udp_backends', 8192],
+    ]),
+  );
+  Programs.load(larger).close();
+  const tables = openTables(larger);
+  t.teardown(() => tables.close());
+  t.deepEqual(
+    [tables.servicePorts.raw.maxEntries, tables.frontends.raw.maxEntries],
+    [70_000, 1000],
+  );
+  t.is(larger.entries(MAPS.udpServices), 8192);
+  t.not(tables.servicePorts.raw.id, servicePorts.raw.id);
+  t.not(larger.map(MAPS.slots), pins.map(MAPS.slots));
+  // Who does not keep the tables goes by what is at work.
+  t.deepEqual(
+    [MAPS.servicePorts, MAPS.frontends, MAPS.slots].map((spec) => pins.map(spec)),
+    before,
+  );
+  t.is(pins.entries(MAPS.frontends), frontends.raw.maxEntries);
+  t.deepEqual(
+    larger.removeOtherMaps(PINNED_MAPS).sort(),
+    [...before, ...[MAPS.udpBackends, MAPS.udpServices].map((spec) => USUAL.map(spec))]
+      .map((pin) => path.join(pins.directory, 'maps', path.basename(pin)))
+      .sort(),
+  );
+  for (const spec of PINNED_MAPS) t.is(pins.map(spec), larger.map(spec));
+  t.is(pins.entries(MAPS.frontends), 1000);
+  t.deepEqual(pins.missingMaps(PINNED_MAPS), []);
 });
 
 test('a table of another size is refused', (t) => {
