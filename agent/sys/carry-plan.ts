@@ -15,6 +15,9 @@ const PADDING = /(?:^|\.)pad(?:\[\d+\])*$/;
 /** Enums whose constants come together, as scripts/layout/emit.ts has it. */
 const FLAGS = /_flags$/;
 
+/** When something was: nanoseconds since the boot. */
+const TIME = /(?:^|\.)\w+_ns$/;
+
 /** What is longer than a register is copied or left alone. */
 const MOST_BITS = 64;
 
@@ -42,6 +45,9 @@ export class RecordPlan {
   readonly #copies: Copy[] = [];
   readonly #conversions: Conversion[] = [];
   readonly #masks: Mask[] = [];
+  /** Of what is carried: when it was, and all else but flags. */
+  readonly #times: BtfField[] = [];
+  readonly #facts: BtfField[] = [];
   /** Of an array that is shorter now: what must be zero. */
   readonly #cut: BtfField[] = [];
 
@@ -99,11 +105,36 @@ export class RecordPlan {
     return undefined;
   }
 
+  /**
+   * Whether a carried `record` is of the same thing as the one that is `there`, and tells of it what was later. Flags that
+   * are there are then in the record, too.
+   */
+  takesOver(record: Uint8Array, there: Uint8Array): boolean {
+    if (Buffer.compare(record, there) === 0) return false;
+    const [when, whenThere] = [this.#latest(record), this.#latest(there)];
+    const isSame = this.#facts.every((field) => isEqual(record, there, field));
+    if (when <= whenThere || !isSame) return false;
+    for (const { to, kept } of this.#masks) {
+      record[to] = (record[to] as number) | ((there[to] as number) & kept);
+    }
+    return true;
+  }
+
+  /** 0: no time is known. */
+  #latest(record: Uint8Array): bigint {
+    return this.#times.reduce((latest, field) => {
+      const time = readBits(record, 0, field);
+      return time > latest ? time : latest;
+    }, 0n);
+  }
+
   #addField(from: BtfField, to: BtfField, what: string): void {
     if (from.kind !== to.kind || from.shape !== to.shape) {
       throw new CannotCarry(`${what} is of another kind (${from.kind} there, ${to.kind} here)`);
     }
     const kept = keptFlags(from, to, what);
+    if (TIME.test(to.path)) this.#times.push(to);
+    else if (kept === undefined) this.#facts.push(to);
     const isSame = from.bits === to.bits && from.isSigned === to.isSigned;
     if (isSame && isOfBytes(from) && isOfBytes(to)) {
       const copy = { from: from.bitOffset / 8, to: to.bitOffset / 8, length: to.bits / 8 };
@@ -177,6 +208,10 @@ function merged(copies: readonly Copy[]): Copy[] {
     }
   }
   return runs;
+}
+
+function isEqual(a: Uint8Array, b: Uint8Array, field: BtfField): boolean {
+  return readBits(a, 0, field) === readBits(b, 0, field);
 }
 
 function fitted(value: bigint, { bits, isSigned }: BtfField): bigint {

@@ -6,15 +6,14 @@
 // What is carried means here what it meant there; whatever would not is left out, and told.
 
 import { BtfError } from './btf.ts';
-import { readLayout } from './btf-layout.ts';
 import { CannotCarry, RecordPlan } from './carry-plan.ts';
 import { CARRIED_TABLES, type CarrySource, hasServicePortIds } from './carry-source.ts';
 import { goingOn } from './kernel-map.ts';
 import { MAPS } from './layout.gen.ts';
-import { type MapTypes, readBtf, readMapTypes } from './libbpf/btf-info.ts';
 import { KernelError } from './libbpf/kernel-error.ts';
 import { type Batch, RawMap } from './libbpf/map.ts';
 import { addEntry } from './libbpf/new-entry.ts';
+import { entryLayouts } from './map-layouts.ts';
 import type { Pins } from './pins.ts';
 
 /** What came of it. */
@@ -36,7 +35,10 @@ export interface TableCarried extends Carried {
 }
 
 export interface HowToCarry {
-  /** What is there already stays: it is newer. Otherwise it is replaced. */
+  /**
+   * What is there already stays: it is newer. But for what was carried before, and has been used since where it came from:
+   * that its client has confirmed a connection, say. Otherwise it is replaced.
+   */
   readonly onlyNew: boolean;
 }
 
@@ -91,9 +93,6 @@ const NOTHING: Carried = { carried: 0, kept: 0, leftOut: 0 };
 
 /** Entries at a time. */
 const BATCH = 4096;
-
-/** enum bpf_map_type: HASH, LRU_HASH. */
-const CARRIED_TYPES: readonly number[] = [1, 9];
 
 class Carrying {
   readonly #from: RawMap;
@@ -160,7 +159,11 @@ class Carrying {
       const key = keys.subarray(i * keySize, (i + 1) * keySize);
       const value = values.subarray(i * valueSize, (i + 1) * valueSize);
       try {
-        if (addEntry(this.#to, key, value)) this.#counts.carried++;
+        const there = new Uint8Array(valueSize);
+        const isAdded = addEntry(this.#to, key, value, there);
+        const isLater = !isAdded && this.#plans.value.takesOver(value, there);
+        if (isLater) this.#to.update(key, value);
+        if (isAdded || isLater) this.#counts.carried++;
         else this.#counts.kept++;
       } catch (error) {
         if (!(error instanceof KernelError)) throw error;
@@ -182,25 +185,11 @@ interface Plans {
 
 /** @throws KernelError, BtfError, CannotCarry */
 function plansFor(from: RawMap, to: RawMap): Plans {
-  const [theirs, ours] = [layoutsOf(from), layoutsOf(to)];
+  const [theirs, ours] = [entryLayouts(from), entryLayouts(to)];
   return {
     key: new RecordPlan(theirs.key, ours.key, true),
     value: new RecordPlan(theirs.value, ours.value, false),
   };
-}
-
-function layoutsOf(map: RawMap) {
-  const types: MapTypes = readMapTypes(map);
-  if (!CARRIED_TYPES.includes(types.mapType)) {
-    throw new CannotCarry(`${map.name} is a table of type ${types.mapType}`);
-  }
-  if (types.btfId === 0) throw new CannotCarry(`the kernel has no types of ${map.name}`);
-  const bytes = readBtf(types.btfId);
-  const [key, value] = [readLayout(bytes, types.keyTypeId), readLayout(bytes, types.valueTypeId)];
-  if (key.size !== map.keySize || value.size !== map.valueSize) {
-    throw new CannotCarry(`the types of ${map.name} are not as long as its entries`);
-  }
-  return { key, value };
 }
 
 /** @returns why ids of the other build's service ports are none of this build's. */

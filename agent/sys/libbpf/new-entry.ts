@@ -12,15 +12,21 @@ const BPF_NOEXIST = 1;
 /**
  * Of sizes that are the map's.
  *
- * @returns false when the map had the key, whose value stays.
+ * @param there zeros: what the map had of the key comes here.
+ * @returns false when it had the key, whose value stays.
  * @throws KernelError
  */
-export function addEntry(map: RawMap, key: Uint8Array, value: Uint8Array): boolean {
+export function addEntry(
+  map: RawMap,
+  key: Uint8Array,
+  value: Uint8Array,
+  there: Uint8Array,
+): boolean {
   if (key.length !== map.keySize || value.length !== map.valueSize) {
     throw new RangeError(`not the sizes of map ${map.name}`);
   }
   // An LRU makes room before it looks whether the key is there.
-  if (map.lookup(key, new Uint8Array(map.valueSize))) return false;
+  if (map.lookup(key, there)) return false;
   const result = again(() => libbpf().mapUpdate(map.fd, key, value, BPF_NOEXIST));
   if (result === -EEXIST) return false;
   check(result, `add to map ${map.name} (${map.maxEntries} entries at most)`);

@@ -266,3 +266,34 @@ test('a constant that means something else is not carried', (t) => {
     'value field flags: 2 is B there and OTHER here',
   );
 });
+
+test('of the same thing what was later is told, and flags stay', (t) => {
+  const btf = new BtfBytes();
+  const u64 = btf.int('unsigned long long', 8);
+  const u32 = btf.int('unsigned int', 4);
+  const struct = btf.struct('s', 16, [
+    { name: 'last_used_ns', type: u64, bitOffset: 0 },
+    { name: 'id', type: u32, bitOffset: 64 },
+    { name: 'flags', type: btf.enum('s_flags', { A: 1, B: 2, C: 4 }), bitOffset: 96 },
+  ]);
+  const layout = readLayout(btf.bytes(), struct);
+  const plan = new RecordPlan(layout, layout, false);
+  const bytes = (usedNs: bigint, id: number, flags: number) => {
+    const view = new DataView(new ArrayBuffer(16));
+    view.setBigUint64(0, usedNs, true);
+    view.setUint32(8, id, true);
+    view.setUint32(12, flags, true);
+    return new Uint8Array(view.buffer);
+  };
+  const later = bytes(9n, 7, 3);
+  t.true(plan.takesOver(later, bytes(8n, 7, 4 + (1 << 16))));
+  t.deepEqual(later, bytes(9n, 7, 7));
+  for (const there of [bytes(9n, 7, 4), bytes(10n, 7, 4), bytes(8n, 8, 4)]) {
+    const record = bytes(9n, 7, 3);
+    t.false(plan.takesOver(record, there));
+    t.deepEqual(record, bytes(9n, 7, 3));
+  }
+  const timeless = layoutOf([field('id', 4)]);
+  const same = new RecordPlan(timeless, timeless, false);
+  t.false(same.takesOver(Uint8Array.of(1, 0, 0, 0), Uint8Array.of(1, 0, 0, 0)));
+});

@@ -227,6 +227,21 @@ test.serial('what the newer table has stays when only new entries are carried', 
   }
 });
 
+test.serial('what was carried, and is used since where it came from, is carried again', (t) => {
+  if (!canRun(t)) return;
+  const maps = openMaps(t, 2048);
+  const [opening, closed] = [entryOf(1), entryOf(2)];
+  put(maps.older, [opening, closed].map(oldBytes));
+  t.like(carryEntries(maps.older, maps.newer, REPLACING), { carried: 2 });
+  const used = (entry: Entry, flags: number) => ({ ...entry, flags, usedNs: entry.usedNs + 5n });
+  put(maps.older, [oldBytes(used(opening, 2))]);
+  put(maps.newer, [newBytes(used(closed, 1))]);
+  const again = carryEntries(maps.older, maps.newer, { onlyNew: true });
+  t.deepEqual(again, { carried: 1, kept: 1, leftOut: 0 });
+  const expected = [used(opening, 2 | opening.flags), used(closed, 1)].map((e) => newBytes(e));
+  t.deepEqual(contents(maps.newer), expected.map(shown).sort());
+});
+
 test.serial('entries that do not fit are left out, and told', (t) => {
   if (!canRun(t)) return;
   const maps = openMaps(t, 2048);
