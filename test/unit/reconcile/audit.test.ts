@@ -19,6 +19,7 @@ import {
 } from '../../../agent/sys/layout.gen.ts';
 import { ENOMEM, FakeTables } from '../../helpers/fake-tables.ts';
 import { address, backend, prefix, service, slice } from '../../helpers/objects.ts';
+import { makeRetriesDue } from '../../helpers/retry-clock.ts';
 import { SILENT } from '../../helpers/silent-observer.ts';
 import { brokenLookups, leftOvers, rowsOf, slotsNeeded } from '../../helpers/table-view.ts';
 import { until } from '../../lab/until.ts';
@@ -445,6 +446,38 @@ test('changes that pend are made by the audit and are no repairs', async (t) => 
   t.deepEqual(await reconciler.audit(), { repairs: 2 });
   t.deepEqual(rowsOf(tables), [ROWS[0] as string, ...ROWS.slice(2)]);
   t.deepEqual(leftOvers(tables), []);
+});
+
+test('what is missing of a Service that changes between the pieces is found all the same', async (t) => {
+  const { cluster, tables, reconciler } = await start();
+  tables.members.delete([{ servicePortId: DNS_ID, backend: backend('10.1.0.1:53') }]);
+  const walk = tables.members.batches.bind(tables.members);
+  tables.members.batches = () => walk(1);
+  let changes = 0;
+  tables.beforeRead = (table) => {
+    if (table !== 'members') return undefined;
+    // The slice is over. As many members are found then as there were before.
+    makeRetriesDue();
+    const ips = ['10.1.0.1', '10.1.0.2', '10.1.0.3'];
+    const spec = slice('a/dns-1', 'dns', ['dns/UDP:53'], ips);
+    if (changes++ === 0) setImmediate(() => cluster.upsertEndpointSlice('a/dns-1', { spec }));
+    return undefined;
+  };
+  t.deepEqual(await reconciler.audit(), { repairs: 1 });
+  tables.beforeRead = () => undefined;
+  const members = tables.members
+    .entries()
+    .flatMap(([key]) => (key.servicePortId === DNS_ID ? [key.backend.address] : []));
+  t.deepEqual(members.sort(), ['10.1.0.1', '10.1.0.2', '10.1.0.3'].map(address));
+  t.deepEqual(leftOvers(tables), []);
+});
+
+test('an audit that is called off mends nothing, and the next one does', async (t) => {
+  const { tables, reconciler } = await start();
+  tables.frontends.delete([WEB]);
+  t.deepEqual(await reconciler.audit(AbortSignal.abort()), { repairs: 0 });
+  t.deepEqual(await reconciler.audit(), { repairs: 2 });
+  t.deepEqual(rowsOf(tables), ROWS);
 });
 
 test('a Service that waits for its next attempt is no repair', async (t) => {
