@@ -44,6 +44,16 @@ patches:
       - op: add
         path: /spec/template/metadata/annotations
         value: { cluster/image-file: $(digest "$IMAGE") }
+      # On a slow machine an agent that begins is not to be ended for it, and made to begin again.
+      - op: add
+        path: /spec/template/spec/containers/0/startupProbe
+        value: { httpGet: { path: /livez, port: 10256 }, periodSeconds: 5, timeoutSeconds: 60, failureThreshold: 240 }
+      - op: replace
+        path: /spec/template/spec/containers/0/livenessProbe/timeoutSeconds
+        value: 60
+      - op: replace
+        path: /spec/template/spec/containers/0/livenessProbe/failureThreshold
+        value: 60
 TEXT
   # The API server of a slow machine comes and goes until everything has started.
   retry 900 kubectl apply -k "$APPLIED/kustomize/cluster"
