@@ -221,8 +221,8 @@ function durationOf(value: unknown): bigint | Wrong {
 function gatesOf(words: string, before: ValueOf<'gates'> = {}): ValueOf<'gates'> | Wrong {
   const gates: Record<string, boolean> = { ...before };
   for (const word of words.split(',').filter((part) => part !== '')) {
-    const [, name = '', value = ''] = word.match(/^\s*([^=]+?)\s*=\s*(.*?)\s*$/) ?? [];
-    const isOn = boolOf(value);
+    const [name = '', ...values] = word.split('=').map((part) => part.trim());
+    const isOn = boolOf(values.join('='));
     if (name === '' || isOn instanceof Wrong) return new Wrong('must be name=true or name=false');
     gates[name] = isOn;
   }

@@ -6,7 +6,7 @@ import test from 'ava';
 import { DEFAULTS, OPTIONS, optionOfKey } from '../../../agent/config/options.ts';
 import { API_VERSION, KIND, readConfiguration } from '../../../agent/config/read-configuration.ts';
 import { readFlags } from '../../../agent/config/read-flags.ts';
-import { kindOf } from '../../../agent/config/value-kinds.ts';
+import { kindOf, Wrong } from '../../../agent/config/value-kinds.ts';
 
 /** kube-proxy --help of 1.36, but for --help itself. */
 const KUBE_PROXY_FLAGS =
@@ -175,4 +175,12 @@ test('a flag that stands again: lists grow, of others the last counts', (t) => {
     featureGates: { A: true, B: false },
     'conntrack.min': 16,
   });
+});
+
+test('feature gates with white space around, and with nothing but that', (t) => {
+  const read = (text: string) => kindOf('gates').fromFlag(text, undefined);
+  t.deepEqual(read(' AllAlpha = true ,B=false,'), { AllAlpha: true, B: false });
+  for (const text of ['a', 'a=', '=true', 'a=b=true', `${' '.repeat(100_000)}x`]) {
+    t.deepEqual(read(text), new Wrong('must be name=true or name=false'));
+  }
 });
