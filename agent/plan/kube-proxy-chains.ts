@@ -47,7 +47,7 @@ const OWN_JUMP = /--comment "?kube(rnetes|-proxy) /;
 const BUILT_IN = ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'];
 
 /** The mark is of no use without the rule that masquerades what has it. */
-const GO_TOGETHER: Readonly<Record<string, string>> = { 'KUBE-MARK-MASQ': 'KUBE-POSTROUTING' };
+const GO_TOGETHER = new Map([['KUBE-MARK-MASQ', 'KUBE-POSTROUTING']]);
 
 interface Rule {
   readonly chain: string;
@@ -129,16 +129,20 @@ function isOwnJump({ chain, text, target }: Rule, gone: ReadonlySet<string>): bo
   );
 }
 
-/** What rules of others lead to, and what those chains lead to. */
+/** What rules of others lead to, and what those chains lead to. A node may have a hundred thousand rules. */
 function keptChains({ rules }: TableContent, own: ReadonlySet<string>): Map<string, string> {
+  const inChain = Map.groupBy(rules, ({ chain }) => chain);
   const kept = new Map<string, string>();
-  const keep = (chain: string, rule: string): void => {
-    if (!own.has(chain) || kept.has(chain)) return;
-    kept.set(chain, rule);
-    const companion = GO_TOGETHER[chain];
-    if (companion !== undefined) keep(companion, rule);
-    for (const each of rules) {
-      if (each.chain === chain && each.target !== undefined) keep(each.target, rule);
+  const keep = (first: string, rule: string): void => {
+    const waiting = [first];
+    for (let chain = waiting.pop(); chain !== undefined; chain = waiting.pop()) {
+      if (!own.has(chain) || kept.has(chain)) continue;
+      kept.set(chain, rule);
+      const companion = GO_TOGETHER.get(chain);
+      if (companion !== undefined) waiting.push(companion);
+      for (const { target } of inChain.get(chain) ?? []) {
+        if (target !== undefined) waiting.push(target);
+      }
     }
   };
   for (const rule of rules) {

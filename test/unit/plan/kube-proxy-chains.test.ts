@@ -139,3 +139,16 @@ test('whatever is printed, something comes of it', (t) => {
   );
   t.pass();
 });
+
+test('forty thousand chains in a row that a rule of somebody else leads to', (t) => {
+  const count = 40_000;
+  const name = (i: number) => `KUBE-SVC-${i}`;
+  const numbers = Array.from({ length: count }, (_, i) => i);
+  const text = nat(
+    ':PREROUTING ACCEPT [0:0]',
+    ...numbers.map((i) => `:${name(i)} - [0:0]`),
+    `-A PREROUTING -j ${name(0)}`,
+    ...numbers.slice(1).map((i) => `-A ${name(i - 1)} -j ${name(i)}`),
+  );
+  t.is(plan('nat', text), undefined, 'all of them stay');
+});
