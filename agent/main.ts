@@ -6,12 +6,14 @@
 import { Command, CommanderError } from 'commander';
 import { complain } from './commands/terminal.ts';
 import { MendableError } from './errors.ts';
+import { printableLines } from './printable.ts';
 import { VERSION } from './version.ts';
 
 const program = new Command('signalbox')
   .description('Kubernetes Services in the kernel: a kube-proxy replacement, next to any CNI.')
   .version(VERSION)
   .showHelpAfterError('(see --help)')
+  .configureOutput({ outputError: (text, write) => write(printableLines(text)) })
   .exitOverride();
 
 /** Loaded on demand: a look at the tables should not pay for the agent's libraries. */

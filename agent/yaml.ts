@@ -2,7 +2,7 @@
 // YAML that nobody vouches for: manifests, kubeconfigs, the agent's configuration. Never throws, and takes a time that is
 // proportional to the text, but for aliases, whose number is bounded. What it gives is a tree, as JSON would be.
 
-import { type Document, isAlias, isScalar, LineCounter, parseAllDocuments, visit } from 'yaml';
+import { type Document, isNode, isScalar, LineCounter, parseAllDocuments, visit } from 'yaml';
 import { messageOf } from './errors.ts';
 
 export type YamlDocument =
@@ -48,7 +48,10 @@ export function repeatedKeyMessage({ line, col }: YamlPlace): string {
 function readDocument(document: Document.Parsed, lines: LineCounter): YamlDocument {
   const [error] = document.errors;
   if (error) return { unreadable: error.message.split('\n', 1)[0]?.replace(/:$/, '') ?? '' };
-  const { repeatedKeys, aliases } = lookOver(document, lines);
+  const { repeatedKeys, oddKey, aliases } = lookOver(document, lines);
+  if (oddKey) {
+    return { unreadable: `a key is no text at line ${oddKey.line}, column ${oddKey.col}` };
+  }
   if (aliases > MAX_ALIASES) return { unreadable: `more than ${MAX_ALIASES} aliases` };
   try {
     const value: unknown = document.toJS();
@@ -65,8 +68,14 @@ function readDocument(document: Document.Parsed, lines: LineCounter): YamlDocume
 function lookOver(
   document: Document.Parsed,
   lines: LineCounter,
-): { readonly repeatedKeys: readonly YamlPlace[]; readonly aliases: number } {
+): {
+  readonly repeatedKeys: readonly YamlPlace[];
+  /** A list, a map or an alias: JSON has no such keys, and to write them as texts may take for ever. */
+  readonly oddKey: YamlPlace | undefined;
+  readonly aliases: number;
+} {
   const repeatedKeys: YamlPlace[] = [];
+  let oddKey: YamlPlace | undefined;
   let aliases = 0;
   visit(document, {
     Alias() {
@@ -75,13 +84,17 @@ function lookOver(
     Map(_, { items }) {
       const known = new Set<unknown>();
       for (const { key } of items) {
-        if (isAlias(key) || !isScalar(key)) continue;
-        if (known.has(key.value)) repeatedKeys.push(lines.linePos(key.range?.[0] ?? 0));
+        const place = lines.linePos((isNode(key) && key.range?.[0]) || 0);
+        if (!isScalar(key)) {
+          oddKey ??= place;
+          continue;
+        }
+        if (known.has(key.value)) repeatedKeys.push(place);
         known.add(key.value);
       }
     },
   });
-  return { repeatedKeys, aliases };
+  return { repeatedKeys, oddKey, aliases };
 }
 
 /** Depth first; what has been looked at once, by whatever alias, is not looked at again. */

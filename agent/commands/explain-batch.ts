@@ -13,18 +13,34 @@ import { parseQueryLine } from './explain-query.ts';
 /** So many answers in one go, then whoever else waits for this thread has it: a few milliseconds. */
 const IN_ONE_GO = 100;
 
+/** No query is so long. */
+export const MAX_QUERY_CHARS = 65_536;
+
 /**
  * The lines of `input`, a last one without its end too. (node:readline throws what its input meets at nobody
  * once its reader has left.)
+ *
+ * @param maxChars longer lines end there; of the rest nothing is kept.
  */
-export async function* linesOf(input: Readable): AsyncGenerator<string> {
+export async function* linesOf(
+  input: Readable,
+  maxChars = Number.POSITIVE_INFINITY,
+): AsyncGenerator<string> {
   let begun = '';
   for await (const chunk of input.setEncoding('utf8')) {
-    const lines = (begun + chunk).split('\n');
-    begun = lines.pop() ?? '';
-    yield* lines;
+    const parts: string[] = chunk.split('\n');
+    const last = parts.pop() ?? '';
+    for (const part of parts) {
+      yield cut(begun + part, maxChars);
+      begun = '';
+    }
+    begun = cut(begun + last, maxChars);
   }
   if (begun !== '') yield begun;
+}
+
+function cut(line: string, maxChars: number): string {
+  return line.length > maxChars ? line.slice(0, maxChars) : line;
 }
 
 /** Answers about the cluster as it is now. A line that is no query costs only itself. */

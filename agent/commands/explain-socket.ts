@@ -12,7 +12,7 @@ import type { NodeFacts } from '../model/node-facts.ts';
 import { http } from '../node-http.ts';
 import { statusSocketPath } from '../telemetry/status-socket.ts';
 import type { Answer, Refusal } from './explain-answer.ts';
-import { answerLines, linesOf } from './explain-batch.ts';
+import { answerLines, linesOf, MAX_QUERY_CHARS } from './explain-batch.ts';
 
 export const EXPLAIN_PATH = '/explain';
 
@@ -92,7 +92,7 @@ async function answer(
 ): Promise<void> {
   response.writeHead(200, { 'Content-Type': JSON_LINES });
   response.flushHeaders();
-  for await (const one of answerLines(cluster, node, linesOf(request))) {
+  for await (const one of answerLines(cluster, node, linesOf(request, MAX_QUERY_CHARS))) {
     if (!response.write(`${JSON.stringify(one)}\n`)) await once(response, 'drain');
   }
   response.end();

@@ -62,6 +62,18 @@ test('aliases that multiply, that are too many, or that go round', (t) => {
   t.deepEqual(values('&a {b: {c: [1, *a]}}'), ['an alias stands within what it stands for']);
 });
 
+test('a key that is no text', (t) => {
+  for (const [text, place] of [
+    ['a: b\n? [c]\n: d\n', 'line 2, column 3'],
+    ['{a: 1}: 2', 'line 1, column 1'],
+    [`a: 1\nb:\n  ${'? '.repeat(500)}`, 'line 3, column 5'],
+    ['a: &a b\n*a : c\n', 'line 2, column 1'],
+  ] as const) {
+    t.deepEqual(values(text), [`a key is no text at ${place}`]);
+  }
+  t.deepEqual(values('1: a\n: b\ntrue: c\n'), [{ 1: 'a', '': 'b', true: 'c' }]);
+});
+
 test('keys that every object has are keys', (t) => {
   const [value] = values('__proto__: {polluted: 1}\nconstructor: {prototype: {polluted: 1}}\n');
   t.is(Reflect.get({}, 'polluted'), undefined);
