@@ -79,7 +79,8 @@ export class Watchdog {
 
   /** What repeats a run. @param at fast-check's path to it. */
   command(at: string): string {
-    const { title, folder } = this.#watched;
-    return `FUZZ_SEED=${this.#seed} FUZZ_PATH=${at} node_modules/.bin/ava ${folder} --match '*${title}'`;
+    const { what, title, folder } = this.#watched;
+    const variables = `FUZZ_ONLY='${what}' FUZZ_SEED=${this.#seed} FUZZ_PATH=${at}`;
+    return `${variables} node_modules/.bin/ava ${folder} --match '*${title}'`;
   }
 }
