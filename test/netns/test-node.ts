@@ -47,8 +47,6 @@ export class TestNode implements Place {
   /** For whatever a test writes; gone after close(). */
   readonly directory: string;
   readonly agent: TestAgent;
-  /** Which build is started: agent/main.ts of ours, or of another one (other-build.ts). */
-  main = MAIN;
   readonly #cgroupRoot = findCgroupRoot();
   readonly #forgetSignals: () => void;
   #closing: Promise<void> | undefined;
@@ -124,7 +122,7 @@ export class TestNode implements Place {
   }
 
   signalboxArgv(...args: readonly string[]): string[] {
-    return [process.execPath, this.main, ...args];
+    return [process.execPath, MAIN, ...args];
   }
 
   /** Ends every process and removes every trace. Safe at any time and more than once. */
