@@ -13,6 +13,10 @@ const LEVEL_WARN = 0;
 /** Lines of libbpf's and the verifier's own words that an error carries. */
 const DETAIL_LINES = 6;
 
+/** Of an object that libbpf cannot read at all. */
+const DAMAGED =
+  'the file is not there, or not as it was built: install this version again, or build it (npm run build)';
+
 /** How a map of the object is made. */
 export interface MapSetup {
   /** Where it is pinned; a map found there is used as it is. */
@@ -130,7 +134,9 @@ class Loading {
   prepare(maps: ReadonlyMap<string, MapSetup>, programs: readonly string[] | undefined): Pointer {
     const path = this.#path;
     const object = libbpf().objectOpen(path, null);
-    if (object === null) throw new KernelError(`open BPF object ${path}`, lastErrno());
+    if (object === null) {
+      throw new KernelError(`open BPF object ${path}`, lastErrno(), this.#details(), DAMAGED);
+    }
     this.#object = object;
     for (const [name, { pin, maxEntries, inner }] of maps) {
       const map = findMap(object, name, path);
@@ -154,11 +160,14 @@ class Loading {
   done(result: number): LoadedObject {
     const object = this.#object as Pointer;
     if (result < 0) {
-      const details = this.#said.slice(-DETAIL_LINES).join(' | ');
-      throw new KernelError(`load ${this.#path}`, -result, details);
+      throw new KernelError(`load ${this.#path}`, -result, this.#details());
     }
     this.#object = undefined;
     return LoadedObject.of(object, this.#path);
+  }
+
+  #details(): string {
+    return this.#said.slice(-DETAIL_LINES).join(' | ');
   }
 
   end(): void {

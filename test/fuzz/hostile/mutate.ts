@@ -11,7 +11,8 @@ import fc from 'fast-check';
 const MAX_LENGTH = Number(process.env.FUZZ_LENGTH ?? 1 << 14);
 
 /** Where, as a share of the length: steps mean the same while what they work on gets shorter. */
-const place = fc.double({ min: 0, max: 1, noNaN: true });
+const anywhere = fc.double({ min: 0, max: 1, noNaN: true });
+const place = anywhere;
 /** Mostly short; now and then nearly all. */
 const extent = fc.oneof(fc.nat(8), fc.nat(200), fc.nat(MAX_LENGTH));
 
@@ -146,8 +147,19 @@ const NUMBERS = [
   0xffffffff,
 ];
 
-/** The same for bytes; fields of 1, 2, 4 and 8 bytes get numbers that make no sense. */
-export function mutatedBytes(corpus: readonly Uint8Array[]): fc.Arbitrary<Uint8Array> {
+/**
+ * The same for bytes; fields of 1, 2, 4 and 8 bytes get numbers that make no sense. Often at the beginning or at the end,
+ * where formats have their headers.
+ */
+export function mutatedBytes(
+  corpus: readonly Uint8Array[],
+  maxLength = MAX_LENGTH,
+): fc.Arbitrary<Uint8Array> {
+  const place = fc.oneof(
+    anywhere,
+    anywhere.map((share) => share ** 8),
+    anywhere.map((share) => 1 - share ** 8),
+  );
   const step: fc.Arbitrary<BytesStep> = fc.oneof(
     fc.tuple(place, fc.nat(7)).map(
       ([at, bit]): BytesStep =>
@@ -185,7 +197,7 @@ export function mutatedBytes(corpus: readonly Uint8Array[]): fc.Arbitrary<Uint8A
         (bytes) => {
           const i = Math.floor(at * bytes.length);
           const part = bytes.subarray(i, i + length);
-          const copies = Math.min(times, Math.floor(MAX_LENGTH / (part.length + 1)));
+          const copies = Math.min(times, Math.floor(maxLength / (part.length + 1)));
           return Buffer.concat([
             bytes.subarray(0, i),
             ...Array(copies + 1).fill(part),
@@ -215,7 +227,7 @@ export function mutatedBytes(corpus: readonly Uint8Array[]): fc.Arbitrary<Uint8A
     .tuple(fc.constantFrom(...corpus), fc.array(step, { maxLength: 6 }))
     .map(([base, steps]) => {
       let bytes = base;
-      for (const change of steps) bytes = change(bytes, corpus).subarray(0, MAX_LENGTH);
+      for (const change of steps) bytes = change(bytes, corpus).subarray(0, maxLength);
       return Uint8Array.from(bytes);
     });
   return fc.oneof({ weight: 9, arbitrary: damaged }, fc.uint8Array({ maxLength: 200 }));
