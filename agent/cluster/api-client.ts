@@ -10,6 +10,7 @@ import type { ApiAccess, Credentials } from './api-access.ts';
 import { ApiError, MAX_SAID_CHARS } from './api-error.ts';
 import { isObject } from './json-fields.ts';
 import { Pace, type PaceOptions } from './pace.ts';
+import { beginningOf } from './short-text.ts';
 
 export interface ApiRequest {
   readonly path: string;
@@ -241,7 +242,7 @@ function statusText(body: string): string {
   try {
     const status: unknown = JSON.parse(body);
     const message = isObject(status) ? status.message : undefined;
-    return typeof message === 'string' ? message.slice(0, MAX_SAID_CHARS) : '';
+    return typeof message === 'string' ? beginningOf(message, MAX_SAID_CHARS) : '';
   } catch {
     return '';
   }

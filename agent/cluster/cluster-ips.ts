@@ -28,7 +28,7 @@ export function clusterIpTexts(spec: JsonObject): readonly ClusterIpText[] {
   // `None` decides, as '' does.
   if (all[0] === undefined || first === 'None') return [{ field: 'clusterIP', text: first }];
   if (all[0].text !== first && !isSameAddress(all[0].text, first)) {
-    throw new FieldError(all[0].field, all[0].text, `the clusterIP ${JSON.stringify(first)}`);
+    throw new FieldError(all[0].field, all[0].text, `the clusterIP ${shown(first)}`);
   }
   return all;
 }

@@ -9,6 +9,7 @@ import { EnvironmentError, messageOf } from '../errors.ts';
 import type { Credentials } from './api-access.ts';
 import { MAX_SAID_CHARS } from './api-error.ts';
 import { isObject } from './json-fields.ts';
+import { beginningOf } from './short-text.ts';
 
 export interface ExecPlugin {
   /** Runs the plugin unless what it last gave is still good. Rejects with what it said. */
@@ -164,5 +165,5 @@ function complaint(error: unknown): string {
   if (error instanceof SyntaxError || error instanceof TypeError) {
     return 'what it printed is not an ExecCredential with a status';
   }
-  return messageOf(error).trim().slice(0, MAX_SAID_CHARS);
+  return beginningOf(messageOf(error).trim(), MAX_SAID_CHARS);
 }

@@ -4,6 +4,7 @@
 // an object that is in order pays nothing for good messages.
 
 import { inspect } from 'node:util';
+import { beginningOf } from './short-text.ts';
 
 export type JsonObject = { readonly [key: string]: unknown };
 
@@ -166,5 +167,5 @@ export function optionalBoolean(object: JsonObject, field: string): boolean | un
 export function shown(value: unknown): string {
   // Aliases in YAML can make an object contain itself, which JSON cannot write.
   const text = typeof value === 'string' ? JSON.stringify(value) : inspect(value, SHOWN);
-  return text.length > SHOWN_CHARS ? `${text.slice(0, SHOWN_CHARS)}…` : text;
+  return text.length > SHOWN_CHARS ? `${beginningOf(text, SHOWN_CHARS)}…` : text;
 }

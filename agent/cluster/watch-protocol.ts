@@ -4,6 +4,7 @@
 import { messageOf } from '../errors.ts';
 import { ApiError, MAX_SAID_CHARS } from './api-error.ts';
 import { isObject, type JsonObject, shown } from './json-fields.ts';
+import { beginningOf } from './short-text.ts';
 
 export interface ListPage {
   readonly items: readonly unknown[];
@@ -58,7 +59,7 @@ export function parseWatchEvent(line: string): WatchEvent {
 
 /** Texts as they are, but not at any length. */
 function inWords(value: unknown): string {
-  return typeof value === 'string' ? value.slice(0, MAX_SAID_CHARS) : shown(value);
+  return typeof value === 'string' ? beginningOf(value, MAX_SAID_CHARS) : shown(value);
 }
 
 /** @returns undefined also for '', which is how Go writes none. */
