@@ -2,6 +2,7 @@
 // The slots: an array of backends behind a map of one map, so that a larger copy can take its place while
 // traffic runs. Which slots are free is not known here but in plan/slot-allocator.ts.
 
+import { setImmediate } from 'node:timers/promises';
 import { KernelMap, type RefusedEntry } from './kernel-map.ts';
 import { type IpPort, MAPS } from './layout.gen.ts';
 import { ENOENT, KernelError } from './libbpf/kernel-error.ts';
@@ -11,6 +12,9 @@ const INNER = MAPS.slots.inner;
 
 /** Slots that a new table starts with: 80 KiB, enough for a small cluster. */
 const INITIAL_CAPACITY = 4096;
+
+/** Slots that are copied in one turn of the event loop. */
+const COPIED = 4096;
 
 export class SlotArray {
   readonly #outer: RawMap;
@@ -66,7 +70,7 @@ export class SlotArray {
   async grow(capacity: number): Promise<void> {
     const larger = createInner(capacity);
     try {
-      this.#inner.raw.copyTo(larger.raw);
+      await this.#copyTo(larger.raw);
       await this.#replace(larger);
     } catch (error) {
       larger.close();
@@ -76,6 +80,21 @@ export class SlotArray {
     this.#inner = larger;
   }
 
+  /** A piece at a time: there may be hundreds of thousands. */
+  async #copyTo(larger: RawMap): Promise<void> {
+    for (const { keys, values, count } of this.#inner.raw.batches(COPIED)) {
+      const stop = larger.updateBatch(keys, values, count);
+      if (stop) throw stop.error;
+      await setImmediate();
+      this.#stayOpen();
+    }
+  }
+
+  /** By now the descriptors may be somebody else's. */
+  #stayOpen(): void {
+    if (this.#isClosed) throw new Error('the slots are closed');
+  }
+
   /** Resolves when every program that runs now has ended: what they may still read can be reused. */
   async settle(): Promise<void> {
     await this.#replace();
@@ -83,8 +102,7 @@ export class SlotArray {
 
   #replace(array?: KernelMap<number, IpPort>): Promise<void> {
     const swap = this.#swap.then(() => {
-      // By now the descriptors may be somebody else's.
-      if (this.#isClosed) throw new Error('the slots are closed');
+      this.#stayOpen();
       return this.#outer.updateAndWait(INDEX_ZERO, descriptorValue(array ?? this.#inner));
     });
     this.#swap = swap.catch(() => {});

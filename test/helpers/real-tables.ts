@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, readdirSync, rmSync, statfsSync } from 'node:fs';
 import type { ExecutionContext } from 'ava';
+import type { TableSizes } from '../../agent/model/table-sizes.ts';
 import type { MapSpec } from '../../agent/sys/codec.ts';
 import { openTables, Programs, type Tables } from '../../agent/sys/datapath.ts';
 import { KernelMap } from '../../agent/sys/kernel-map.ts';
@@ -23,9 +24,16 @@ export interface RealTables extends Tables {
   reopen(): Tables;
 }
 
-/** New, empty tables; they end with the test, or whatever tears them down. Takes 100 ms: programs are verified. */
-export function openRealTables(t: Pick<ExecutionContext, 'teardown'>): RealTables {
-  const pins = new Pins(newDirectory());
+/**
+ * New, empty tables; they end with the test, or whatever tears them down. Takes 100 ms: programs are verified.
+ *
+ * @param sizes what they are to hold, where that is not what they hold by themselves.
+ */
+export function openRealTables(
+  t: Pick<ExecutionContext, 'teardown'>,
+  sizes?: TableSizes,
+): RealTables {
+  const pins = new Pins(newDirectory(), sizes);
   t.teardown(() => {
     pins.removeAll();
   });

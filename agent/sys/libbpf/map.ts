@@ -141,14 +141,6 @@ export class RawMap {
     );
   }
 
-  /** Writes every entry into `other`, a map of the same sizes. */
-  copyTo(other: RawMap): void {
-    for (const { keys, values, count } of this.batches(DUMP_BATCH)) {
-      const stop = other.updateBatch(keys, values, count);
-      if (stop) throw stop.error;
-    }
-  }
-
   /** Visits every entry. The buffers are reused: copy what is to be kept. */
   forEach(visit: (keys: DataView, keyAt: number, values: DataView, valueAt: number) => void): void {
     for (const { keys, values, count } of this.batches(DUMP_BATCH)) {
