@@ -204,10 +204,12 @@ for (const kind of KINDS) {
     for (const piece of table.batches(100)) {
       found.push(...piece.filter(([, { servicePortId }]) => servicePortId <= MANY));
       // What has just been read, what is still to come, and what is new.
-      table.delete(piece.filter(([, { servicePortId: id }]) => id > MANY).map(([k]) => k));
-      table.delete(busy.slice(-50 * ++round).map(([k]) => k));
-      table.put(busy.slice(50 * round, 50 * round + 50).map(([k]) => [k, value(3 * MANY)]));
+      const some = busy.slice(50 * round, 50 * (round + 1)).map(([k]) => k);
+      table.delete(piece.flatMap(([k, { servicePortId: id }]) => (id % 7 && id > MANY ? [k] : [])));
+      table.delete(some.slice(25));
+      table.put(some.slice(0, 25).map((k) => [k, value(3 * MANY)]));
       table.put(range(0, 50).map((n) => [key(2 * MANY + 50 * round + n), value(3 * MANY)]));
+      round++;
     }
     t.true(round > MANY / 100);
     t.deepEqual(sorted(found), quiet as [FrontendKey, FrontendValue][]);
