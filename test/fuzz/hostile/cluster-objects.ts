@@ -142,8 +142,15 @@ export const OBJECTS: readonly object[] = [
   OTHER_PROXY,
 ];
 
+/** Values of fields that are numbers: those of other ports, too. */
+export const NUMBERS: readonly number[] = [0, 1, 80, 53, 8080, 30_080, 30_053, 65_535, 86_400];
+
 /** Values of fields. */
 export const WORDS: readonly string[] = [
+  'http',
+  'dns',
+  '10.96.0.10',
+  'fd00:10:96::a',
   'None',
   'IPv4',
   'IPv6',

@@ -69,6 +69,8 @@ const MANIFESTS = [
   stringify({ apiVersion: 'v1', kind: 'ServiceList', items: OBJECTS.slice(0, 1) }),
   JSON.stringify({ apiVersion: 'v1', kind: 'List', items: OBJECTS }, undefined, 1),
   'apiVersion: v1\nkind: Service\nmetadata: &m {name: web, labels: &l {a: b}}\nspec:\n  <<: *l\n  clusterIP: 10.96.0.1\n',
+  'apiVersion: v1\nkind: Service\nmetadata: &m {name: web, labels: {a: b}, a: *m}\nkind: Node\n? [a]\n: b\n',
+  `apiVersion: v1\nkind: List\nitems:\n- &a {kind: x}\n${'- *a\n'.repeat(99)}`,
 ];
 
 faultTest(
@@ -116,6 +118,10 @@ const CONFIGURATIONS = [
   `${HEAD}mode: nftables\nnodePortAddresses: [10.0.0.0/8, primary]\nfeatureGates: {AllAlpha: true}\n`,
   `${HEAD}conntrack: {maxPerCore: 32768, tcpEstablishedTimeout: 24h0m0s}\nlogging: {vmodule: [{filePattern: a, verbosity: 3}]}\n`,
   `${HEAD}clusterCIDR: 10.244.0.0/16,fd00:10:244::/56\nmetricsBindAddress: '[::1]:10249'\niptables: {syncPeriod: 30s}\n`,
+  `${HEAD}mode: ipvs\nipvs: {excludeCIDRs: [10.0.0.0/8], tcpTimeout: 1s, udpTimeout: 0s, syncPeriod: 30s}\n`,
+  `${HEAD}detectLocalMode: BridgeInterface\ndetectLocal: {bridgeInterface: cni0, interfaceNamePrefix: veth}\n`,
+  `${HEAD}detectLocalMode: InterfaceNamePrefix\ndetectLocal: {interfaceNamePrefix: veth}\nbindAddress: '::'\n`,
+  `${HEAD}detectLocalMode: ClusterCIDR\nclusterCIDR: 10.244.0.0/16\nlogging: {format: json, options: {json: {infoBufferSize: 4Ki}}}\n`,
 ];
 const KEYS = OPTIONS.flatMap(({ key }) => (key === undefined ? [] : [key, `${key}: `]));
 const VALUES = ['0s', '-1h', '9223372036854775807ns', '64Ki', '0.0.0.0:1', '[::]', '10.0.0.0/8'];
@@ -144,7 +150,21 @@ faultTest(
       what: 'flags of kube-proxy',
       input: fc.tuple(
         fc.constantFrom(...OPTIONS),
-        mutatedText([...VALUES, 'true', '3', 'a=true,b=false', 'x=1,y=2', 'a,"b,c",d'], VALUES),
+        mutatedText(
+          [
+            ...VALUES,
+            'true',
+            '3',
+            'a=true,b=false',
+            'x=1,y=2',
+            'a,"b,c",d',
+            '"a""b",c,',
+            '0x1F',
+            '1_000',
+            '1.5e3',
+          ],
+          VALUES,
+        ),
       ),
       runs: 8_000,
       check([option, text]) {

@@ -20,7 +20,7 @@ import { ClusterState, type Parsed } from '../../../agent/model/cluster-state.ts
 import type { EndpointSliceSpec, ServiceSpec } from '../../../agent/model/objects.ts';
 import { faultTest } from '../../faults/fault-test.ts';
 import { VirtualClock, virtualTiming } from '../../unit/cluster/virtual-clock.ts';
-import { HEADLESS, OBJECTS, SERVICE, WORDS } from './cluster-objects.ts';
+import { HEADLESS, NUMBERS, OBJECTS, SERVICE, WORDS } from './cluster-objects.ts';
 import { Fuzzing } from './fuzz.ts';
 import { mutatedBytes, mutatedJson, mutatedText } from './mutate.ts';
 import { SILENT_LOG } from './silent-log.ts';
@@ -66,7 +66,7 @@ faultTest(
     const fuzzing = new Fuzzing(t);
     fuzzing.run({
       what: 'objects',
-      input: mutatedJson(OBJECTS, WORDS),
+      input: mutatedJson(OBJECTS, [...WORDS, ...NUMBERS]),
       runs: 6_000,
       check(json) {
         const size = (JSON.stringify(json) ?? '').length;
