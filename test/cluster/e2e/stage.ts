@@ -44,10 +44,14 @@ export function stageFor(test: TestFn, file: string): () => Stage {
     const opened: PodControl[] = [];
     let clients: Clients | undefined;
     close = async () => {
-      await removeNamespace(api, namespace);
-      for (const pod of opened) pod.close();
-      clients?.close();
-      api.close();
+      try {
+        await removeNamespace(api, namespace);
+      } finally {
+        // What stays open would keep this process, and so the files after this one, waiting.
+        for (const pod of opened) pod.close();
+        clients?.close();
+        api.close();
+      }
     };
     await removeNamespace(api, namespace);
     await makeNamespace(api, namespace);
