@@ -90,11 +90,11 @@ export class AgentKeepers {
   /** The tables are complete, and the programs on their hooks. @returns when devices are served, too. */
   async complete(): Promise<void> {
     const { config, signal } = this.#run;
-    const { pins, tables } = this.#kernel;
+    const { carryOver, pins, tables } = this.#kernel;
     if (!isPacketPathOff(config.packetPath)) this.#reservePorts();
     this.#isComplete = true;
     await this.#kubeProxy.look();
-    await this.devices.start(pins, tables, signal);
+    await carryOver.switchDevices(tables, () => this.devices.start(pins, tables, signal));
     this.#nameForeignPrograms();
     // For what left while no agent was there.
     this.#sockets.request();

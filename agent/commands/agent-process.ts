@@ -219,7 +219,7 @@ async function goToWork(
   reconciler: Reconciler,
   onReady: () => void,
 ): Promise<void> {
-  kernel.attach();
+  kernel.carryOver.switchSockets(() => kernel.attach());
   guard(run, {
     kernel,
     lock,
@@ -229,7 +229,9 @@ async function goToWork(
   await keepers.complete();
   // Told to end meanwhile: programs of another build may still be on devices, and use their tables.
   if (run.signal.aborted) return;
-  kernel.removeOlderTables();
+  const inUse = kernel.removeOlderTables();
+  run.problems.set('older tables', inUse);
+  for (const problem of inUse) run.log.error({ problem }, 'older tables stay');
   const problems = await proveProgramsRun(run.config.cgroup, reconciler, run.log);
   tellers.selfTested(problems);
   await keepers.proven(problems?.length === 0);

@@ -16,7 +16,7 @@ import type { Tables } from '../sys/datapath.ts';
 import { type Doorbell, followNetlink } from '../sys/doorbell.ts';
 import type { HeldPins } from '../sys/held-pins.ts';
 import { DEVICE_GROUPS, readNetworkDevices } from '../sys/network-devices.ts';
-import { PacketPrograms, removePacketPrograms } from '../sys/packet-programs.ts';
+import { PacketPrograms, packetAttachments, removePacketPrograms } from '../sys/packet-programs.ts';
 import type { Pins } from '../sys/pins.ts';
 import type { Logger } from '../telemetry/log.ts';
 
@@ -28,6 +28,18 @@ export function isPacketPathOff({
   podDevices,
 }: Pick<PacketPathConfig, 'devices' | 'podDevices'>): boolean {
   return devices?.length === 0 && podDevices.length === 0;
+}
+
+/** What goes on without this agent's programs. */
+function packetAttachedInWords(pins: Pins): string {
+  try {
+    const devices = packetAttachments(pins).size;
+    return devices === 0
+      ? ''
+      : `programs of an agent before this one stay on ${devices} devices, as this one’s are refused: `;
+  } catch {
+    return '';
+  }
 }
 
 const NOTHING: PacketPathReport = { devices: [], missing: [], problems: [] };
@@ -107,8 +119,9 @@ export class PacketPathDevices {
       if (!this.#loading) this.load(pins);
       programs = await (this.#loading as Promise<PacketPrograms>);
     } catch (error) {
-      this.#log.error({ error: messageOf(error) }, 'the packet path is not served');
-      this.#report = { ...NOTHING, problems: [messageOf(error)] };
+      const problem = packetAttachedInWords(pins) + messageOf(error);
+      this.#log.error({ error: problem }, 'the packet path is not served by this agent');
+      this.#report = { ...NOTHING, problems: [problem] };
       return;
     }
     if (signal.aborted) return;

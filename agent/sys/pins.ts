@@ -154,10 +154,15 @@ export class Pins {
     return specs.map((spec) => this.map(spec)).filter((pin) => !there.has(pin));
   }
 
-  /** Removes pins of maps that `specs` do not name: tables of other builds, which no program uses any more. */
+  /** Pins of maps that `specs` do not name: tables of other builds, and of other sizes. */
+  otherMaps(specs: readonly PinnedLayout[]): string[] {
+    const own = new Set(specs.map((spec) => this.map(spec)));
+    return this.#list('maps').filter((pin) => !own.has(pin));
+  }
+
+  /** Removes {@link otherMaps}, when no program uses them any more. */
   removeOtherMaps(specs: readonly PinnedLayout[]): string[] {
-    const kept = new Set(specs.map((spec) => this.map(spec)));
-    const others = this.#list('maps').filter((pin) => !kept.has(pin));
+    const others = this.otherMaps(specs);
     for (const pin of others) rmSync(pin);
     return others;
   }
@@ -196,7 +201,7 @@ export class Pins {
     if (this.#asked) return undefined;
     const found = this.#list('maps').filter((pin) => entriesIn(pin, spec) !== undefined);
     if (found.length < 2) return found[0];
-    const ids = new Map(found.map((pin) => [pin, idOf(pin)] as const));
+    const ids = new Map(found.map((pin) => [pin, mapIdAt(pin) ?? Infinity] as const));
     return found.sort((a, b) => Number(ids.get(a)) - Number(ids.get(b)))[0];
   }
 
@@ -233,8 +238,8 @@ function entriesIn(pin: string, table: PinnedLayout): number | undefined {
   return name === pinNameOf(table, entries.map(Number)) ? Number(entries[0]) : undefined;
 }
 
-/** Ids go up; what has no pin any more comes last. */
-function idOf(pin: string): number {
+/** Ids go up: a map that has a higher one was made later. undefined: nothing is pinned there. @throws KernelError */
+export function mapIdAt(pin: string): number | undefined {
   try {
     const map = RawMap.openPin(pin);
     try {
@@ -243,7 +248,7 @@ function idOf(pin: string): number {
       map.close();
     }
   } catch (error) {
-    if (isNotFound(error)) return Number.POSITIVE_INFINITY;
+    if (isNotFound(error)) return undefined;
     throw error;
   }
 }

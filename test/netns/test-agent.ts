@@ -18,6 +18,8 @@ export class TestAgent {
   flags: readonly string[] = [];
   /** Its environment, besides ours, at every start. */
   env: Readonly<Record<string, string>> = {};
+  /** The main.ts of another build, for the next starts; undefined: this one. */
+  main: string | undefined;
   /** What starts it, at every start: `nsenter`, ... */
   wrapper: readonly string[] = [];
   readonly #node: TestNode;
@@ -48,7 +50,8 @@ export class TestAgent {
   argv(source: readonly string[] = ['--manifests', this.#node.manifests]): string[] {
     const { cgroup, bpffs } = this.#node;
     const where = ['--cgroup', cgroup, '--bpffs', bpffs, '--metrics-bind-address', ''];
-    return this.#node.signalboxArgv('agent', ...source, ...where, ...this.flags);
+    const argv = this.#node.signalboxArgv('agent', ...source, ...where, ...this.flags);
+    return this.main === undefined ? argv : argv.with(1, this.main);
   }
 
   /** Starts it. @returns once everything is programmed and the programs are attached. */
