@@ -54,7 +54,7 @@ export class FailureTeller {
       if (!this.#bucket.take(now())) return;
       this.#told.set(failure.service, text);
       // What is so on every node is told in the same words by all: then there is one Event.
-      const where = failure.fullTable === undefined ? ` on node ${nodeName}` : '';
+      const where = failure.full === undefined ? ` on node ${nodeName}` : '';
       this.#recorder.warn(
         spec,
         'FailedToProgram',

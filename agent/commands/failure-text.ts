@@ -11,13 +11,14 @@ const NAMED = 8;
 
 /** Why, and what makes room where it is that. @param tables what is known of their sizes. */
 export function failureText(
-  { message, fullTable }: Pick<Failure, 'message' | 'fullTable'>,
+  { message, full }: Pick<Failure, 'message' | 'full'>,
   tables: readonly TableFill[],
 ): string {
-  const fill = tables.find(({ table }) => table === fullTable);
-  if (fullTable === undefined || !fill) return message;
+  const fill = tables.find(({ table }) => table === full?.table);
+  if (!full || !fill) return message;
+  const { table, code } = full;
   const { capacity } = fill;
-  return `the table ${fullTable} is full with ${capacity} entries; ${roomFor(fullTable, capacity)}`;
+  return `the table ${table} is full with ${capacity} entries (${code}); ${roomFor(table, capacity)}`;
 }
 
 /** Lines for `status`: the first Services by name, then how many more there are. */

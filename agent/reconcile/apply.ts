@@ -6,7 +6,6 @@ import { setImmediate } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
 import type { ObjectKey } from '../model/objects.ts';
 import { type Backend, frontendKey } from '../model/service-port.ts';
-import type { SizedTable } from '../model/table-sizes.ts';
 import type { ActualTables, FrontendEntry } from '../plan/actual-tables.ts';
 import { type Plan, STEP_ORDER, type StepKind, type StepOf } from '../plan/plan.ts';
 import { counterOf, SHARED_COUNTER } from '../plan/service-port-ids.ts';
@@ -18,7 +17,7 @@ import {
   servicePortName,
   sourceRangeKey,
 } from './entries.ts';
-import { fullTable } from './full-tables.ts';
+import { type FullTable, fullTable } from './full-tables.ts';
 import type { KernelTables } from './kernel-tables.ts';
 
 /** Why a Service is not as it should be. */
@@ -27,7 +26,7 @@ export interface Failure {
   readonly step: StepKind | 'growSlots';
   readonly message: string;
   /** The table that has no room for it, where it is that. */
-  readonly fullTable?: SizedTable;
+  readonly full?: FullTable;
 }
 
 /** Entries per batch: 95 % of the speed of any larger one, and under 2 ms for the event loop. */
@@ -97,7 +96,7 @@ function applyBatch<K extends StepKind>(
 
 function failureOf(service: ObjectKey, step: StepKind, error: RefusedEntry['error']): Failure {
   const full = fullTable(step, error);
-  return { service, step, message: error.message, ...(full && { fullTable: full }) };
+  return { service, step, message: error.message, ...(full && { full }) };
 }
 
 /**

@@ -17,9 +17,16 @@ const TABLE_OF: Readonly<Partial<Record<StepKind, SizedTable>>> = {
 /** What a hash says that is full, and a trie (kernel/bpf/hashtab.c, lpm_trie.c). */
 const FULL: readonly string[] = ['E2BIG', 'ENOSPC'];
 
+export interface FullTable {
+  readonly table: SizedTable;
+  /** What the kernel answered: E2BIG, ENOSPC. */
+  readonly code: string;
+}
+
 /** @returns the table that has no room for `step`; undefined when it was refused for something else. */
-export function fullTable(step: StepKind, error: RefusedEntry['error']): SizedTable | undefined {
-  return FULL.includes(error.code) ? TABLE_OF[step] : undefined;
+export function fullTable(step: StepKind, { code }: RefusedEntry['error']): FullTable | undefined {
+  const table = TABLE_OF[step];
+  return table && FULL.includes(code) ? { table, code } : undefined;
 }
 
 /** Entries of each table that Services fill. */

@@ -56,7 +56,7 @@ export class RetryQueue {
     if (!this.#waiting.size) return;
     const nowMs = this.#nowMs();
     for (const [table, entries] of room) {
-      const lacking = [...this.#waiting].filter(([, { failure }]) => failure.fullTable === table);
+      const lacking = [...this.#waiting].filter(([, { failure }]) => failure.full?.table === table);
       lacking.sort(([, one], [, other]) => one.attempts - other.attempts);
       for (const [service, waiting] of lacking.slice(0, entries))
         this.#waiting.set(service, { ...waiting, dueMs: nowMs });

@@ -91,7 +91,7 @@ async function checkNames(t: ExecutionContext): Promise<string[]> {
   const names = failures.map(({ service }) => service).sort();
   t.is(names.length, SERVICES - FITTING);
   t.true(names.every((name) => name.startsWith('default/many-')));
-  const why = `the table frontends is full with ${CAPACITY} entries; --table-size frontends=128 of the agent makes room`;
+  const why = `the table frontends is full with ${CAPACITY} entries (E2BIG); --table-size frontends=128 of the agent makes room`;
   t.true(failures.every(({ message }) => message === why));
   t.true(problems.includes(`Service ${failures[0]?.service} is not programmed: ${why}`));
   // A table that is full says nothing of the programs.

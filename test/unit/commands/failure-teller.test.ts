@@ -11,14 +11,14 @@ import { service } from '../../helpers/objects.ts';
 
 const TABLES = [{ table: 'members', entries: 100, capacity: 100 }];
 const FULL =
-  'the table members is full with 100 entries; --table-size members=256 of the agent makes room';
+  'the table members is full with 100 entries (E2BIG); --table-size members=256 of the agent makes room';
 
 const key = (n: number): ObjectKey => `a/s${n}`;
 const full = (n: number): Failure => ({
   service: key(n),
   step: 'widenMember',
   message: 'E2BIG',
-  fullTable: 'members',
+  full: { table: 'members', code: 'E2BIG' },
 });
 const refused = (n: number): Failure => ({
   service: key(n),

@@ -24,7 +24,7 @@ function world(limits: ConstructorParameters<typeof FakeTables>[0]) {
   };
   const pass = async () => {
     await reconciler.reconcileChanges();
-    return reconciler.failures.map(({ service: key, fullTable }) => `${key} ${fullTable}`);
+    return reconciler.failures.map(({ service: key, full }) => `${key} ${full?.table}`);
   };
   return { tables, cluster, reconciler, add, pass };
 }

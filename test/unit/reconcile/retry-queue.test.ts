@@ -80,9 +80,9 @@ test('more Services than a call has room for arguments wait', (t) => {
 
 test('where there is room again, as many as may fit are due at once, those that were tried least first', (t) => {
   const { clock, queue } = queueWithClock();
-  const full = (service: ObjectKey, fullTable: 'members' | 'frontends') => ({
+  const full = (service: ObjectKey, table: 'members' | 'frontends') => ({
     ...failed(service),
-    fullTable,
+    full: { table, code: 'E2BIG' },
   });
   queue.record(['a/tried'], [full('a/tried', 'members')]);
   const others = [full('a/x', 'members'), full('a/tried', 'members'), full('a/y', 'members')];
