@@ -105,9 +105,9 @@ export function sourceOf(
 }
 
 /**
- * What programs at work use. Of two generations, as a start leaves them that was ended while it attached, the other one's:
- * what this build's own has to have of it may be missing. When no program says (nothing is at work, or only user space
- * reads the table), the newest that was there when they came, or else this build's own. Pure.
+ * What programs at work use. A start that was ended while it attached leaves two generations that are used: the other one's,
+ * for not all of it may have been carried. When no program says (nothing is at work, or only user space
+ * reads the table), this build's own if it was there when they came, or else the newest that was. Pure.
  */
 export function chooseSource(
   tables: readonly PinnedTable[],
@@ -122,8 +122,8 @@ export function chooseSource(
   if (used.length > 0) return undefined;
   const candidates = isMade ? others : newestFirst;
   const wereThere = candidates.filter(({ btfId }) => btfId <= linked.btfId);
-  const own = candidates.find(({ isOwn }) => isOwn);
-  const chosen = wereThere[0] ?? own ?? candidates[0];
+  const own = (of: readonly PinnedTable[]) => of.find(({ isOwn }) => isOwn);
+  const chosen = own(wereThere) ?? wereThere[0] ?? own(candidates) ?? candidates[0];
   return chosen?.isOwn ? undefined : chosen?.pin;
 }
 

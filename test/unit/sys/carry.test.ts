@@ -477,6 +477,9 @@ test('which of several tables', (t) => {
       [all, uses(1, 5), true, 'older'],
       [all, uses(2, 5), false, 'old'],
       [all, uses(3, 5), false, undefined],
+      // A roll-back that was ended, of an upgrade that was.
+      [[{ ...own, mapId: 5, btfId: 1 }, older, old], uses(3, 7), false, undefined],
+      [[{ ...own, mapId: 25, btfId: 4 }, older, old], uses(3, 7), false, 'old'],
       // Or are without types, or none is at work.
       [all, uses(0, 5), true, 'old'],
       [all, nothing, true, 'old'],
