@@ -30,7 +30,7 @@ const WATCH = `
     if (count[0] !== last) since = now;
     last = count[0];
     if (last === 0 || now - since < seconds) return;
-    require('node:fs').writeSync(2, 'an input takes for ever: ' + command.replace('PATH', last - 1) + '\\n');
+    require('node:fs').writeSync(2, 'an input takes for ever: ' + command.replace('<run>', last - 1) + '\\n');
     process.kill(process.pid, 'SIGKILL');
   }, 1000);
 `;
@@ -41,16 +41,17 @@ export class Watchdog {
   readonly #watched: Watched;
   readonly #seed: number;
 
-  constructor(watched: Watched) {
+  /** @param patienceSeconds of the processor's time, for one input. */
+  constructor(watched: Watched, patienceSeconds = PATIENCE_SECONDS) {
     const { FUZZ_SEED } = process.env;
     this.#watched = watched;
     this.#seed = FUZZ_SEED === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(FUZZ_SEED);
     const workerData = {
       shared: this.#count.buffer,
-      seconds: PATIENCE_SECONDS,
-      command: this.command('PATH'),
+      seconds: patienceSeconds,
+      command: this.command('<run>'),
     };
-    this.#worker = new Worker(WATCH, { eval: true, workerData });
+    this.#worker = new Worker(WATCH, { eval: true, execArgv: [], workerData });
     this.#worker.unref();
   }
 
