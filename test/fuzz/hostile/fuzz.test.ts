@@ -2,18 +2,23 @@
 // That what finds bugs would find them: an exception, a change of what is inherited, an input without an end.
 
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { Fuzzing } from './fuzz.ts';
 import { mutatedBytes, mutatedJson, mutatedText } from './mutate.ts';
 
-/** As much of a test as is needed. */
-function recorder() {
+/** As much of a test as is needed. Files go with the test. */
+function recorder(t: ExecutionContext) {
   const lines: string[] = [];
-  const t = { title: 'this', timeout() {}, log: (line: string) => lines.push(line), true() {} };
-  return { fuzzing: new Fuzzing(t as unknown as ExecutionContext), lines };
+  const written = () => lines[1]?.replace('the input is in ', '') ?? '';
+  t.teardown(() => {
+    if (written() !== '') rmSync(path.dirname(written()), { recursive: true });
+  });
+  const stub = { title: 'this', timeout() {}, log: (line: string) => lines.push(line), true() {} };
+  const fuzzing = new Fuzzing(stub as unknown as ExecutionContext);
+  return { fuzzing, lines, input: () => readFileSync(written(), 'utf8') };
 }
 
 const broken = {
@@ -26,27 +31,25 @@ const broken = {
 };
 
 test.serial('an exception is told, with what repeats it and the smallest input', (t) => {
-  const { fuzzing, lines } = recorder();
+  const { fuzzing, lines, input } = recorder(t);
   const error = t.throws(() => fuzzing.run(broken), { message: 'bad' });
   t.true(error instanceof RangeError);
   const [, only, seed = '', at = ''] =
     lines[0]?.match(/FUZZ_ONLY='(.*)' FUZZ_SEED=(\d+) FUZZ_PATH=([\d:]+) node_modules/) ?? [];
   t.is(only, broken.what);
-  const input = readFileSync(lines[1]?.replace('the input is in ', '') ?? '', 'utf8');
-  t.throws(() => broken.check(input), { message: 'bad' });
+  t.throws(() => broken.check(input()), { message: 'bad' });
   t.teardown(() => {
     delete process.env.FUZZ_SEED;
     delete process.env.FUZZ_PATH;
   });
   Object.assign(process.env, { FUZZ_SEED: seed, FUZZ_PATH: at });
-  const again = recorder();
+  const again = recorder(t);
   t.throws(() => again.fuzzing.run(broken), { message: 'bad' });
-  const repeated = readFileSync(again.lines[1]?.replace('the input is in ', '') ?? '', 'utf8');
-  t.is(repeated, input);
+  t.is(again.input(), input());
 });
 
 test.serial('who changes what every object inherits is found', (t) => {
-  const { fuzzing } = recorder();
+  const { fuzzing } = recorder(t);
   t.teardown(() => Reflect.deleteProperty(Object.prototype, 'polluted'));
   const check = () => Reflect.set(Object.prototype, 'polluted', 1);
   t.throws(() => fuzzing.run({ what: 'x', input: fc.constant(1), runs: 1, check }), {
