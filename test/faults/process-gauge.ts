@@ -15,8 +15,10 @@ const FILE_ENV = 'SIGNALBOX_GAUGE';
 const RESOLUTION_MS = 2;
 
 export interface ProcessGauge {
-  /** Before anything was collected. */
+  /** Before anything was collected, and what of it V8 and its buffers had. */
   readonly rssBytes: number;
+  readonly heapTotalBytes: number;
+  readonly externalBytes: number;
   /** After all that could be was. */
   readonly heapBytes: number;
   /** How late a timer was, in milliseconds. */
@@ -56,8 +58,11 @@ function answerIn(file: string): void {
   delay.enable();
   const ms = (nanoseconds: number) => Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS);
   process.on('SIGUSR2', () => {
+    const { rss, heapTotal, external } = process.memoryUsage();
     const gauge: ProcessGauge = {
-      rssBytes: process.memoryUsage.rss(),
+      rssBytes: rss,
+      heapTotalBytes: heapTotal,
+      externalBytes: external,
       delayP99Ms: ms(delay.percentile(99)),
       delayMostMs: ms(delay.max),
       heapBytes: heapAfterCollection(),

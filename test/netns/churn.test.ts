@@ -156,7 +156,9 @@ faultTest(test, 'churn-200', async (t, report) => {
     await churn.run(SECONDS / 4);
     // Slots cool for two seconds: without them it is the same each time.
     await sleep(2500);
-    gauges.push(await readGauge(pid, gaugeFile));
+    const gauge = await readGauge(pid, gaugeFile);
+    gauges.push(gauge);
+    t.log(gauge);
   }
   await until(
     'every change has arrived',
