@@ -49,9 +49,7 @@ export function guard(run: AgentRun, guarded: Guarded): void {
       pinsAgain(run, guarded),
       wasHosts ? pinsOnHost(run, guarded) : undefined,
       hooksAgain(run, guarded),
-    ].filter(
-      (it) => it !== undefined,
-    );
+    ].filter((it) => it !== undefined);
     problems.set(SOURCE, wrong);
     const text = wrong.join('; ');
     if (text !== told && text !== '') log.error({ problems: wrong }, 'cannot put all of it back');

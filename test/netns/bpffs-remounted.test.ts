@@ -151,7 +151,7 @@ faultTest(
     const proc = mkdtempSync(path.join(tmpdir(), 'sblab-proc-'));
     t.teardown(() => rmSync(proc, { recursive: true }));
     mkdirSync(path.join(proc, '1'));
-    symlinkSync(`/proc/${host.pid}/root`, path.join(proc, '1/root'));
+    symlinkSync(path.join('/proc', String(host.pid), 'root'), path.join(proc, '1/root'));
     const container = await mountNamespace(inside(host), STAY);
     const inContainer = (place: ChildProcess) => [
       ...inside(place),
