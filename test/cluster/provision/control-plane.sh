@@ -94,8 +94,9 @@ fi
 # A token goes with the cluster's state, not with its configuration: worker.sh may come long after.
 export KUBECONFIG=$ADMIN
 retry 600 kubectl version
-if ! kubeadm token list -o jsonpath='{.token}{"\n"}' | grep -qxF "$TOKEN"; then
-  kubeadm token create "$TOKEN" --ttl 0 >/dev/null
+retry 600 kubeadm token list -o jsonpath='{.token}{"\n"}'
+if ! grep -qxF "$TOKEN" <<<"$SAID"; then
+  retry 600 kubeadm token create "$TOKEN" --ttl 0
   changed 'made the token that workers join with'
 fi
 
