@@ -84,9 +84,8 @@ function inWords(seed: number, path: string, { steps }: Story, problem: Problem 
   const told = steps.slice(0, problem.step);
   const first = Math.max(0, told.length - LAST_STEPS);
   return [
-    problem.problem,
-    `after ${told.length} of ${steps.length} steps; to see it again:`,
-    `  SEED=${seed} STORY=${path} node_modules/.bin/ava test/fuzz/simulation.test.ts`,
+    `SEED=${seed} STORY=${path} node_modules/.bin/ava test/fuzz/simulation.test.ts`,
+    `step ${told.length} of ${steps.length}: ${problem.problem}`,
     'the last steps:',
     ...told.slice(first).map((step, i) => `  ${first + i + 1}. ${describe(step)}`),
   ].join('\n');

@@ -24,8 +24,8 @@ export type Change =
   | { readonly removedService: ObjectKey }
   | { readonly removedSlice: ObjectKey };
 
-const SERVICES = ['a/p', 'a/q', 'b/p'] as const;
-const SLICES = ['a/1', 'a/2', 'b/1'] as const;
+export const SERVICES = ['a/p', 'a/q', 'b/p'] as const;
+export const SLICES = ['a/1', 'a/2', 'b/1'] as const;
 const PORTS: readonly PortText[] = ['http/TCP:80', 'dns/UDP:53', 'dns/TCP:53', 'web/TCP:80'];
 const ENDPOINT_PORTS: readonly PortText[] = [
   'http/TCP:8080',

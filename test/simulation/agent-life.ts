@@ -8,7 +8,6 @@ import { watchedResources } from '../../agent/cluster/watched-resources.ts';
 import { AgentNode } from '../../agent/commands/agent-node.ts';
 import { messageOf } from '../../agent/errors.ts';
 import { ClusterState } from '../../agent/model/cluster-state.ts';
-import type { ObjectKey } from '../../agent/model/objects.ts';
 import { runLoop } from '../../agent/reconcile/loop.ts';
 import { Reconciler } from '../../agent/reconcile/reconciler.ts';
 import { Wakeup } from '../../agent/reconcile/wakeup.ts';
@@ -26,7 +25,7 @@ export const NODE_NAME = 'a';
 const NETNS_COOKIE = 7n;
 const LOCAL_ADDRESSES = ['10.1.1.1', '10.1.1.2', '172.16.0.1', 'fd00::9', '127.0.0.1'];
 /** Often: what may happen before, after and in the middle of one is to happen. */
-const AUDIT_EVERY_MS = 10_000;
+const AUDIT_EVERY_MS = 5_000;
 const LONGEST_RETRY_MS = 30_000;
 
 const SILENT_LOG = pino({ level: 'silent' });
@@ -56,8 +55,6 @@ export class AgentLife {
   readonly #changed = new Wakeup();
   readonly #controller = new AbortController();
   readonly #observer: LifeObserver;
-  /** Every Service that was ever heard of. */
-  readonly #services = new Set<ObjectKey>();
 
   constructor(
     api: SimulatedApi,
@@ -111,7 +108,7 @@ export class AgentLife {
 
   /** Something that it was told of is still to be taken up. */
   get isDirty(): boolean {
-    return [...this.#services].some((service) => this.cluster.isDirty(service));
+    return this.cluster.hasDirty;
   }
 
   /** Kinds that are not followed now. */
@@ -127,7 +124,6 @@ export class AgentLife {
   }
 
   #heard(): void {
-    for (const key of this.cluster.services()) this.#services.add(key);
     this.#observer.told();
     this.#changed.ring();
   }

@@ -4,7 +4,7 @@
 
 import type { ApiClient, ApiRequest, ApiStream } from '../../agent/cluster/api-client.ts';
 import { ApiError } from '../../agent/cluster/api-error.ts';
-import type { WatchedKind } from '../../agent/model/cluster-state.ts';
+import { WATCHED_KINDS, type WatchedKind } from '../../agent/model/cluster-state.ts';
 import { Wakeup } from '../../agent/reconcile/wakeup.ts';
 import type { Write } from './api-objects.ts';
 import type { Chance } from './chance.ts';
@@ -59,7 +59,7 @@ export class SimulatedApi implements ApiClient {
   readonly #outages = new Map<WatchedKind, Outage>();
   readonly #lines = new Set<Line>();
   /** How far behind lists of a kind are, for how many more. */
-  readonly #lags = new Map<WatchedKind, { readonly versions: number; left: number }>();
+  readonly #lags = new Map<WatchedKind, { readonly changes: number; left: number }>();
   #forgotten = 0;
 
   constructor(time: VirtualTime, chance: Chance) {
@@ -86,6 +86,17 @@ export class SimulatedApi implements ApiClient {
     this.#ring();
   }
 
+  /** For `ms`, and for all kinds. */
+  beGone(ms: number): void {
+    for (const kind of WATCHED_KINDS) {
+      this.setOutage(kind, 'gone');
+      this.spoil(kind, 'cut');
+    }
+    this.#time.after(ms, () => {
+      for (const kind of WATCHED_KINDS) this.setOutage(kind, undefined);
+    });
+  }
+
   spoil(kind: WatchedKind, fault: LineFault): void {
     for (const line of this.#lines) if (line.kind === kind) line.faults.push(fault);
     this.#ring();
@@ -96,9 +107,10 @@ export class SimulatedApi implements ApiClient {
     this.#forgotten = this.history.version;
   }
 
-  /** The next lists of `kind` come from a server that is so many versions behind. */
-  lag(kind: WatchedKind, versions: number): void {
-    this.#lags.set(kind, { versions, left: OLD_LISTS });
+  /** A list is needed, and the next ones come from a server that has not heard of the last changes. */
+  lag(kind: WatchedKind, changes: number): void {
+    this.#lags.set(kind, { changes, left: OLD_LISTS });
+    this.spoil(kind, 'error 410');
   }
 
   endFaults(): void {
@@ -245,7 +257,8 @@ export class SimulatedApi implements ApiClient {
     if (!lag) return this.history.version;
     lag.left -= 1;
     if (lag.left <= 0) this.#lags.delete(kind);
-    return Math.max(1, this.#forgotten, this.history.version - lag.versions);
+    const missed = this.history.events(kind).at(-lag.changes);
+    return Math.max(1, this.#forgotten, (missed?.version ?? this.history.version) - 1);
   }
 
   async #delay(signal: AbortSignal): Promise<void> {

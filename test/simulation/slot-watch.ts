@@ -2,7 +2,7 @@
 // Slots that a program may be reading are not written: those that a frontend names, and those that one has named until
 // a moment ago. Used by table-watch.ts.
 
-import type { FrontendValue } from '../../agent/sys/layout.gen.ts';
+import type { FrontendKey, FrontendValue } from '../../agent/sys/layout.gen.ts';
 
 /** What the agent adds to the kernel's grace period. */
 const COOLING_MS = 1000;
@@ -16,21 +16,24 @@ export class SlotWatch {
   /** How many frontends name a slot. */
   readonly #users = new Map<number, number>();
   readonly #retired = new Map<number, Retired>();
+  /** Frontends as a stranger has left them: the agent has other slots in mind for them. */
+  readonly #strangers = new Set<string>();
 
-  get retired(): number {
-    return this.#retired.size;
-  }
-
-  /** Of a frontend that was written or deleted. @param isAgents whether by the agent. */
+  /** Of a frontend that was written or deleted. @param isHand by a stranger. */
   replaced(
+    key: FrontendKey,
     before: FrontendValue | undefined,
     after: FrontendValue | undefined,
     nowMs: number,
-    isAgents: boolean,
+    isHand: boolean,
   ): void {
+    const id = `${key.protocol} ${key.address} ${key.port} ${key.scope}`;
+    const isStrangers = this.#strangers.has(id);
+    if (isHand) this.#strangers.add(id);
+    else this.#strangers.delete(id);
     for (const slot of slotsOf(after)) this.#use(slot, 1);
     for (const slot of slotsOf(before)) {
-      if (this.#use(slot, -1) === 0 && isAgents) {
+      if (this.#use(slot, -1) === 0 && !isHand && !isStrangers) {
         this.#retired.set(slot, { atMs: nowMs, isSettled: false });
       }
     }
@@ -49,10 +52,13 @@ export class SlotWatch {
     this.#retired.clear();
   }
 
-  /** @returns what is wrong with the agent's writing it. */
-  problemOf(slot: number, nowMs: number): string | undefined {
+  /**
+   * @param isTampered frontends may name slots of which the agent does not know.
+   * @returns what is wrong with the agent's writing it.
+   */
+  problemOf(slot: number, nowMs: number, isTampered: boolean): string | undefined {
     const users = this.#users.get(slot) ?? 0;
-    if (users > 0) return `slot ${slot} is written, which ${users} frontends name`;
+    if (users > 0 && !isTampered) return `slot ${slot} is written, which ${users} frontends name`;
     const retired = this.#retired.get(slot);
     if (!retired) return undefined;
     if (!retired.isSettled) return `slot ${slot} is written, which a program may still be reading`;

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { WATCHED_KINDS, type WatchedKind } from '../../agent/model/cluster-state.ts';
 import type { Attempt, TableName } from '../helpers/fake-tables.ts';
 import { type Hand, hands } from '../helpers/foreign-hands.ts';
-import { type Change, changes } from '../helpers/random-cluster.ts';
+import { type Change, changes, SERVICES, SLICES } from '../helpers/random-cluster.ts';
 import { type Disguise, type NodeFields, writeOf } from './api-objects.ts';
 import { LINE_FAULTS, type LineFault, OUTAGES, type Outage } from './simulated-api.ts';
 import type { Refusal } from './simulated-kernel.ts';
@@ -18,12 +18,14 @@ interface Waiting {
 
 export type Happening =
   | { readonly step: 'change'; readonly change: Change; readonly disguise: Disguise }
+  /** The server goes away, and has forgotten what happened meanwhile when it comes back. */
+  | { readonly step: 'absence'; readonly changes: readonly Change[]; readonly ms: number }
   | { readonly step: 'node'; readonly fields: NodeFields | undefined }
   | { readonly step: 'serviceCIDR'; readonly name: string; readonly cidrs: readonly string[] }
   | { readonly step: 'line'; readonly kind: WatchedKind; readonly fault: LineFault }
   | { readonly step: 'outage'; readonly kind: WatchedKind; readonly outage: Outage | undefined }
   | { readonly step: 'compact' }
-  | { readonly step: 'lag'; readonly kind: WatchedKind; readonly versions: number }
+  | { readonly step: 'lag'; readonly kind: WatchedKind; readonly changes: number }
   | { readonly step: 'network'; readonly delayMs: number; readonly pageSize: number }
   | { readonly step: 'writes'; readonly refusals: readonly Refusal[] }
   | { readonly step: 'reads'; readonly refusals: readonly Omit<Refusal, 'operation'>[] }
@@ -31,7 +33,13 @@ export type Happening =
   | { readonly step: 'room'; readonly table: TableName; readonly entries: number }
   | { readonly step: 'hand'; readonly hand: Hand }
   | { readonly step: 'slow'; readonly slowness: number }
-  | { readonly step: 'kill'; readonly writes: number; readonly downMs: number }
+  /** In the middle of its writes, and the next one hears nothing of some kind. */
+  | {
+      readonly step: 'kill';
+      readonly writes: number;
+      readonly downMs: number;
+      readonly deafTo: WatchedKind | undefined;
+    }
   | { readonly step: 'upgrade'; readonly downMs: number }
   | { readonly step: 'wait' }
   | { readonly step: 'rest' };
@@ -73,12 +81,17 @@ const nodeFields: fc.Arbitrary<NodeFields> = fc.record({
   podCIDRs: fc.constantFrom(['10.244.0.0/24'], ['10.244.0.0/24', 'fd01::/64'], []),
 });
 
+const removals: fc.Arbitrary<Change> = fc.oneof(
+  fc.record({ removedService: fc.constantFrom(...SERVICES) }),
+  fc.record({ removedSlice: fc.constantFrom(...SLICES) }),
+);
+
 const clusterSteps: fc.Arbitrary<Happening> = fc.oneof(
   {
     weight: 30,
     arbitrary: fc.record({
       step: fc.constant('change' as const),
-      change: changes,
+      change: fc.oneof({ weight: 8, arbitrary: changes }, { weight: 1, arbitrary: removals }),
       disguise: fc.oneof(
         { weight: 12, arbitrary: fc.constant<Disguise>('none') },
         { weight: 1, arbitrary: fc.constantFrom<Disguise[]>('foreign', 'headless') },
@@ -119,13 +132,21 @@ const serverSteps: fc.Arbitrary<Happening> = fc.oneof(
       outage: fc.constantFrom(undefined, undefined, ...OUTAGES),
     }),
   },
-  { weight: 2, arbitrary: fc.constant({ step: 'compact' as const }) },
+  { weight: 1, arbitrary: fc.constant({ step: 'compact' as const }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      step: fc.constant('absence' as const),
+      changes: fc.array(fc.oneof(removals, changes), { minLength: 1, maxLength: 3 }),
+      ms: fc.constantFrom(10, 1000, 60_000),
+    }),
+  },
   {
     weight: 2,
     arbitrary: fc.record({
       step: fc.constant('lag' as const),
       kind: kinds,
-      versions: fc.integer({ min: 1, max: 8 }),
+      changes: fc.integer({ min: 1, max: 4 }),
     }),
   },
   {
@@ -184,7 +205,7 @@ const kernelSteps: fc.Arbitrary<Happening> = fc.oneof(
     }),
   },
   {
-    weight: 2,
+    weight: 4,
     arbitrary: fc.record({ step: fc.constant('hand' as const), hand: hands }),
   },
 );
@@ -196,6 +217,7 @@ const agentSteps: fc.Arbitrary<Happening> = fc.oneof(
       step: fc.constant('kill' as const),
       writes: fc.nat(30),
       downMs: fc.constantFrom(10, 1000, 20_000),
+      deafTo: fc.constantFrom(undefined, undefined, ...WATCHED_KINDS),
     }),
   },
   {
@@ -250,6 +272,9 @@ function wordsOf({ step, waitMs: _, ...details }: Step): string {
     const { metadata, ...fields } = object;
     const { name: _name, namespace: _namespace, ...more } = metadata;
     return `${kind} ${key} is ${JSON.stringify({ ...more, ...fields })}`;
+  }
+  if ('ms' in details) {
+    return `for ${details.ms} ms nobody is there, and nothing is remembered of ${JSON.stringify(details.changes)}`;
   }
   const values = Object.entries(details).map(([name, value]) => `${name} ${JSON.stringify(value)}`);
   return [step, ...values].join(' ');

@@ -88,15 +88,17 @@ export class TableWatch implements KernelObserver {
     const agent = this.#agent();
     const kernel = this.#kernel();
     if (!agent?.cluster.synced) this.#onProblem(`a write to ${table} before all was listed`);
-    if (this.#audits !== undefined || !agent?.reconciler) return;
+    const isTampered = this.#audits !== undefined;
     if (table === 'slots' && operation === 'put') {
-      this.#note(this.#slots.problemOf(Number(key), this.#time.nowMs));
+      this.#note(this.#slots.problemOf(Number(key), this.#time.nowMs, isTampered));
     }
-    if (table === 'servicePorts') {
+    if (table === 'servicePorts' && agent?.reconciler) {
       const { actual } = agent.reconciler;
       const { clearedCounters } = kernel.tables;
-      if (operation === 'delete') this.#ids.released(Number(key), actual);
-      else this.#note(this.#ids.problemOf(Number(key), actual, kernel.view, clearedCounters));
+      const id = Number(key);
+      if (operation === 'delete') this.#ids.released(id, actual);
+      else if (!isTampered)
+        this.#note(this.#ids.problemOf(id, actual, kernel.view, clearedCounters));
     }
   }
 
@@ -104,7 +106,8 @@ export class TableWatch implements KernelObserver {
     const kernel = this.#kernel();
     if (table === 'frontends') {
       const after = kernel.frontend(key as FrontendKey);
-      this.#slots.replaced(before?.[1], after, this.#time.nowMs, !this.#isHand);
+      const frontend = key as FrontendKey;
+      this.#slots.replaced(frontend, before?.[1], after, this.#time.nowMs, this.#isHand);
     }
     if (ASIDE.has(table)) return;
     const rowsBefore = this.#rows;

@@ -106,6 +106,11 @@ class World {
       case 'change':
         api.change(writeOf(step.change, step.disguise));
         break;
+      case 'absence':
+        api.beGone(step.ms);
+        for (const change of step.changes) api.change(writeOf(change, 'none'));
+        api.compact();
+        break;
       case 'node':
         api.change({
           kind: 'Node',
@@ -130,7 +135,7 @@ class World {
         api.compact();
         break;
       case 'lag':
-        api.lag(step.kind, step.versions);
+        api.lag(step.kind, step.changes);
         break;
       case 'network':
         api.delayMs = step.delayMs;
@@ -156,6 +161,7 @@ class World {
         break;
       case 'kill':
         this.#downMs = step.downMs;
+        if (step.deafTo) api.setOutage(step.deafTo, '429');
         if (!kernel.isDead) kernel.killIn = step.writes;
         break;
       case 'upgrade':
