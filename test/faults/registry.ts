@@ -74,13 +74,14 @@ export const FAULTS = {
   'size-change': {
     group: RESTART,
     fault: 'a table gets another capacity',
-    injected: 'a build with larger tables, and back',
+    injected: 'other sizes asked for (`--table-size`), larger and smaller, and back',
     promise: 'as with another layout',
   },
   'new-build-refused': {
     group: RESTART,
     fault: 'a new version that this kernel refuses',
-    injected: 'a build with a program that the verifier does not take',
+    injected:
+      'a build with a program that the verifier does not take: of the packet path, of sockets',
     promise: 'what is at work goes on, the agent says what was refused',
   },
   'api-gone': {
