@@ -33,6 +33,13 @@ for device in cni0 flannel.1 flannel-v6.1; do
   fi
 done
 rm -rf /var/lib/cni/networks/signalbox-cluster
+routes=/usr/local/sbin/signalbox-cluster-routes
+if [ -e "$routes" ]; then
+  for peer in $(sed -n 's/^for peer in \(.*\); do$/\1/p' "$routes"); do
+    ip route delete "${peer%=*}" via "${peer#*=}" 2>/dev/null || continue
+    changed "deleted the route to ${peer%=*}"
+  done
+fi
 
 for unit in signalbox-cluster-routes kubelet; do
   if systemctl cat "$unit" >/dev/null 2>&1; then systemctl disable -q --now "$unit"; fi
