@@ -35,7 +35,8 @@ done
 rm -rf /var/lib/cni/networks/signalbox-cluster
 routes=/usr/local/sbin/signalbox-cluster-routes
 if [ -e "$routes" ]; then
-  for peer in $(sed -n 's/^for peer in \(.*\); do$/\1/p' "$routes"); do
+  read -ra peers < <(sed -n 's/^for peer in \(.*\); do$/\1/p' "$routes") || peers=()
+  for peer in "${peers[@]}"; do
     ip route delete "${peer%=*}" via "${peer#*=}" 2>/dev/null || continue
     changed "deleted the route to ${peer%=*}"
   done
