@@ -160,11 +160,6 @@ export class ClusterState implements ObjectSink {
     return this.#slicesOfService.of(service);
   }
 
-  /** Whether `service` has changed since the last {@link takeDirty}. */
-  isDirty(service: ObjectKey): boolean {
-    return this.#dirty.has(service);
-  }
-
   /** Whether some Service has. */
   get hasDirty(): boolean {
     return this.#dirty.size > 0;

@@ -5,7 +5,7 @@
 import type { ClusterState } from '../model/cluster-state.ts';
 import type { NodeTraits } from '../model/endpoint-selection.ts';
 import { FrontendClaims, type FrontendConflict } from '../model/frontend-claims.ts';
-import type { ObjectKey } from '../model/objects.ts';
+import type { ObjectKey, ServiceSpec } from '../model/objects.ts';
 import { claimsOf, type ResolvedServicePort, resolve } from '../model/resolve.ts';
 import { frontendKey } from '../model/service-port.ts';
 import type { ActualTables } from '../plan/actual-tables.ts';
@@ -14,6 +14,8 @@ import type { Desired } from '../plan/plan.ts';
 export class WantedServices {
   readonly #cluster: ClusterState;
   readonly #claims = new FrontendClaims();
+  /** Services as they were when their claims were made: what comes of one and what it claims must not be of two moments. */
+  readonly #claimed = new Map<ObjectKey, ServiceSpec>();
   readonly #traits: () => NodeTraits;
   readonly #actual: () => ActualTables;
 
@@ -33,13 +35,15 @@ export class WantedServices {
 
   /**
    * The dirty Services, and each that a dirty one takes a frontend from or leaves one to. From here on, where something
-   * yields, the cluster may change: what changes is dirty for the next pass, and until then nobody gets a frontend that
-   * its claims do not have.
+   * yields, the cluster may change: what changes is dirty for the next pass, and until then a Service is what its claims
+   * were made of. Else a frontend that it gives up meanwhile would be nobody's until then.
    */
   *concernedBy(dirty: ReadonlySet<ObjectKey>): Generator<void, Set<ObjectKey>> {
     const concerned = new Set(dirty);
     for (const key of dirty) {
       const service = this.#cluster.service(key);
+      if (service) this.#claimed.set(key, service);
+      else this.#claimed.delete(key);
       const claims = service ? claimsOf(service) : [];
       const others = this.#claims.update(key, service?.creationTimestamp, claims);
       for (const other of others) concerned.add(other);
@@ -63,8 +67,8 @@ export class WantedServices {
 
   /** `port` without the frontends that another Service gets. */
   #withoutLost(service: ObjectKey, port: ResolvedServicePort): ResolvedServicePort {
-    // Most of the time: nobody else claims anything, and its claims are of the Service as it is.
-    if (!this.#claims.hasContests && !this.#cluster.isDirty(service)) return port;
+    // Most of the time.
+    if (!this.#claims.hasContests) return port;
     const isOwn = ({ frontend }: ResolvedServicePort['frontends'][number]) =>
       this.#claims.owner(frontendKey(frontend)) === service;
     if (port.frontends.every(isOwn)) return port;
@@ -84,7 +88,7 @@ export class WantedServices {
   }
 
   #resolve(key: ObjectKey, traits: NodeTraits): ResolvedServicePort[] {
-    const service = this.#cluster.service(key);
+    const service = this.#claimed.get(key);
     return service ? resolve(service, this.#cluster.endpointSlices(key), traits) : [];
   }
 }
