@@ -62,6 +62,15 @@ const AGENT = {
       { drop: ['ALL'], add: ['BPF', 'NET_ADMIN', 'NET_RAW', 'PERFMON', 'SYS_ADMIN', 'SYS_PTRACE'] },
     ),
   },
+  startupProbe: noted(
+    'Five minutes: on a node that starts everything at once it may take its time.',
+    {
+      httpGet: { path: '/livez', port: SERVER_PORTS.healthz },
+      periodSeconds: 2,
+      timeoutSeconds: 5,
+      failureThreshold: 150,
+    },
+  ),
   livenessProbe: {
     httpGet: { path: '/livez', port: SERVER_PORTS.healthz },
     periodSeconds: 10,
