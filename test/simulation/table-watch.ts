@@ -166,6 +166,7 @@ export class TableWatch implements KernelObserver {
     if (used !== needed) this.#onProblem(`${used} slots are in use and ${needed} are needed`);
   }
 
+  /** One that is named too long is only so until it is tried again: at rest none may be. */
   #compare(
     states: KnownStates,
     failures: ReadonlySet<ObjectKey>,
@@ -181,10 +182,6 @@ export class TableWatch implements KernelObserver {
       this.#onProblem(
         `${service} is not as it is to be, and no failure says so:\n${is}\nnot\n${isToBe}`,
       );
-    }
-    for (const service of failures) {
-      if (missing.has(service)) continue;
-      this.#onProblem(`${service} is as it is to be, and a failure says it is not`);
     }
     for (const row of changed(rows, this.#rows)) {
       const isOfNode = /^(node|serviceCIDR|clusterCIDR)/.test(row);
