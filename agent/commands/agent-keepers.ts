@@ -94,6 +94,8 @@ export class AgentKeepers {
     if (!isPacketPathOff(config.packetPath)) this.#reservePorts();
     this.#isComplete = true;
     await this.#kubeProxy.look();
+    // What the programs that are there note from the carrying on until they are replaced is missed by those that come.
+    await this.devices.loaded();
     await carryOver.switchDevices(tables, () => this.devices.start(pins, tables, signal));
     this.#nameForeignPrograms();
     // For what left while no agent was there.

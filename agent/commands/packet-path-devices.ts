@@ -101,6 +101,11 @@ export class PacketPathDevices {
     this.#loading.catch(() => {});
   }
 
+  /** @returns when {@link start} has not to wait for them any more. */
+  async loaded(): Promise<void> {
+    await this.#loading?.catch(() => {});
+  }
+
   /**
    * Attaches the programs, and follows the devices until `signal` aborts. Only once the tables are complete.
    *
