@@ -262,6 +262,8 @@ export class ClusterState implements ObjectSink {
     }
     const isNew = !this.#listed.has(kind);
     this.#listed.add(kind);
+    // That there is no Node is news, too, to who went by what an agent before was told of it.
+    if (isNew && kind === 'Node' && !this.#node) this.#allServicesDirty();
     if (isNew && (kind === 'Node' || kind === 'ServiceCIDR')) this.#nodeChanged();
     else this.#onDirty();
   }
@@ -307,8 +309,12 @@ export class ClusterState implements ObjectSink {
       before?.name === after?.name &&
       before?.zone === after?.zone &&
       isDeepStrictEqual(before?.addresses, after?.addresses);
-    if (!isSameToServices) for (const key of this.#services.keys()) this.#dirty.add(key);
+    if (!isSameToServices) this.#allServicesDirty();
     this.#nodeChanged();
+  }
+
+  #allServicesDirty(): void {
+    for (const key of this.#services.keys()) this.#dirty.add(key);
   }
 
   #forgetNode(name: string): void {

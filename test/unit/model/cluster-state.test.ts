@@ -363,3 +363,15 @@ test('onDirty is called for changes and for lists, and not for what changes noth
   t.true(told(() => state.listed('Service', new Set([QUIZ]))));
   t.false(told(() => state.remove('EndpointSlice', 'kiada/x')));
 });
+
+/** Found by the simulation, SEED=5010: they went on by what an agent before had been told of the node. */
+test('to hear for the first time that there is no Node concerns every Service', (t) => {
+  const cluster = new ClusterState();
+  cluster.upsertService('a/p', { spec: service() });
+  cluster.listed('Service', new Set(['a/p']));
+  cluster.takeDirty();
+  cluster.listed('Node', new Set());
+  t.deepEqual([...cluster.takeDirty()], ['a/p']);
+  cluster.listed('Node', new Set());
+  t.deepEqual([...cluster.takeDirty()], []);
+});
