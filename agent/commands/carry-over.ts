@@ -59,10 +59,12 @@ export class CarryOver {
     }
     this.#setCarrying(nodes, true);
     try {
-      this.#carry({ onlyNew: false, tables: FLOWS });
       this.#carry({ onlyNew: true, tables: OF_SOCKETS });
+      // Next to the switch on both sides: an answer whose flow is not carried yet is lost, if it is a datagram.
+      this.#carry({ onlyNew: false, tables: FLOWS });
       await switched();
-      this.#carry({ onlyNew: true, tables: [...FLOWS, ...OF_SOCKETS] });
+      this.#carry({ onlyNew: true, tables: FLOWS });
+      this.#carry({ onlyNew: true, tables: OF_SOCKETS });
     } finally {
       this.#setCarrying(nodes, false);
     }

@@ -175,7 +175,11 @@ class Going {
     load.stop();
     const made = (await this.#attempts).filter(({ endNs }) => endNs < untilNs);
     const failed = made.filter(({ landed }) => !landed.includes(':'));
-    t.deepEqual(failed.slice(0, 5), []);
+    // A first datagram whose answer comes while its flow is brought over is lost, as datagrams may be (observed: one in
+    // 10,000 of those at switches). What began before it goes on.
+    const datagrams = failed.filter(({ target }) => WAYS[target]?.kind === 'udp');
+    t.deepEqual(failed.filter((attempt) => !datagrams.includes(attempt)).slice(0, 5), []);
+    t.true(datagrams.length <= 1, JSON.stringify(datagrams));
     const lost = await this.lost();
     t.deepEqual(lost, []);
     t.deepEqual(await Promise.all(FAMILIES.map(sticky)), this.#stuck);
