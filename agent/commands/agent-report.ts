@@ -82,7 +82,7 @@ export class AgentReport {
       startedAt: this.#startedAt.toISOString(),
       healthy: problems.length === 0,
       problems,
-      warnings: this.#run.warnings.all,
+      warnings: [...this.#run.warnings.all, ...this.#deviceWarnings()],
       cgroup: config.cgroup,
       bpffs: config.bpffs,
       source: this.#source.description,
@@ -158,6 +158,14 @@ export class AgentReport {
       service: failure.service,
       message: failureText(failure, tables),
     }));
+  }
+
+  #deviceWarnings(): string[] {
+    const { awaited = [] } = this.#keepers?.devices.report ?? {};
+    return awaited.map(
+      (name) =>
+        `device ${name} of pods is not there: it is served once there is one; look at its name if pods have others`,
+    );
   }
 
   #deviceProblems(): string[] {

@@ -42,7 +42,7 @@ function packetAttachedInWords(pins: Pins): string {
   }
 }
 
-const NOTHING: PacketPathReport = { devices: [], missing: [], problems: [] };
+const NOTHING: PacketPathReport = { devices: [], missing: [], awaited: [], problems: [] };
 
 export class PacketPathDevices {
   readonly #config: PacketPathConfig;
@@ -205,6 +205,11 @@ export class PacketPathDevices {
     }
     for (const name of this.#report.missing) {
       tell(`name ${name}`, name, () => this.#log.warn({ device: name }, 'no device has this name'));
+    }
+    for (const name of this.#report.awaited) {
+      tell(`name ${name}`, name, () =>
+        this.#log.info({ device: name }, 'a device of pods is not there yet'),
+      );
     }
     for (const problem of this.#report.problems) {
       tell(problem, problem, () => this.#log.error({ error: problem }, 'packet path'));

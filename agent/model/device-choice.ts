@@ -101,13 +101,25 @@ export function chooseDevice(
   return { role: isPods ? 'pod' : 'outward', framing };
 }
 
-/** Names in {@link DeviceRules} that no device has; what ends with `*` may name none. */
+/** Names of {@link DeviceRules.devices} that no device has; what ends with `*` may name none. */
 export function missingDevices(
   all: readonly DeviceFacts[],
-  { devices, podDevices }: DeviceRules,
+  { devices = [] }: Pick<DeviceRules, 'devices'>,
 ): string[] {
+  return unnamed(all, devices);
+}
+
+/** The same of {@link DeviceRules.podDevices}: CNI plugins make a bridge for the first pod. */
+export function awaitedDevices(
+  all: readonly DeviceFacts[],
+  { podDevices }: Pick<DeviceRules, 'podDevices'>,
+): string[] {
+  return unnamed(all, podDevices);
+}
+
+function unnamed(all: readonly DeviceFacts[], patterns: readonly string[]): string[] {
   const names = new Set(all.map(({ name }) => name));
-  return [...(devices ?? []), ...podDevices].filter((p) => !p.endsWith('*') && !names.has(p));
+  return patterns.filter((pattern) => !pattern.endsWith('*') && !names.has(pattern));
 }
 
 /**

@@ -6,6 +6,7 @@
 import { messageOf } from '../errors.ts';
 import { familyOf, type IpAddress, type IpFamily, unspecifiedAddress } from '../model/address.ts';
 import {
+  awaitedDevices,
   chooseDevice,
   type DeviceChoice,
   type DeviceFacts,
@@ -43,6 +44,8 @@ export interface PacketPathReport {
   readonly devices: readonly DeviceReport[];
   /** Names that were given and that no device has. */
   readonly missing: readonly string[];
+  /** Named devices of pods, which may come with the first pod. */
+  readonly awaited: readonly string[];
   /** What concerns no single device, each reason once. */
   readonly problems: readonly string[];
 }
@@ -99,7 +102,12 @@ export function* reconcilePacketPath(
   // Last, as programs ask for it as long as they are there.
   const gone = [...held.keys()].filter((ifindex) => !wanted.has(ifindex));
   problems.push(...table.delete(gone).map(({ error }) => error.message));
-  return { devices: reports, missing: missingDevices(devices, rules), problems: unique(problems) };
+  return {
+    devices: reports,
+    missing: missingDevices(devices, rules),
+    awaited: awaitedDevices(devices, rules),
+    problems: unique(problems),
+  };
 }
 
 /**

@@ -66,10 +66,18 @@ export function fill(value: unknown, values: Values): unknown {
     );
   }
   if (typeof value === 'object' && value !== null) {
-    const entries = Object.entries(value);
-    return Object.fromEntries(entries.map(([key, item]) => [key, fill(item, values)]));
+    const entries = Object.entries(value).flatMap(([key, item]) => {
+      const filled = fill(item, values);
+      return item instanceof Place && isEmptyList(filled) ? [] : [[key, filled] as const];
+    });
+    return Object.fromEntries(entries);
   }
   return value;
+}
+
+/** The API server keeps none, and `kubectl apply` would take it for a change each time. */
+function isEmptyList(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0;
 }
 
 /** @throws Error when there is none. */

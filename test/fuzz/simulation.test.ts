@@ -9,8 +9,8 @@ import { faultTest } from '../faults/fault-test.ts';
 import { describe, type Story, stories } from '../simulation/steps.ts';
 import { type Problem, type Tally, tell } from '../simulation/world.ts';
 
-/** Those that continuous integration always tells; besides them a new one. */
-const FIXED_SEEDS = [1, 2];
+/** Of continuous integration, whose answer is about the commit; by hand it is a new one each time. */
+const FIXED_SEEDS = [1, 2, 3];
 const STORIES = 150;
 const STEPS = 60;
 /** Of the time in which a failure is made small. */
@@ -19,7 +19,7 @@ const LAST_STEPS = 12;
 
 const { SEED, STORY, SIMULATE, CI } = process.env;
 const NEW_SEED = Date.now() % 1_000_000;
-const SEEDS = SEED ? [Number(SEED)] : CI ? [...FIXED_SEEDS, NEW_SEED] : [NEW_SEED];
+const SEEDS = SEED ? [Number(SEED)] : CI ? FIXED_SEEDS : [NEW_SEED];
 
 faultTest(test, 'simulation', async (t, report) => {
   t.timeout(durationMs(SIMULATE) + 10 * SMALL_ENOUGH_MS);

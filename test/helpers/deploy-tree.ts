@@ -81,10 +81,15 @@ export function templated(file?: string, more: Values = {}): KubeObject[] {
   );
 }
 
-/** For comparing: the order of objects says nothing. */
+/** For comparing: the order of objects says nothing, nor does a list of pull secrets that is empty. */
 export function sorted(objects: readonly KubeObject[]): readonly KubeObject[] {
   const nameOf = ({ kind, metadata }: KubeObject) => `${kind} ${metadata.name}`;
-  return objects.toSorted((a, b) => nameOf(a).localeCompare(nameOf(b)));
+  const isSaid = (key: string, value: unknown) =>
+    key !== 'imagePullSecrets' || (value as unknown[]).length > 0;
+  const told = JSON.parse(
+    JSON.stringify(objects, (key, value) => (isSaid(key, value) ? value : undefined)),
+  ) as KubeObject[];
+  return told.toSorted((a, b) => nameOf(a).localeCompare(nameOf(b)));
 }
 
 export function readYaml(file: string): unknown {

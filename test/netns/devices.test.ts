@@ -160,9 +160,17 @@ for (const mechanism of ['tcx', 'clsact'] as const) {
 
   test.serial(`${mechanism}: devices come, go, change their names and addresses`, async (t) => {
     if (!canAttach(t, mechanism)) return;
-    const node = await nodeWithUplink(t, mechanism, '--pod-devices', 'pod*');
+    const node = await nodeWithUplink(t, mechanism, '--pod-devices', 'pod*,bridge0');
     await node.agent.start();
     await isServed(node, 'up0', mechanism);
+    // The bridge comes with the first pod: told, and nothing is wrong.
+    const { code, stdout } = await node.signalbox('status');
+    t.is(code, 0);
+    t.regex(stdout, /device bridge0 of pods is not there/);
+    await node.configure('link add bridge0 type bridge', 'link set bridge0 up');
+    await isServed(node, 'bridge0', mechanism);
+    t.notRegex((await node.signalbox('status')).stdout, /bridge0 of pods is not there/);
+    await node.configure('link del bridge0');
 
     await node.configure(
       'link add up1 type veth peer name far1',

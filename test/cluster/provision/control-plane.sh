@@ -19,7 +19,9 @@ if [ "$POD_NETWORK" = flannel ]; then pod_subnet="podSubnet: $POD_RANGES"; fi
 
 # A bundle has the images that it has: without CoreDNS a cluster has no names, and everything else.
 no_dns=false
-if [ -n "$KUBERNETES_BUNDLE" ] && ! ctr --namespace k8s.io images ls -q | grep -q /coredns; then no_dns=true; fi
+# Not in a pipe: grep ends at the first match, and pipefail would take the end of ctr for "not there".
+images=$(ctr --namespace k8s.io images ls -q)
+if [ -n "$KUBERNETES_BUNDLE" ] && ! grep -q /coredns <<<"$images"; then no_dns=true; fi
 
 # On a slow machine a probe that is answered late would end etcd or the API server, and make it slower still.
 for component in etcd kube-apiserver kube-controller-manager kube-scheduler; do

@@ -44,9 +44,6 @@ patches:
       - op: add
         path: /spec/template/metadata/annotations
         value: { cluster/image-file: $(digest "$IMAGE") }
-      # The API server keeps no empty list, and kubectl would take this one for a change each time.
-      - op: remove
-        path: /spec/template/spec/imagePullSecrets
       # On a slow machine an agent that begins is not to be ended for it, and made to begin again.
       - op: add
         path: /spec/template/spec/containers/0/startupProbe

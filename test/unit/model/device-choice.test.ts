@@ -3,6 +3,7 @@
 import test from 'ava';
 import { type IpAddress, type IpPrefix, specialUseOf } from '../../../agent/model/address.ts';
 import {
+  awaitedDevices,
   chooseDevice,
   type DeviceFacts,
   type DeviceRules,
@@ -314,7 +315,8 @@ test('loopback is never served, named or not', (t) => {
 
 test('names that no device has are told, beginnings of names are not', (t) => {
   const given = rules({ devices: ['eth0', 'eth9', 'bond*'], podDevices: ['cali*', 'tap7'] });
-  t.deepEqual(missingDevices(devices({ eth0: UPLINK }), given), ['eth9', 'tap7']);
+  t.deepEqual(missingDevices(devices({ eth0: UPLINK }), given), ['eth9']);
+  t.deepEqual(awaitedDevices(devices({ eth0: UPLINK }), given), ['tap7']);
   t.deepEqual(missingDevices(devices({ eth0: UPLINK }), rules()), []);
 });
 
