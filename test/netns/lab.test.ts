@@ -130,6 +130,11 @@ test.serial('agents serve Services, die, come back, and go without a trace', asy
     const clusterIPs = clusterIPsOf(lab, 'web');
     const count = 40;
     for (const host of clusterIPs) {
+      // The agent hears of endpoints a little after pods are ready.
+      await until(
+        `${host} serves`,
+        async () => (await client.call('connect', { host, port: 80 })).peer,
+      );
       const { byPod, failures } = await client.call('requests', { host, count });
       t.deepEqual([Object.keys(byPod), failures], [['web-1', 'web-2'], []]);
     }

@@ -96,8 +96,11 @@ class Clients {
     return this.#traffic.goesOn();
   }
 
-  /** @returns figures for the report. */
-  async end(t: ExecutionContext) {
+  /**
+   * @param apart failures of which nothing is promised.
+   * @returns figures for the report.
+   */
+  async end(t: ExecutionContext, apart?: RegExp) {
     await this.#traffic.goesOn();
     for (const report of await this.#traffic.reports())
       t.true(report.backends.length <= 1, `more than one backend: ${report.backends}`);
@@ -107,7 +110,10 @@ class Clients {
       await stream.close();
     }
     const { exchanges, failures } = await this.#traffic.end();
-    t.deepEqual(failures, []);
+    t.deepEqual(
+      failures.filter((failure) => !apart?.test(failure)),
+      [],
+    );
     return { attempts: exchanges, failed: 0, lost: 0 };
   }
 }
@@ -244,6 +250,12 @@ const STEPS: readonly RegExp[] = [
   /^unlinkSync|^rmSync/,
 ];
 
+/**
+ * Killed between two links, an agent leaves programs of both builds on devices (docs/datapath.md): one may note a connection
+ * that begins then, and the other look for it.
+ */
+const BEGUN_WHILE_KILLED = /^client: short /;
+
 faultTest(
   test,
   'layout-down',
@@ -283,7 +295,11 @@ faultTest(
     await clients.goOn();
     t.deepEqual(pinnedMaps(), before);
     t.deepEqual(servicePortIds(), ids);
-    report({ injections: mortal.deaths.length + 1, ...(await clients.end(t)) });
+    report({
+      injections: mortal.deaths.length + 1,
+      ...(await clients.end(t, BEGUN_WHILE_KILLED)),
+      note: 'without what began on devices between a death and the next start',
+    });
   },
   'killed at each step, and again',
 );
