@@ -4,8 +4,10 @@
 
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { FAULTS } from '../../test/faults/registry.ts';
 import { ROOT, runCommand } from '../command.ts';
 import { dependencyTableProblems } from './dependency-table.ts';
+import { faultRowProblems } from './fault-rows.ts';
 import { foreignPlaceProblems } from './foreign-places.ts';
 import { headerProblems } from './headers.ts';
 import { licenceProblems } from './licence-lines.ts';
@@ -35,6 +37,13 @@ export const GATES: readonly Gate[] = [
   ),
   ownGate('lock file', async () => lockFileProblems(JSON.parse(readIfThere('package-lock.json')))),
   ownGate('foreign places', async () => foreignPlaceProblems(await readSourceFiles())),
+  ownGate('fault rows', async () =>
+    faultRowProblems(
+      Object.keys(FAULTS),
+      await readSourceFiles(),
+      JSON.parse(readIfThere('test/faults/results.json')),
+    ),
+  ),
 ];
 
 function commandGate(name: string, command: string, args: readonly string[]): Gate {

@@ -335,7 +335,7 @@ export const FAULTS = {
     group: LONG,
     fault: 'hostile input to every parser',
     injected:
-      'mutated watch streams, lists, manifests, kubeconfigs, configurations, BTF, netlink messages',
+      'mutated watch streams, lists, manifests, kubeconfigs, configurations, flags, HTTP, BTF, BPF objects, netlink messages, entries of tables',
     promise: 'no exception, no hang, bounded memory',
   },
   simulation: {
