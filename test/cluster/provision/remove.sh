@@ -61,6 +61,7 @@ while IFS= read -r file; do
   fi
 done < <(sort -u "$STATE/files" 2>/dev/null)
 rmdir --ignore-fail-on-non-empty /etc/systemd/system/kubelet.service.d 2>/dev/null || true
+rmdir --ignore-fail-on-non-empty /etc/kubernetes/signalbox-cluster-patches 2>/dev/null || true
 systemctl daemon-reload
 # With the configuration that it had before, or with none.
 if systemctl is-active -q containerd; then systemctl restart containerd; fi
